@@ -21,7 +21,8 @@ typedef struct troupe_pid {
 /* Enough for "<18446744073709551615.18446744073709551615>" and its NUL. */
 #define TROUPE_PID_TEXT_SIZE 48
 
-/* Writes "<node.id>" into text, which has TROUPE_PID_TEXT_SIZE bytes, and answers text. Any thread. */
+/* Writes "<node.id>" into text, which has TROUPE_PID_TEXT_SIZE bytes, and answers text. Any thread.
+ */
 TROUPE_API const char *troupe_pid_print(troupe_pid pid, char *text);
 
 /* Reads "<node.id>"; nothing may follow. Fails with TROUPE_E_INVALID. Any thread. */

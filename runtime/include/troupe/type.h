@@ -1,4 +1,5 @@
-/* troupe/type.h - described types: declare a plain struct once; get copy, wire format, JSON and SQL.
+/* troupe/type.h - described types: declare a plain struct once; get copy, wire format, JSON and
+ * SQL.
  *
  *     typedef struct deposit { int64_t cents; const char *memo; } deposit;
  *     TROUPE_TYPE(deposit, "bank.deposit",
@@ -41,7 +42,8 @@ typedef enum troupe_kind {
     TROUPE_KIND_UINT32 = 4,
     TROUPE_KIND_UINT64 = 5,
     TROUPE_KIND_DOUBLE = 6,
-    TROUPE_KIND_STRING = 7, /* const char *, UTF-8, ends with NUL; NULL is allowed and is JSON null */
+    TROUPE_KIND_STRING =
+        7, /* const char *, UTF-8, ends with NUL; NULL is allowed and is JSON null */
     TROUPE_KIND_BYTES = 8,  /* troupe_bytes */
     TROUPE_KIND_PID = 9,    /* troupe_pid; JSON "<node.id>" */
     TROUPE_KIND_STRUCT = 10 /* another described struct, inside this one */
@@ -79,20 +81,23 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_type_check(const troupe_type *ty
 
 /* Writes value as JSON. Gives *json, ended with NUL, to the caller, who releases it with
  * troupe_json_free. 64-bit integers outside +-2^53 are written as strings.
- * Fails with TROUPE_E_NO_MEMORY, or TROUPE_E_TYPE when a string is not UTF-8 or a double is not finite. */
+ * Fails with TROUPE_E_NO_MEMORY, or TROUPE_E_TYPE when a string is not UTF-8 or a double is not
+ * finite. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_to_json(const troupe_type *type, const void *value,
                                                         char **json);
 TROUPE_API void troupe_json_free(char *json);
 
 /* Reads JSON into one block that holds the struct and all it points to. Gives *value to the caller,
  * who releases it with troupe_value_free. Unknown keys are an error here, since people type JSON.
- * Fails with TROUPE_E_TYPE (error says which field and why), TROUPE_E_LIMIT or TROUPE_E_NO_MEMORY. */
+ * Fails with TROUPE_E_TYPE (error says which field and why), TROUPE_E_LIMIT or TROUPE_E_NO_MEMORY.
+ */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_from_json(const troupe_type *type, const char *json,
-                                                          void **value, char *error, size_t error_size);
+                                                          void **value, char *error,
+                                                          size_t error_size);
 
 /* Copies a value with all it points to into one block. Gives *copy. */
-TROUPE_API TROUPE_MUST_USE troupe_status troupe_value_copy(const troupe_type *type, const void *value,
-                                                           void **copy);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_value_copy(const troupe_type *type,
+                                                           const void *value, void **copy);
 
 /* Takes what troupe_from_json or troupe_value_copy gave; NULL is allowed. */
 TROUPE_API void troupe_value_free(void *value);

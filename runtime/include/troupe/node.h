@@ -1,0 +1,169 @@
+/* troupe/node.h - a node: the runtime of one process, seen from outside its actors.
+ *
+ *     troupe_config config;
+ *     troupe_config_init(&config);
+ *     troupe_node *node = NULL;
+ *     if (troupe_node_start(&config, &node, error, sizeof(error)) != TROUPE_OK) ...
+ *     troupe_node_spawn(node, &counter_behavior, NULL, NULL, &pid);
+ *     troupe_node_call(node, pid, &add_type, &(add){.by = 1}, 1000, &result);
+ *     troupe_result_clear(&result);
+ *     troupe_node_stop(node, 5000);
+ *
+ * There is no global state: several nodes may live in one process.
+ * Threads: every function here may be called from any thread but an actor's; those that block say
+ * so.
+ */
+#ifndef TROUPE_NODE_H
+#define TROUPE_NODE_H
+
+#include "troupe/actor.h"
+#include "troupe/module.h"
+#include "troupe/registry.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct troupe_node troupe_node;
+
+/* Writes one log line. node is the node's name, text has no line break. Called from any thread of
+ * the node, one at a time. */
+typedef void (*troupe_log_fn)(void *context, int32_t level, const char *node, const char *text);
+
+/* Fill it with troupe_config_init, then change what you need. Strings are copied at start. */
+typedef struct troupe_config {
+    uint32_t struct_size; /* set by troupe_config_init, so that the struct can grow */
+    const char *name;     /* node name, 1 to 63 of [A-Za-z0-9_.-]; default "local" */
+    uint32_t workers;     /* threads that run actors; 0: one per core */
+
+    troupe_registry *registry; /* NULL: a local node, without network. Taken, whatever the answer */
+    const char *listen_host;   /* address to listen on; default "127.0.0.1" */
+    uint16_t listen_port;      /* 0: any free port */
+    const char *advertise_host; /* what others dial; NULL: listen_host */
+    troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty: loopback only, nothing is
+                            authenticated */
+    const char *roles;   /* comma list, seen in troupe.nodes; may be NULL */
+
+    uint32_t lease_ttl_ms;     /* default 5,000; at least 500 */
+    uint32_t heartbeat_ms;     /* default 500 */
+    uint32_t silence_ms;       /* a peer silent for so long is cut off; default 3,000 */
+    uint32_t resume_window_ms; /* a broken connection is resumed this long; default 3,000 */
+    bool exit_when_fenced;   /* false: rejoin as a new node; true: on_fenced is called once and the
+                                node stays empty */
+    bool allow_unsafe_fsync; /* accept a database with fsync=off */
+
+    uint32_t actors_max;       /* default 4,000,000 */
+    uint32_t mailbox_messages; /* default 10,000 */
+    uint64_t mailbox_bytes;    /* default 16 MiB */
+    uint32_t call_timeout_ms;  /* default 5,000 */
+    uint64_t seed;             /* of every choice by chance; 0: from the system */
+
+    troupe_log_fn log; /* NULL: no log */
+    void *log_context;
+    void (*on_fenced)(void *context); /* with exit_when_fenced */
+    void *on_fenced_context;
+} troupe_config;
+
+TROUPE_API void troupe_config_init(troupe_config *config);
+
+/* Starts a node. With a registry this blocks until it is a member (at most 30 s). On failure error
+ * (may be NULL) says what was wrong. Gives *node, which troupe_node_stop ends. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_start(const troupe_config *config,
+                                                           troupe_node **node, char *error,
+                                                           size_t error_size);
+
+/* Stops in order: actors exit `shutdown`, links and monitors elsewhere fire, the row becomes
+ * `left`. After timeout_ms what is left is killed. Blocks. Takes the node. */
+TROUPE_API void troupe_node_stop(troupe_node *node, uint32_t timeout_ms);
+
+/* Makes types and behaviors known, so that other nodes can send and spawn them here. Descriptions
+ * are lent as long as the node lives. TROUPE_E_INVALID or TROUPE_E_EXISTS; error says which. Blocks
+ * briefly. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_add_type(troupe_node *node,
+                                                              const troupe_type *type, char *error,
+                                                              size_t error_size);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_add_behavior(troupe_node *node,
+                                                                  const troupe_behavior *behavior,
+                                                                  char *error, size_t error_size);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_add_module(troupe_node *node,
+                                                                const troupe_module *module,
+                                                                char *error, size_t error_size);
+/* Loads the shared object at path. TROUPE_E_MODULE; error says why. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_load_module(troupe_node *node,
+                                                                 const char *path, char *error,
+                                                                 size_t error_size);
+
+/* What troupe_spawn does, from outside. Blocks until init has run and the name, if any, is
+ * registered. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_spawn(troupe_node *node,
+                                                           const troupe_behavior *behavior,
+                                                           const void *args,
+                                                           const troupe_spawn_options *options,
+                                                           troupe_pid *pid);
+
+/* Sends; does not block. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_send(troupe_node *node, troupe_pid to,
+                                                          const troupe_type *type,
+                                                          const void *message);
+
+/* Calls and blocks until the reply. On TROUPE_OK *result owns a copy of the reply; release it with
+ * troupe_result_clear. Otherwise result->status and result->reason say why (also to be cleared). */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_call(troupe_node *node, troupe_pid to,
+                                                          const troupe_type *type,
+                                                          const void *message, uint32_t timeout_ms,
+                                                          troupe_result *result);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_call_name(troupe_node *node, const char *name,
+                                                               const troupe_type *type,
+                                                               const void *message,
+                                                               uint32_t timeout_ms,
+                                                               troupe_result *result);
+/* Releases what a result of the blocking calls owns. NULL fields are fine. */
+TROUPE_API void troupe_result_clear(troupe_result *result);
+
+/* Asks the registry who holds a name. Blocks. TROUPE_E_NOT_FOUND. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_whereis(troupe_node *node, const char *name,
+                                                             uint32_t timeout_ms, troupe_pid *pid);
+
+/* Sends an exit signal. Does not block. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_exit(troupe_node *node, troupe_pid to,
+                                                          int32_t kind, const char *text);
+
+/* Blocks until the actor has ended (at most timeout_ms). Gives its reason's kind. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_join(troupe_node *node, troupe_pid pid,
+                                                          uint32_t timeout_ms, int32_t *kind);
+
+/* Blocks until so many nodes, this one included, are up and connected. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_wait_cluster(troupe_node *node,
+                                                                  uint32_t nodes_min,
+                                                                  uint32_t timeout_ms);
+
+/* Numbers about a node, exact when it is quiet. */
+typedef struct troupe_node_info {
+    uint32_t struct_size; /* set by the caller to sizeof(troupe_node_info) */
+    uint64_t node_id;
+    uint16_t port;
+    uint64_t actors;           /* alive now */
+    uint64_t actors_started;   /* ever */
+    uint64_t messages_dropped; /* to the dead, refused by a full mailbox, or of an unknown name */
+    uint64_t messages_unknown; /* of a type that the behavior does not handle */
+    uint64_t peers;            /* connected nodes */
+    uint64_t peers_refused;    /* handshakes refused */
+    uint64_t lease_left_ms;    /* 0: none */
+} troupe_node_info;
+TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
+
+TROUPE_API const char *troupe_node_name(const troupe_node *node);
+
+/* ---- by name of type and in JSON: what the command line and other languages use ---- */
+
+/* Handles one request of the administration protocol (docs/admin.md): a JSON object with "op" and
+ * its arguments. Gives *reply, a JSON object, always; release it with troupe_json_free. Blocks at
+ * most timeout_ms, which the request may shorten. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_admin(troupe_node *node, const char *request,
+                                                           uint32_t timeout_ms, char **reply);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
