@@ -1,0 +1,226 @@
+/* dist/names.h - the port: what the runtime needs from a registry, and what a registry tells it.
+ *
+ * registry/pg implements it over PostgreSQL, tests/support/fake_registry.c in memory.
+ *
+ *     start -> on_joined | on_failed;  then on_member_up/down in one order on every node;
+ *     on_fenced: this node id is dead -> (the node kills its actors) -> rejoin -> on_joined ...
+ *
+ * Threads: every function of the port and every event runs on the loop's thread, except `cached`
+ * and `invalidate`, which any thread may call. Completions (`done`) are never called inside the
+ * call that started them, always exactly once, at the latest when the request's deadline has passed
+ * or the registry stops. Memory: strings in requests are lent until `done`; those in events and
+ * results are lent for the call.
+ */
+#ifndef TR_DIST_NAMES_H
+#define TR_DIST_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "troupe/pid.h"
+#include "troupe/status.h"
+
+struct tr_loop;
+
+struct tr_member {
+    uint64_t node_id;
+    const char *name;
+    const char *host;
+    uint16_t port;
+};
+
+/* How an operation on a name ended. */
+struct tr_name_result {
+    troupe_status
+        status; /* OK; NOT_FOUND; EXISTS (pid holds it); AGAIN (durable, its node is dead, not
+                   recovered yet); FENCED; REGISTRY (not done); UNKNOWN (may be done) */
+    troupe_pid pid;
+    uint64_t epoch;
+    const char *text; /* words for people, "" when there are none */
+};
+
+typedef void (*tr_name_done)(void *context, const struct tr_name_result *result);
+
+struct tr_name_register {
+    const char *name;
+    uint64_t actor_id;
+    bool durable;
+    bool strict;
+    const char *behavior;   /* NULL for an actor without one to recover by */
+    int32_t version;        /* of the state */
+    const char *checkpoint; /* "each", "every", "on_stop", "explicit" */
+    const char *state_json; /* first checkpoint; NULL when not durable */
+    int64_t deadline_ns;    /* on the loop's clock */
+    tr_name_done done;
+    void *context;
+};
+
+/* A message of the inbox, as stored; payload_json fits the type called type. */
+struct tr_inbox_row {
+    uint64_t id;
+    const char *to;
+    const char *from;
+    const char *type;
+    const char *payload_json;
+};
+
+/* An actor claimed from a dead node: this node holds its name now and has to start it. */
+struct tr_orphan {
+    const char *name;
+    uint64_t epoch;
+    bool strict;
+    const char *behavior;
+    int32_t version;
+    const char *checkpoint;
+    uint64_t seq;
+    const char *state_json;
+};
+
+struct tr_outgoing {
+    const char *to;
+    const char *type;
+    const char *payload_json;
+};
+
+enum tr_step_outcome {
+    TR_STEP_COMMITTED,
+    TR_STEP_FENCED,  /* the epoch is not ours any more: nothing was written; the actor must die */
+    TR_STEP_REPLAYED /* a handled inbox row was gone already: nothing was written; reload from the
+                        row */
+};
+
+/* One transactional step of one durable actor: state, consumed inbox rows and outgoing messages
+ * together. It is retried until the database has decided, across reconnects; the sequence number
+ * makes that safe. At most one step per name is under way at a time. Lent to the registry until
+ * done. */
+struct tr_step {
+    const char *name;
+    uint64_t epoch;
+    uint64_t seq; /* grows by one at each step */
+    int32_t version;
+    const char *state_json; /* NULL: unchanged */
+    const uint64_t *handled;
+    size_t handled_count;
+    const struct tr_outgoing *outgoing;
+    size_t outgoing_count;
+    void (*done)(void *context, enum tr_step_outcome outcome);
+    void *context;
+    struct tr_step *next; /* the registry's own, while it holds the step */
+};
+
+enum tr_link_kind { TR_LINK_ROW_LINK, TR_LINK_ROW_MONITOR };
+
+/* A link or monitor that crosses nodes, for the table `link`; a watches or is linked to b. */
+struct tr_link_row {
+    enum tr_link_kind kind;
+    troupe_pid a;
+    troupe_pid b;
+    uint64_t ref; /* of a monitor; 0 for links */
+};
+
+struct tr_registry_events {
+    void *context;
+    void (*on_joined)(void *context, uint64_t node_id, const uint8_t cluster_id[16],
+                      uint64_t system_id);
+    /* The first join cannot succeed: no schema, schema too new, name taken, fsync=off ... text says
+     * which. */
+    void (*on_failed)(void *context, troupe_status status, const char *text);
+    void (*on_member_up)(void *context, const struct tr_member *member); /* never for oneself */
+    void (*on_member_down)(void *context, uint64_t node_id, const char *name, const char *why);
+    /* The lease is good until this time of the loop's clock (counted from before the renewal was
+     * sent). */
+    void (*on_lease)(void *context, int64_t deadline_ns);
+    void (*on_fenced)(void *context, const char *why);
+    void (*on_orphan)(void *context, const struct tr_orphan *orphan);
+    void (*on_inbox)(void *context, const struct tr_inbox_row *rows, size_t count);
+    void (*log)(void *context, int level, const char *text); /* levels of troupe_log_level */
+};
+
+struct tr_registry_join {
+    struct tr_loop *loop;
+    const char *name;
+    const char *host; /* advertised */
+    uint16_t port;
+    uint32_t ttl_ms;
+    const char *roles;
+    const char *version; /* of the library */
+    uint64_t seed;
+    bool allow_unsafe_fsync;
+    struct tr_registry_events events;
+};
+
+struct tr_registry_health {
+    bool connected; /* all connections are up */
+    bool listening;
+    bool fenced;
+    int64_t lease_deadline_ns;
+    uint64_t reconnects;
+    uint64_t steps_committed;
+    uint64_t steps_refused;
+    uint64_t batches;
+};
+
+/* The functions of one registry; context is its own. */
+struct tr_registry_port {
+    void *context;
+
+    /* Connects and joins. The struct's strings are copied. TROUPE_E_NO_MEMORY or OK; the rest comes
+     * by events. */
+    troupe_status (*start)(void *context, const struct tr_registry_join *join);
+    /* Ends: with leave the row becomes `left` first, which may take up to timeout_ms. done is
+     * called when nothing more will come. */
+    void (*stop)(void *context, bool leave, uint32_t timeout_ms, void (*done)(void *),
+                 void *done_context);
+    /* Marks the row `draining`, so that nothing is placed here any more. */
+    void (*drain)(void *context);
+    /* After on_fenced: joins again under the same name with a new node id. */
+    void (*rejoin)(void *context);
+    void (*destroy)(void *context);
+
+    /* Which behaviors this node can recover; may change at any time. Copied. */
+    void (*set_behaviors)(void *context, const char *const *names, size_t count);
+
+    void (*register_name)(void *context, const struct tr_name_register *request);
+    void (*unregister)(void *context, const char *name, uint64_t epoch, int64_t deadline_ns,
+                       tr_name_done done, void *done_context);
+    /* Asks the database and refreshes the cache. */
+    void (*lookup)(void *context, const char *name, int64_t deadline_ns, tr_name_done done,
+                   void *done_context);
+    /* Any thread: what the cache knows. Entries of dead nodes are gone before on_member_down is
+     * called. */
+    bool (*cached)(void *context, const char *name, troupe_pid *pid, uint64_t *epoch);
+    /* Any thread: the holder did not know the name any more; drops the entry unless it is newer
+     * than epoch. */
+    void (*invalidate)(void *context, const char *name, uint64_t epoch);
+
+    /* After on_orphan: the actor runs (done gets FENCED when it was taken meanwhile), or cannot be
+     * started. */
+    void (*started)(void *context, const char *name, uint64_t epoch, uint64_t actor_id,
+                    tr_name_done done, void *done_context);
+    void (*step)(void *context, struct tr_step *step);
+    /* Rows may wait for this name, which this node holds: fetch them, on_inbox follows. Coalesced.
+     */
+    void (*inbox_hint)(void *context, const char *name);
+    /* The handler of this inbox message failed: count the attempt, after the last one it is a dead
+     * letter. */
+    void (*inbox_failed)(void *context, const char *name, uint64_t epoch, uint64_t id,
+                         const char *error);
+
+    /* Written behind in batches; an add and a remove inside one window cancel. */
+    void (*link_add)(void *context, const struct tr_link_row *row);
+    void (*link_remove)(void *context, const struct tr_link_row *row);
+
+    /* The session with a member broke or a dial failed: evidence for its death. refused: its host
+     * refused the dial. */
+    void (*unreachable)(void *context, uint64_t node_id, bool refused);
+
+    void (*health)(void *context, struct tr_registry_health *health);
+};
+
+/* What troupe_registry_postgres gives: a port in a box, so that the node can take it. */
+struct troupe_registry {
+    struct tr_registry_port port;
+};
+
+#endif
