@@ -1,0 +1,47 @@
+# The commands of this repository; `make help` lists them. What they do stands in CMakeLists.txt, tests/run and tools/.
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+BUILD := build/release
+
+.PHONY: all programs demo test quick lint format bench install clean help
+.DEFAULT_GOAL := all
+
+all: ## build the library and the programs into build/release (programs in build/release/bin)
+	@tools/install_dependencies.sh run
+	@$(MAKE) --no-print-directory programs
+
+programs:
+	@tools/build.sh release $(JOBS)
+
+demo: all ## three nodes, one private PostgreSQL, kill -9, nothing lost
+	@examples/bank/demo.sh
+
+test: ## install what is missing, build everything, pass every test
+	@tools/install_dependencies.sh test
+	@tests/run
+
+quick: ## the tests that take seconds: unit and property tests of one build, lint of changed files
+	@tools/install_dependencies.sh test
+	@tests/run --quick
+
+lint: ## layers, style rules, formatting, clang-tidy, cppcheck, shellcheck, documents
+	@tools/install_dependencies.sh test
+	@tests/run --only '^lint\.'
+
+format: ## reformat our C files
+	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs clang-format -i
+
+bench: ## measure Troupe beside Erlang/OTP, alternating, with ratios
+	@tools/install_dependencies.sh bench
+	@$(MAKE) --no-print-directory programs
+	@bench/run
+
+install: programs ## install below PREFIX (default /usr/local): headers, libraries, programs, examples
+	@cmake --install $(BUILD) --prefix "$(PREFIX)" >/dev/null
+	@echo "installed below $(PREFIX)"
+
+clean: ## remove everything that was built
+	@rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
