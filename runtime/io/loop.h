@@ -1,0 +1,81 @@
+/* io/loop.h - the one I/O thread: an event loop, work posted to it, and what wakes it.
+ *
+ *     tr_loop_create(&loop) -> tr_loop_start(loop) -> tr_loop_post(loop, fn, context) ...
+ *     tr_loop_stop(loop) -> tr_loop_join(loop) -> tr_loop_destroy(loop)
+ *
+ * A loop ends when it was told to stop and everything made on it (streams, timers, watches,
+ * signals) has been closed. Work posted before the stop still runs.
+ *
+ * Threads: each function says its own; "loop thread" means inside a callback of the loop, or
+ * before it runs. SIGPIPE is blocked in the thread that runs a loop, since libuv writes without
+ * MSG_NOSIGNAL and a library must not change how the whole process treats a signal.
+ * Memory: a handle's memory lives until the loop has closed it, which is after its close call.
+ */
+#ifndef TR_IO_LOOP_H
+#define TR_IO_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "troupe/status.h"
+
+struct tr_loop;
+struct tr_signal;
+
+typedef void (*tr_loop_fn)(void *context);
+
+/* Called on each turn, just before the loop may block: the place to write out what the turn has
+ * gathered. Lives in its owner's memory, from add to remove. */
+struct tr_loop_hook {
+    tr_loop_fn fn;
+    void *context;
+    struct tr_loop_hook *next; /* owned by the loop */
+};
+
+/* Gives a loop that does not run yet. TROUPE_E_NO_MEMORY, TROUPE_E_LIMIT (descriptors),
+ * TROUPE_E_SYSTEM. Any thread. */
+TROUPE_MUST_USE troupe_status tr_loop_create(struct tr_loop **out);
+
+/* Takes the loop, which may be NULL and must not run: never started, or run returned, or joined. */
+void tr_loop_destroy(struct tr_loop *loop);
+
+/* Runs the loop on the caller's thread until it has ended. */
+void tr_loop_run(struct tr_loop *loop);
+
+/* Runs the loop on a thread of its own. TROUPE_E_SYSTEM when there is none to be had. */
+TROUPE_MUST_USE troupe_status tr_loop_start(struct tr_loop *loop);
+
+/* Waits for a started loop to end; a no-op for one that was not started. Not on the loop thread. */
+void tr_loop_join(struct tr_loop *loop);
+
+/* Asks the loop to end as said above. Any thread, more than once allowed. */
+void tr_loop_stop(struct tr_loop *loop);
+
+/* Has fn(context) called on the loop thread, in the order posted. TROUPE_E_CLOSED after the stop,
+ * TROUPE_E_NO_MEMORY. Any thread. */
+TROUPE_MUST_USE troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context);
+
+/* True on the thread that runs this loop. */
+bool tr_loop_is_current(const struct tr_loop *loop);
+
+/* The monotonic clock in nanoseconds; it does not count while the machine is suspended. Any
+ * thread. */
+uint64_t tr_loop_now(const struct tr_loop *loop);
+
+/* Loop thread. */
+void tr_loop_hook_add(struct tr_loop *loop, struct tr_loop_hook *hook);
+void tr_loop_hook_remove(struct tr_loop *loop, struct tr_loop_hook *hook);
+
+/* A signal calls fn(context) on the loop thread soon after it was sent, once for all sends before
+ * that. fn may be NULL: then the signal only makes the loop turn, for the sake of its hooks.
+ * Loop thread. TROUPE_E_NO_MEMORY, TROUPE_E_SYSTEM. */
+TROUPE_MUST_USE troupe_status tr_signal_create(struct tr_loop *loop, tr_loop_fn fn, void *context,
+                                               struct tr_signal **out);
+
+/* Any thread; not once close has been called. */
+void tr_signal_send(struct tr_signal *signal);
+
+/* Takes the signal, which may be NULL; no call of fn comes after it. Loop thread. */
+void tr_signal_close(struct tr_signal *signal);
+
+#endif
