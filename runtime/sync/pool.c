@@ -1,0 +1,198 @@
+#include "sync/pool.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+
+enum { SLAB_SIZE = 64 * 1024, BLOCK_ALIGN = 16 };
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { PASS_THROUGH = 1 };
+#else
+enum { PASS_THROUGH = 0 };
+#endif
+
+struct tr_pool_block {
+    struct tr_pool_block *next;
+    struct tr_pool_block *next_magazine; /* of the first block of a magazine in the depot */
+};
+
+struct tr_pool_slab {
+    struct tr_pool_slab *next;
+    _Alignas(BLOCK_ALIGN) uint8_t bytes[SLAB_SIZE];
+};
+
+static const uint32_t class_sizes[TR_POOL_CLASSES] = {96, 128, 256, 512, 1024};
+
+/* The class of a size, or -1 when it is malloc's. */
+static int class_of(size_t size)
+{
+    if (PASS_THROUGH || size > class_sizes[TR_POOL_CLASSES - 1]) {
+        return -1;
+    }
+    int class = 0;
+
+    while (size > class_sizes[class]) {
+        class ++;
+    }
+    return class;
+}
+
+void tr_pool_init(struct tr_pool *pool)
+{
+    *pool = (struct tr_pool){0};
+}
+
+void tr_pool_fini(struct tr_pool *pool)
+{
+    struct tr_pool_slab *slab = pool->slabs;
+
+    while (slab != NULL) {
+        struct tr_pool_slab *next = slab->next;
+
+        free(slab);
+        slab = next;
+    }
+    *pool = (struct tr_pool){0};
+}
+
+void tr_pool_cache_init(struct tr_pool_cache *cache, struct tr_pool *pool, bool shared)
+{
+    *cache = (struct tr_pool_cache){.pool = pool, .shared = shared};
+}
+
+static bool depot_extend(struct tr_pool *pool, struct tr_pool_depot *depot)
+{
+    struct tr_pool_slab *slab = malloc(sizeof(*slab));
+
+    if (slab == NULL) {
+        return false;
+    }
+    tr_spin_lock(&pool->slabs_lock);
+    slab->next = pool->slabs;
+    pool->slabs = slab;
+    tr_spin_unlock(&pool->slabs_lock);
+    depot->fresh = slab->bytes;
+    depot->fresh_size = sizeof(slab->bytes);
+    return true;
+}
+
+/* Cuts up to a magazine of blocks from the newest slab. Under the depot's lock. */
+static struct tr_pool_list depot_cut(struct tr_pool *pool, int class)
+{
+    struct tr_pool_depot *depot = &pool->depots[class];
+    const size_t size = class_sizes[class];
+    struct tr_pool_list list = {0};
+
+    if (depot->fresh_size < size && !depot_extend(pool, depot)) {
+        return list;
+    }
+    while (list.count < TR_POOL_MAGAZINE && depot->fresh_size >= size) {
+        struct tr_pool_block *block = (struct tr_pool_block *)(void *)depot->fresh;
+
+        block->next = list.first;
+        list.first = block;
+        list.count++;
+        depot->fresh += size;
+        depot->fresh_size -= size;
+    }
+    return list;
+}
+
+static struct tr_pool_list depot_take(struct tr_pool *pool, int class)
+{
+    struct tr_pool_depot *depot = &pool->depots[class];
+    struct tr_pool_list list = {0};
+
+    tr_spin_lock(&depot->lock);
+    if (depot->magazines != NULL) {
+        list = (struct tr_pool_list){.first = depot->magazines, .count = TR_POOL_MAGAZINE};
+        depot->magazines = list.first->next_magazine;
+    } else {
+        list = depot_cut(pool, class);
+    }
+    tr_spin_unlock(&depot->lock);
+    return list;
+}
+
+static void depot_give(struct tr_pool *pool, int class, struct tr_pool_list list)
+{
+    struct tr_pool_depot *depot = &pool->depots[class];
+
+    TR_CHECK(list.count == TR_POOL_MAGAZINE);
+    tr_spin_lock(&depot->lock);
+    list.first->next_magazine = depot->magazines;
+    depot->magazines = list.first;
+    tr_spin_unlock(&depot->lock);
+}
+
+static void *cache_get(struct tr_pool_cache *cache, int class)
+{
+    struct tr_pool_list *current = &cache->current[class];
+
+    if (current->count == 0) {
+        if (cache->spare[class].count > 0) {
+            *current = cache->spare[class];
+            cache->spare[class] = (struct tr_pool_list){0};
+        } else {
+            *current = depot_take(cache->pool, class);
+        }
+    }
+    struct tr_pool_block *block = current->first;
+
+    if (block != NULL) {
+        current->first = block->next;
+        current->count--;
+    }
+    return block;
+}
+
+static void cache_put(struct tr_pool_cache *cache, int class, struct tr_pool_block *block)
+{
+    struct tr_pool_list *current = &cache->current[class];
+
+    if (current->count == TR_POOL_MAGAZINE) {
+        if (cache->spare[class].count > 0) {
+            depot_give(cache->pool, class, cache->spare[class]);
+        }
+        cache->spare[class] = *current;
+        *current = (struct tr_pool_list){0};
+    }
+    block->next = current->first;
+    current->first = block;
+    current->count++;
+}
+
+void *tr_pool_get(struct tr_pool_cache *cache, size_t size)
+{
+    const int class = class_of(size);
+
+    if (class < 0) {
+        return aligned_alloc(BLOCK_ALIGN, (size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN);
+    }
+    if (!cache->shared) {
+        return cache_get(cache, class);
+    }
+    tr_spin_lock(&cache->lock);
+    void *block = cache_get(cache, class);
+
+    tr_spin_unlock(&cache->lock);
+    return block;
+}
+
+void tr_pool_put(struct tr_pool_cache *cache, void *block, size_t size)
+{
+    const int class = class_of(size);
+
+    if (class < 0) {
+        free(block);
+        return;
+    }
+    if (!cache->shared) {
+        cache_put(cache, class, block);
+        return;
+    }
+    tr_spin_lock(&cache->lock);
+    cache_put(cache, class, block);
+    tr_spin_unlock(&cache->lock);
+}

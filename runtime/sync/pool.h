@@ -1,0 +1,70 @@
+/* sync/pool.h - blocks for messages: per-thread caches over a shared depot, in five sizes.
+ *
+ * A thread gets from and puts to its cache without a lock, whoever allocated the block. A cache
+ * that runs over gives a whole magazine to the depot, one that runs dry takes one: one lock per
+ * magazine (Bonwick's magazines, 1994). So a sender that only allocates and a receiver that only
+ * frees cost each other one lock for 64 messages.
+ *
+ *     void *block = tr_pool_get(&worker->cache, size);
+ *     tr_pool_put(&worker->cache, block, size);
+ *
+ * Threads: a cache belongs to one thread; a cache with `shared` set may be used by any, under its
+ * lock. Memory: slabs from malloc, kept until the pool ends; larger blocks are malloc's. Under
+ * AddressSanitizer every block is malloc's, so that a use after free is seen.
+ */
+#ifndef TR_SYNC_POOL_H
+#define TR_SYNC_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sync/thread.h"
+
+enum {
+    TR_POOL_CLASSES = 5, /* 96, 128, 256, 512, 1024 bytes */
+    TR_POOL_MAGAZINE = 64
+};
+
+struct tr_pool_block;
+
+/* Blocks of one size, linked. */
+struct tr_pool_list {
+    struct tr_pool_block *first;
+    uint32_t count;
+};
+
+struct tr_pool_depot {
+    struct tr_spin lock;
+    struct tr_pool_block *magazines; /* each the head of a list of TR_POOL_MAGAZINE blocks */
+    uint8_t *fresh;                  /* the rest of the newest slab */
+    size_t fresh_size;
+};
+
+struct tr_pool {
+    struct tr_pool_depot depots[TR_POOL_CLASSES];
+    struct tr_spin slabs_lock;
+    struct tr_pool_slab *slabs;
+};
+
+struct tr_pool_cache {
+    struct tr_pool *pool;
+    struct tr_pool_list current[TR_POOL_CLASSES];
+    struct tr_pool_list spare[TR_POOL_CLASSES]; /* full or empty */
+    bool shared;
+    struct tr_spin lock; /* taken when shared */
+};
+
+void tr_pool_init(struct tr_pool *pool);
+
+/* Every cache is done and every block is back or forgotten. */
+void tr_pool_fini(struct tr_pool *pool);
+
+void tr_pool_cache_init(struct tr_pool_cache *cache, struct tr_pool *pool, bool shared);
+
+/* Answers a block of at least size bytes, aligned to 16, or NULL when there is no memory. */
+void *tr_pool_get(struct tr_pool_cache *cache, size_t size);
+
+/* Takes a block that tr_pool_get of any cache of the same pool gave for the same size. */
+void tr_pool_put(struct tr_pool_cache *cache, void *block, size_t size);
+
+#endif
