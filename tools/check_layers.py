@@ -10,7 +10,7 @@ import sys
 
 # folder -> folders it may include besides itself ("troupe" is the public header folder)
 LAYERS = {
-    "runtime/include": [],
+    "runtime/include": ["troupe"],
     "runtime/base": ["troupe"],
     "runtime/sync": ["troupe", "base"],
     "runtime/type": ["troupe", "base"],
