@@ -1,0 +1,60 @@
+/* base/limits.h - every built-in bound of the runtime, with its unit and its reason.
+ *
+ * What people may change is in the configuration, which takes its defaults from here. Zero never
+ * means "no limit".
+ */
+#ifndef TR_BASE_LIMITS_H
+#define TR_BASE_LIMITS_H
+
+#define TR_KIB 1024u
+#define TR_MIB (1024u * 1024u)
+
+/* ---- wire: frames, handshakes, sessions (docs/protocol.md) ---- */
+
+/* Bytes of a node's name. As long as a DNS label may be. */
+#define TR_NODE_NAME_SIZE_MAX 63u
+/* Bytes of a handshake frame: a hello is 105 + a name, the rest is room for later versions. */
+#define TR_HANDSHAKE_FRAME_SIZE_MAX (4u * 1024u)
+/* Bytes taken from a peer before it has proven who it is: four of those frames. */
+#define TR_UNPROVEN_BYTES_MAX (16u * 1024u)
+/* Connections that have not proven who they are, at one time, of one listener. */
+#define TR_UNPROVEN_PEERS_MAX 128u
+/* Milliseconds such a connection may live, whatever it sends. */
+#define TR_UNPROVEN_MS 5000u
+/* Bytes of a piece of a large message: long enough for the price of a frame not to matter, short
+ * enough for a small message not to wait behind it. */
+#define TR_FRAGMENT_SIZE (64u * 1024u)
+/* Bytes of a message that travels in one piece: 64 KiB of the user's and the head of its signal. */
+#define TR_SEGMENT_SIZE_MAX (TR_FRAGMENT_SIZE + 4u * 1024u)
+/* Bytes of a frame: a segment of the maximum size with header, sequence, ack and tag (8 + 16 + 4 +
+ * 69,632 + 16), and room for later versions. */
+#define TR_FRAME_SIZE_MAX (128u * 1024u)
+/* Bytes of a message: 64 MiB of the user's and the head of its signal. */
+#define TR_MESSAGE_SIZE_MAX (64u * 1024u * 1024u + 4u * 1024u)
+/* Large messages of one session that are on their way at one time. */
+#define TR_FRAGMENT_STREAMS_MAX 8u
+/* Bytes of unfinished large messages of one session: two of the largest. */
+#define TR_REASSEMBLY_BYTES_MAX (2u * TR_MESSAGE_SIZE_MAX)
+/* Bytes of one session that are sent and not acknowledged. 1 Gbit/s at 128 ms needs 16 MiB. */
+#define TR_RESEND_BYTES_MAX (16u * 1024u * 1024u)
+/* Bytes received after which an acknowledgement is sent at once: 1/64 of the above. */
+#define TR_ACK_BYTES (256u * 1024u)
+/* Milliseconds that an acknowledgement may wait for data that carries it. */
+#define TR_ACK_DELAY_MS 20u
+/* Bytes of one session that wait to be sent: senders are told BUSY above it. */
+#define TR_SEND_QUEUE_BYTES_MAX (64u * 1024u * 1024u)
+/* Bytes that system signals may use beyond that; above it the session is given up. 100,000 exit
+ * signals of 100 bytes, 25 times over. */
+#define TR_SEND_RESERVE_BYTES (256u * 1024u * 1024u)
+#define TR_HEARTBEAT_MS 500u      /* between signs of life */
+#define TR_SILENCE_MS 3000u       /* without one until the connection is given up: six of them */
+#define TR_RESUME_WINDOW_MS 3000u /* without a connection until the session is given up */
+
+/* ---- clients: the command line and other callers that are no nodes ---- */
+
+#define TR_CLIENTS_MAX 64u                                /* connected at one time */
+#define TR_CLIENT_REQUEST_SIZE_MAX (1024u * 1024u)        /* bytes, as of any JSON given to us */
+#define TR_CLIENT_RESPONSE_SIZE_MAX (64u * 1024u * 1024u) /* bytes, as of any message */
+#define TR_CLIENT_IDLE_MS 300000u                         /* without a request until it is closed */
+
+#endif
