@@ -1,7 +1,8 @@
 /* type/value.h - what the runtime does with values of described types, besides JSON.
  *
  * Sizes first: a message is one block, so the size of all that hangs below a struct is computed
- * (tr_value_size), the block allocated by the caller, and the value copied into it (tr_value_copy_into).
+ * (tr_value_size), the block allocated by the caller, and the value copied into it
+ * (tr_value_copy_into).
  *
  *     size_t size = tr_value_size(type, value);
  *     tr_value_copy_into(type, value, block, size);
@@ -29,7 +30,8 @@ void tr_value_copy_into(const troupe_type *type, const void *value, void *block,
 /* Whether the type has no strings, bytes or arrays, so that a memcpy copies it. */
 bool tr_type_is_flat(const troupe_type *type);
 
-/* ---- owned values: the state of an actor, where each string and array is a block of its own ---- */
+/* ---- owned values: the state of an actor, where each string and array is a block of its own ----
+ */
 
 /* How blocks are got and released; the node's allocator. */
 struct tr_allocator {
@@ -38,8 +40,9 @@ struct tr_allocator {
     void (*release)(void *context, void *block);   /* NULL is allowed */
 };
 
-/* Copies value into *destination (type->size bytes, given by the caller) with every string, bytes and array in a
- * block of its own. On failure *destination is zeroed and nothing is leaked. TROUPE_E_NO_MEMORY. */
+/* Copies value into *destination (type->size bytes, given by the caller) with every string, bytes
+ * and array in a block of its own. On failure *destination is zeroed and nothing is leaked.
+ * TROUPE_E_NO_MEMORY. */
 TROUPE_MUST_USE troupe_status tr_value_own(const troupe_type *type, const void *value,
                                            void *destination, const struct tr_allocator *allocator);
 
@@ -51,13 +54,15 @@ void tr_value_disown(const troupe_type *type, void *value, const struct tr_alloc
 /* Bytes that the encoding needs, at most. */
 size_t tr_value_encoded_size_max(const troupe_type *type, const void *value);
 
-/* Encodes into bytes; answers the size written, or 0 when capacity is too small. Fields that are zero
- * (false, 0, NULL, empty) are left out, which is what makes them the default on the other side. */
+/* Encodes into bytes; answers the size written, or 0 when capacity is too small. Fields that are
+ * zero (false, 0, NULL, empty) are left out, which is what makes them the default on the other
+ * side. */
 size_t tr_value_encode(const troupe_type *type, const void *value, uint8_t *bytes, size_t capacity);
 
 /* Checks bytes against the type and answers the size of the block that decode_into needs.
  * TROUPE_E_TYPE (a changed kind, a bad encoding, trailing bytes, not UTF-8; error says the field),
- * TROUPE_E_LIMIT (nesting, counts or total above limits). Never allocates; work is bounded by size. */
+ * TROUPE_E_LIMIT (nesting, counts or total above limits). Never allocates; work is bounded by size.
+ */
 TROUPE_MUST_USE troupe_status tr_value_decoded_size(const troupe_type *type, const uint8_t *bytes,
                                                     size_t size, size_t *block_size, char *error,
                                                     size_t error_size);
