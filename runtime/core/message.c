@@ -1,0 +1,88 @@
+#include "core/message.h"
+
+#include <string.h>
+
+#include "type/value.h"
+
+static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal signal,
+                                 size_t payload_size)
+{
+    struct tr_message *message = tr_pool_get(cache, sizeof(struct tr_message) + payload_size);
+
+    if (message != NULL) {
+        *message =
+            (struct tr_message){.signal = (uint8_t)signal, .block_size = (uint32_t)payload_size};
+    }
+    return message;
+}
+
+struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal signal,
+                                     size_t payload_size)
+{
+    struct tr_message *message = create(cache, signal, payload_size);
+
+    if (message != NULL) {
+        memset(message->payload, 0, payload_size);
+    }
+    return message;
+}
+
+struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal signal,
+                                           const troupe_type *type, const void *value,
+                                           size_t tail_size)
+{
+    const size_t size = value == NULL ? 0 : tr_value_size(type, value);
+    struct tr_message *message = create(cache, signal, size + tail_size);
+
+    if (message != NULL) {
+        message->type = type;
+        message->value_size = (uint32_t)size;
+        if (size > 0) {
+            tr_value_copy_into(type, value, message->payload, size);
+        }
+    }
+    return message;
+}
+
+struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal signal,
+                                            int32_t kind, const char *text)
+{
+    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+    struct tr_message *message = create(cache, signal, sizeof(struct tr_reason) + size + 1);
+
+    if (message != NULL) {
+        struct tr_reason *reason = (struct tr_reason *)(void *)message->payload;
+
+        reason->kind = kind;
+        if (size > 0) {
+            memcpy(reason->text, text, size);
+        }
+        reason->text[size] = '\0';
+    }
+    return message;
+}
+
+struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
+                                            troupe_pid pid, uint32_t flags, const char *text)
+{
+    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+    struct tr_message *message =
+        create(cache, TR_SIGNAL_RESULT, sizeof(struct tr_op_result) + size + 1);
+
+    if (message != NULL) {
+        struct tr_op_result *result = (struct tr_op_result *)(void *)message->payload;
+
+        message->ref = ref;
+        *result = (struct tr_op_result){.pid = pid, .status = status, .flags = flags};
+        if (size > 0) {
+            memcpy(result->text, text, size);
+        }
+        result->text[size] = '\0';
+    }
+    return message;
+}
+
+void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message)
+{
+    tr_pool_put(cache, message, sizeof(struct tr_message) + message->block_size);
+}

@@ -1,0 +1,137 @@
+/* core/message.h - one signal on its way to one actor: a header and a payload in one block.
+ *
+ * Everything actors send each other is such a message, between actors of one node as between nodes:
+ * there is one path. The payload is a value of a described type, or a struct tr_reason, or nothing.
+ *
+ *     message = tr_message_create_value(cache, TR_SIGNAL_MESSAGE, type, value);
+ *     message->to = to; message->from = self; -> post (takes it)
+ *
+ * Threads: a message belongs to whoever holds it; holders change by queues only.
+ * Memory: from the pool of the cache; tr_message_destroy with any cache of the same pool.
+ */
+#ifndef TR_CORE_MESSAGE_H
+#define TR_CORE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sync/inbox.h"
+#include "sync/pool.h"
+#include "troupe/actor.h"
+
+enum tr_signal {
+    TR_SIGNAL_MESSAGE,
+    TR_SIGNAL_CALL,        /* ref: of the caller */
+    TR_SIGNAL_REPLY,       /* ref: of the call */
+    TR_SIGNAL_CALL_FAILED, /* ref: of the call; payload: reason; status says which way */
+    TR_SIGNAL_RESULT,      /* ref: of an operation; payload: struct tr_op_result */
+    TR_SIGNAL_FORGET_CALL, /* to a callee: another actor answered for it; ref, from: the caller */
+    TR_SIGNAL_LINK,
+    TR_SIGNAL_UNLINK,     /* ref: id of this unlink */
+    TR_SIGNAL_UNLINK_ACK, /* ref: the same id */
+    TR_SIGNAL_MONITOR,    /* ref: of the watcher */
+    TR_SIGNAL_DEMONITOR,
+    TR_SIGNAL_EXIT,      /* exit/2; payload: reason */
+    TR_SIGNAL_LINK_EXIT, /* the other end of a link ended; payload: reason */
+    TR_SIGNAL_DOWN,      /* ref: of the watcher; payload: reason */
+    /* From here on: never between nodes. */
+    TR_SIGNAL_NODE_LOST,   /* ref: node id; session: which; everything there is gone */
+    TR_SIGNAL_CALL_TARGET, /* ref: of a call by name; from: who it went to */
+    TR_SIGNAL_TIMER,       /* ref: what ran out */
+    TR_SIGNAL_RUN,         /* payload: struct tr_run */
+    TR_SIGNAL_COMMITTED,   /* ref: enum of dist/names.h; a durable actor's step is decided */
+    TR_SIGNAL_COUNT
+};
+
+enum {
+    TR_MESSAGE_NAMED = 1, /* a struct tr_name_tail follows the value */
+    TR_MESSAGE_INBOX = 2  /* from the inbox table; ref is the row's id */
+};
+
+struct tr_message {
+    struct tr_inbox_item item; /* first: the link of whatever queue it is in */
+    const troupe_type *type;   /* of the value; NULL when there is none */
+    troupe_pid to;
+    troupe_pid from;
+    uint64_t ref;
+    uint32_t session;    /* of the peer it came from or must go by; 0: local, or any */
+    uint32_t block_size; /* of the payload, in bytes */
+    uint32_t value_size; /* of the value in the payload */
+    int16_t status;      /* troupe_status of CALL_FAILED */
+    uint8_t signal;      /* enum tr_signal */
+    uint8_t flags;
+    _Alignas(8) uint8_t payload[];
+};
+
+/* Bytes above which a message is counted against the byte bound of a mailbox: smaller ones are
+ * bounded by their number, since 10,000 of them stay below 16 MiB. */
+#define TR_MESSAGE_LARGE 1600u
+
+/* A value with everything below it, at most. */
+#define TR_MESSAGE_SIZE_MAX (64u * 1024u * 1024u)
+
+/* The payload of EXIT, LINK_EXIT, DOWN and CALL_FAILED. */
+struct tr_reason {
+    int32_t kind;
+    char text[]; /* ends with NUL; at most TR_REASON_TEXT_SIZE */
+};
+#define TR_REASON_TEXT_SIZE 256u
+
+/* The payload of RESULT. */
+struct tr_op_result {
+    troupe_pid pid;
+    int32_t status;
+    uint32_t flags; /* TROUPE_SPAWN_* of a spawn: link and monitor were made */
+    char text[];
+};
+
+struct tr_run {
+    void (*function)(troupe_self *self, void *context);
+    void *context;
+};
+
+/* Behind the value of a message that was sent to a name. */
+struct tr_name_tail {
+    int64_t deadline_ns; /* calls: when to give up; messages: when to drop */
+    uint64_t epoch;      /* the cache entry that was used; 0: none */
+    uint32_t tries;
+    char name[];
+};
+
+/* All fail only by answering NULL: there is no memory. Payloads are zero or filled as said. */
+struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal signal,
+                                     size_t payload_size);
+struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal signal,
+                                           const troupe_type *type, const void *value,
+                                           size_t tail_size);
+struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal signal,
+                                            int32_t kind, const char *text);
+struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
+                                            troupe_pid pid, uint32_t flags, const char *text);
+
+void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message);
+
+static inline const void *tr_message_value(const struct tr_message *message)
+{
+    return message->type == NULL || message->type->size == 0 ? NULL : message->payload;
+}
+
+static inline const struct tr_reason *tr_message_reason(const struct tr_message *message)
+{
+    return (const struct tr_reason *)(const void *)message->payload;
+}
+
+static inline struct tr_name_tail *tr_message_name(struct tr_message *message)
+{
+    return (struct tr_name_tail *)(void *)(message->payload + message->value_size);
+}
+
+/* Whether it counts against the mailbox's bound: what users send does, what keeps promises does
+ * not. */
+static inline bool tr_signal_is_counted(uint8_t signal)
+{
+    return signal == TR_SIGNAL_MESSAGE || signal == TR_SIGNAL_CALL;
+}
+
+#endif
