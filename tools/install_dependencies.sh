@@ -96,6 +96,7 @@ refuse_main_cluster() {
 restore_conf() {
   if [ "$wrote_conf" = 1 ]; then
     if [ -e "$template" ]; then "${root[@]}" cp "$template" "$conf"; else "${root[@]}" rm -f "$conf"; fi
+    "${root[@]}" rm -f "$conf.ucf-dist"
   fi
 }
 

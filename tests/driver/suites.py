@@ -13,7 +13,7 @@ SANITIZER_ENVIRONMENT = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
-SHELL = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.sh", ".ci/run", "bench/run"]
+SHELL = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.sh", ".ci/run"]
 
 
 def lines_of(words):
@@ -59,8 +59,8 @@ class Ctest:
         if not os.path.exists(junit):
             return Result(Tally(failed=1), output)
         tally, shown = count_junit(junit)
-        if status != 0 and not tally.failed:
-            tally.failed, shown = 1, output
+        if (status != 0 or tally == Tally()) and not tally.failed:
+            tally.failed, shown = 1, output or "no test has such a label"
         for report in sorted(glob.glob(f"{folder}/report.*")):
             with open(report, encoding="utf-8", errors="replace") as file:
                 shown += f"\n--- a sanitizer's report\n{file.read()}"
@@ -133,6 +133,7 @@ def full():
         Job("build.release", Build("release"), cost=2, build=True),
         Job("unit", Ctest("release", UNITS, jobs=2), ("build.release",), cost=2),
         Job("others", Ctest("release", OTHERS, seconds=1500), ("build.release",), cost=2),
+        Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), ("build.release",)),
         Job("docs", Command(["tools/check_docs.py"]), ("build.release",)),
         Job("build.asan", Build("asan"), cost=2, build=True),
