@@ -1,0 +1,194 @@
+%% The benchmarks of one node. erl ... -s bench_local main -extra NAME COUNT
+%%
+%% Each does the same work as its namesake in bench/troupe: the same messages, the same counts, a warm-up of a tenth
+%% of the size in the same process, and a check that nothing is missing.
+-module(bench_local).
+-export([main/0]).
+-import(bench_support, [timed/1, rate/4, per_item/3, figure/3, cpu/0, usage/1, expect/3, rss/0, wait_all/1]).
+
+%% The server of call/1.
+-behaviour(gen_server).
+-export([init/1, handle_call/3, handle_cast/2]).
+
+main() -> bench_support:run(fun() ->
+    [Name, Text] = init:get_plain_arguments(),
+    Count = list_to_integer(Text),
+    Warm = max(1, Count div 10),
+    Bench = bench(Name),
+    case Name of
+        "idle-memory" -> ok; % What it measures is the first touch of the memory.
+        _ -> Bench(Warm)
+    end,
+    Cpu = cpu(),
+    Report = Bench(Count),
+    Report(),
+    usage(Cpu)
+end).
+
+bench("ping-pong") -> fun pingpong/1;
+bench("counting") -> fun counting/1;
+bench("many-to-one") -> fun many_to_one/1;
+bench("create") -> fun create/1;
+bench("idle-memory") -> fun idle/1;
+bench("call") -> fun call/1;
+bench("call-bare") -> fun call_bare/1.
+
+%% Two processes; one hop is one message. Count is the number of round trips.
+pingpong(Count) ->
+    Main = self(),
+    Pong = spawn(fun() -> pong(0) end),
+    Ns = timed(fun() ->
+        spawn(fun() -> ping(Pong, Count), Main ! pings_done end),
+        receive pings_done -> ok end
+    end),
+    Pong ! {stop, self()},
+    receive {pongs, Pongs} -> expect(pongs, Count, Pongs) end,
+    fun() -> per_item("ping-pong", 2 * Count, Ns) end.
+
+ping(_Pong, 0) -> ok;
+ping(Pong, N) ->
+    Pong ! {ping, self(), N},
+    receive {pong, N} -> ping(Pong, N - 1) end.
+
+pong(Seen) ->
+    receive
+        {ping, From, N} -> From ! {pong, N}, pong(Seen + 1);
+        {stop, From} -> From ! {pongs, Seen}
+    end.
+
+%% One process sends Count numbered messages to another, which checks the numbers.
+counting(Count) ->
+    Main = self(),
+    Counter = spawn(fun() -> count_in_order(1, Count, Main) end),
+    Ns = timed(fun() ->
+        spawn(fun() -> send_numbers(Counter, 1, Count) end),
+        receive {counted, Seen} -> expect(counted, Count, Seen) end
+    end),
+    fun() -> rate("counting", Count, Ns, "msgs/s") end.
+
+send_numbers(_To, N, Last) when N > Last -> ok;
+send_numbers(To, N, Last) -> To ! {number, N}, send_numbers(To, N + 1, Last).
+
+count_in_order(N, Last, Main) when N > Last -> Main ! {counted, Last};
+count_in_order(N, Last, Main) ->
+    receive {number, Got} -> expect(order, N, Got), count_in_order(N + 1, Last, Main) end.
+
+%% 20 processes send to one. off_heap is the setting with which Erlang does best here.
+-define(SENDERS, 20).
+many_to_one(Total) ->
+    Main = self(),
+    Each = max(1, Total div ?SENDERS),
+    Count = Each * ?SENDERS,
+    Sink = spawn_opt(fun() -> Main ! {sum, sum(Count, 0)} end, [{message_queue_data, off_heap}]),
+    Ns = timed(fun() ->
+        [spawn(fun() -> send_numbers(Sink, 1, Each) end) || _ <- lists:seq(1, ?SENDERS)],
+        receive {sum, Sum} -> expect(sum, ?SENDERS * Each * (Each + 1) div 2, Sum) end
+    end),
+    fun() -> rate("many-to-one", Count, Ns, "msgs/s") end.
+
+sum(0, Sum) -> Sum;
+sum(Left, Sum) -> receive {number, N} -> sum(Left - 1, Sum + N) end.
+
+%% Start a process, send it one message, let it end; Count times.
+create(Count) ->
+    Main = self(),
+    Done = atomics:new(1, []),
+    Ns = timed(fun() ->
+        spawn(fun() -> create_loop(Count, Count, Done, Main) end),
+        receive all_done -> ok end
+    end),
+    expect(ended, Count, atomics:get(Done, 1)),
+    fun() -> rate("create", Count, Ns, "actors/s") end.
+
+create_loop(0, _Count, _Done, _Main) -> ok;
+create_loop(Left, Count, Done, Main) ->
+    Child = spawn(fun() -> receive {go, N} -> one_done(Done, Count, N, Main) end end),
+    Child ! {go, 1},
+    create_loop(Left - 1, Count, Done, Main).
+
+one_done(Done, Count, N, Main) ->
+    case atomics:add_get(Done, 1, N) of
+        Count -> Main ! all_done;
+        _ -> ok
+    end.
+
+%% Resident memory of Count processes that have handled one message and wait for the next.
+idle(Count) ->
+    Main = self(),
+    Before = rss(),
+    Processes = erlang:system_info(process_count),
+    Done = atomics:new(1, []),
+    Ns = timed(fun() ->
+        spawn(fun() -> idle_loop(Count, Count, Done, Main) end),
+        receive all_done -> ok end
+    end),
+    wait_until(fun() -> erlang:system_info(process_count) =:= Processes + Count end, 10000),
+    Bytes = (rss() - Before) / Count,
+    fun() ->
+        figure("idle-memory", Bytes, "B"),
+        rate("idle-spawn", Count, Ns, "actors/s")
+    end.
+
+idle_loop(0, _Count, _Done, _Main) -> ok;
+idle_loop(Left, Count, Done, Main) ->
+    Child = spawn(fun() -> idle_process(Done, Count, Main) end),
+    Child ! {go, 1},
+    idle_loop(Left - 1, Count, Done, Main).
+
+idle_process(Done, Count, Main) ->
+    receive {go, N} -> one_done(Done, Count, N, Main), idle_process(Done, Count, Main) end.
+
+wait_until(Condition, Left) ->
+    case Condition() of
+        true -> ok;
+        false when Left > 0 -> receive after 1 -> wait_until(Condition, Left - 1) end;
+        false -> error(condition_never_held)
+    end.
+
+%% Calls one after the other, with all that the library does about the death of the callee.
+call(Count) ->
+    {ok, Server} = gen_server:start(?MODULE, [], []),
+    Main = self(),
+    Ns = timed(fun() ->
+        spawn(fun() -> call_loop(Server, 1, Count), Main ! calls_done end),
+        receive calls_done -> ok end
+    end),
+    expect(calls, Count, gen_server:call(Server, handled)),
+    gen_server:stop(Server),
+    fun() -> rate("call", Count, Ns, "calls/s") end.
+
+call_loop(_Server, N, Count) when N > Count -> ok;
+call_loop(Server, N, Count) ->
+    expect(reply, N, gen_server:call(Server, {add, N})),
+    call_loop(Server, N + 1, Count).
+
+init([]) -> {ok, 0}.
+handle_call({add, N}, _From, Handled) -> {reply, N, Handled + 1};
+handle_call(handled, _From, Handled) -> {reply, Handled, Handled}.
+handle_cast(_Message, Handled) -> {noreply, Handled}.
+
+%% The same by two plain messages and a unique reference.
+call_bare(Count) ->
+    Main = self(),
+    Server = spawn(fun() -> bare_server(0) end),
+    Ns = timed(fun() ->
+        spawn(fun() -> bare_loop(Server, 1, Count), Main ! calls_done end),
+        receive calls_done -> ok end
+    end),
+    Server ! {stop, self()},
+    receive {handled, Handled} -> expect(calls, Count, Handled) end,
+    wait_all([Server]),
+    fun() -> rate("call-bare", Count, Ns, "calls/s") end.
+
+bare_loop(_Server, N, Count) when N > Count -> ok;
+bare_loop(Server, N, Count) ->
+    Ref = make_ref(),
+    Server ! {request, Ref, self(), N},
+    receive {Ref, Reply} -> expect(reply, N, Reply) end,
+    bare_loop(Server, N + 1, Count).
+
+bare_server(Handled) ->
+    receive
+        {request, Ref, From, N} -> From ! {Ref, N}, bare_server(Handled + 1);
+        {stop, From} -> From ! {handled, Handled}
+    end.

@@ -1,0 +1,134 @@
+%% The benchmarks of two nodes.
+%%   server: erl ... -s bench_remote server                      prints "ready", ends at the end of its input
+%%   client: erl ... -s bench_remote client -extra SERVER NAME COUNT [SIZE]
+%%
+%% Each does the same work as its namesake in bench/troupe/remote.c.
+-module(bench_remote).
+-export([server/0, client/0]).
+-import(bench_support, [timed/1, rate/4, figure/3, cpu/0, usage/1, expect/3, percentile/2]).
+
+-behaviour(gen_server).
+-export([init/1, handle_call/3, handle_cast/2]).
+
+-define(REQUEST_BYTES, 64).
+-define(WINDOW, 64).
+
+server() -> bench_support:run(fun() ->
+    Cpu = cpu(),
+    register(sink, spawn_link(fun sink/0)),
+    register(echo, spawn_link(fun echo/0)),
+    {ok, _} = gen_server:start_link({local, server}, ?MODULE, [], []),
+    io:format("ready~n"),
+    eof = io:get_line(""),
+    usage(Cpu)
+end).
+
+client() -> bench_support:run(fun() ->
+    [Node, Name, CountText | Rest] = init:get_plain_arguments(),
+    Server = list_to_atom(Node),
+    true = net_kernel:connect_node(Server),
+    Count = list_to_integer(CountText),
+    Bench = bench(Name, Server, Rest),
+    Bench(max(1, Count div 10)),
+    Cpu = cpu(),
+    Report = Bench(Count),
+    Report(),
+    usage(Cpu)
+end).
+
+bench("oneway", Server, [Size]) -> fun(Count) -> oneway(Server, Count, list_to_integer(Size)) end;
+bench("request-reply", Server, []) -> fun(Count) -> request_reply(Server, Count) end;
+bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end.
+
+%% The pid behind a registered name of the other node.
+remote_pid(Server, Name) ->
+    {Name, Server} ! {who, self()},
+    receive {me, Pid} -> Pid end.
+
+%% Count messages of Size bytes. The clock stops when the answer "all counted" is here.
+oneway(Server, Count, Size) ->
+    Sink = remote_pid(Server, sink),
+    Payload = binary:copy(<<7>>, Size),
+    Ns = timed(fun() ->
+        Sink ! {expect, self(), Count, Size},
+        send_payloads(Sink, 1, Count, Payload),
+        receive {counted, Seen} -> expect(counted, Count, Seen) end
+    end),
+    Name = "remote-oneway-" ++ size_name(Size),
+    fun() -> rate(Name, Count, Ns, "msgs/s") end.
+
+size_name(Size) when Size >= 1024 -> integer_to_list(Size div 1024) ++ "KiB";
+size_name(Size) -> integer_to_list(Size) ++ "B".
+
+send_payloads(_To, N, Last, _Payload) when N > Last -> ok;
+send_payloads(To, N, Last, Payload) -> To ! {data, N, Payload}, send_payloads(To, N + 1, Last, Payload).
+
+sink() ->
+    receive
+        {who, From} -> From ! {me, self()}, sink();
+        {expect, From, Count, Size} -> sink(1, Count, Size), From ! {counted, Count}, sink()
+    end.
+
+sink(N, Count, _Size) when N > Count -> ok;
+sink(N, Count, Size) ->
+    receive {data, Got, Payload} ->
+        expect(order, N, Got),
+        expect(size, Size, byte_size(Payload)),
+        sink(N + 1, Count, Size)
+    end.
+
+%% 64 B there and back by two plain messages: one at a time, then with 64 under way.
+request_reply(Server, Count) ->
+    Echo = remote_pid(Server, echo),
+    Payload = binary:copy(<<7>>, ?REQUEST_BYTES),
+    Samples = sequential(fun() -> ask(Echo, Payload) end, Count, []),
+    Windowed = 3 * Count,
+    Ns = timed(fun() -> windowed(Echo, Payload, 0, 0, Windowed) end),
+    fun() ->
+        percentiles("remote-request-reply", Samples, Count),
+        rate("remote-request-reply-64", Windowed, Ns, "calls/s")
+    end.
+
+ask(Echo, Payload) ->
+    Ref = make_ref(),
+    Echo ! {request, Ref, self(), Payload},
+    receive {Ref, Reply} -> expect(size, ?REQUEST_BYTES, byte_size(Reply)) end.
+
+sequential(_Request, 0, Samples) -> Samples;
+sequential(Request, Left, Samples) -> sequential(Request, Left - 1, [timed(Request) | Samples]).
+
+percentiles(Name, Samples, Count) ->
+    expect(samples, Count, length(Samples)),
+    figure(Name ++ "-p50", percentile(Samples, 50), "ns"),
+    figure(Name ++ "-p99", percentile(Samples, 99), "ns").
+
+windowed(_Echo, _Payload, Count, Count, Count) -> ok;
+windowed(Echo, Payload, Sent, Answered, Count) when Sent < Count, Sent - Answered < ?WINDOW ->
+    Echo ! {request, Sent, self(), Payload},
+    windowed(Echo, Payload, Sent + 1, Answered, Count);
+windowed(Echo, Payload, Sent, Answered, Count) ->
+    receive {Number, Reply} ->
+        expect(order, Answered, Number),
+        expect(size, ?REQUEST_BYTES, byte_size(Reply)),
+        windowed(Echo, Payload, Sent, Answered + 1, Count)
+    end.
+
+echo() ->
+    receive
+        {who, From} -> From ! {me, self()}, echo();
+        {request, Ref, From, Payload} -> From ! {Ref, Payload}, echo()
+    end.
+
+%% The library's call: it watches the callee while it waits.
+calls(Server, Count) ->
+    Payload = binary:copy(<<7>>, ?REQUEST_BYTES),
+    Call = fun() -> expect(size, ?REQUEST_BYTES, byte_size(gen_server:call({server, Server}, {echo, Payload}))) end,
+    Before = gen_server:call({server, Server}, handled),
+    Samples = sequential(Call, Count, []),
+    expect(handled, Count, gen_server:call({server, Server}, handled) - Before),
+    fun() -> percentiles("remote-call", Samples, Count) end.
+
+init([]) -> {ok, 0}.
+handle_call({echo, Payload}, _From, Handled) -> {reply, Payload, Handled + 1};
+handle_call(handled, _From, Handled) -> {reply, Handled, Handled}.
+handle_cast(_Message, Handled) -> {noreply, Handled}.

@@ -1,0 +1,62 @@
+%% What both benchmark programs share: measuring, reporting, and failing when a count is wrong.
+%%
+%% Output is one figure a line, "name value unit", as the programs in bench/troupe print it. The figures "cpu"
+%% and "peak" are the CPU time and the largest memory of this process up to then.
+-module(bench_support).
+-export([run/1, timed/1, rate/4, per_item/3, figure/3, usage/1, cpu/0, percentile/2, expect/3, rss/0, wait_all/1]).
+
+%% Runs Fun and ends the emulator: 0, or 5 when a benchmark found a wrong count or failed.
+run(Fun) ->
+    try Fun() of
+        _ -> erlang:halt(0)
+    catch
+        Class:Reason:Stack ->
+            io:format(standard_error, "~p: ~p~n~p~n", [Class, Reason, Stack]),
+            erlang:halt(5)
+    end.
+
+%% Answers the nanoseconds that Fun took.
+timed(Fun) ->
+    Start = erlang:monotonic_time(nanosecond),
+    Fun(),
+    erlang:monotonic_time(nanosecond) - Start.
+
+rate(Name, Count, Nanoseconds, Unit) -> figure(Name, Count * 1.0e9 / Nanoseconds, Unit).
+per_item(Name, Count, Nanoseconds) -> figure(Name, Nanoseconds / Count, "ns").
+figure(Name, Value, Unit) -> io:format("~s ~.3f ~s~n", [Name, Value * 1.0, Unit]).
+
+%% Prints the CPU time since CpuBefore, and the peak memory of the process.
+usage(CpuBefore) ->
+    figure("cpu", cpu() - CpuBefore, "s"),
+    figure("peak", status_kib("VmHWM:") / 1024, "MiB").
+
+%% Seconds of CPU of all threads so far. The kernel counts them in hundredths.
+cpu() ->
+    {ok, Text} = file:read_file("/proc/self/stat"),
+    [_, AfterName] = string:split(Text, ") ", trailing),
+    Fields = string:lexemes(AfterName, " "),
+    (binary_to_integer(lists:nth(12, Fields)) + binary_to_integer(lists:nth(13, Fields))) / 100.
+
+rss() -> status_kib("VmRSS:") * 1024.
+
+status_kib(Key) ->
+    {ok, Text} = file:read_file("/proc/self/status"),
+    [_, After] = string:split(Text, Key),
+    [Number | _] = string:lexemes(After, " \t"),
+    binary_to_integer(Number).
+
+%% The value below which Percent of the samples lie.
+percentile(Samples, Percent) ->
+    Sorted = lists:sort(Samples),
+    lists:nth(max(1, ceil(length(Sorted) * Percent / 100)), Sorted).
+
+expect(_What, Value, Value) -> ok;
+expect(What, Wanted, Got) -> error({wrong_count, What, {wanted, Wanted}, {got, Got}}).
+
+%% Waits until every process of Pids has ended.
+wait_all(Pids) ->
+    [begin
+         Ref = monitor(process, Pid),
+         receive {'DOWN', Ref, process, Pid, _} -> ok end
+     end || Pid <- Pids],
+    ok.
