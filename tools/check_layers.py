@@ -24,6 +24,7 @@ LAYERS = {
     "registry/pg": ["troupe", "base", "io", "dist", "names"],
     "daemon": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist", "node", "names", "pg"],
     "cli": ["troupe", "base", "type", "wire", "io", "dist", "node", "names", "pg"],
+    "examples": ["troupe"],
 }
 # third-party header -> folders that may include it
 FENCES = {
@@ -43,7 +44,7 @@ def folder_of(path):
 
 def main():
     errors, graph, known = [], {}, {}
-    for top in ("runtime", "registry", "daemon", "cli"):
+    for top in ("runtime", "registry", "daemon", "cli", "examples"):
         for directory, _, names in os.walk(top):
             for name in (n for n in names if n.endswith((".c", ".h"))):
                 path = os.path.join(directory, name)
@@ -60,7 +61,7 @@ def main():
             fence = header if header in FENCES else header.split("/")[0] + "/"
             if fence in FENCES and folder not in FENCES[fence]:
                 errors.append(f"{path}: <{header}> belongs to {', '.join(FENCES[fence])}")
-            layer = header.split("/")[0]
+            layer = header.split("/")[0] if "/" in header else folder.split("/")[-1]
             if quote == '"' and layer != folder.split("/")[-1] and layer not in LAYERS[folder]:
                 errors.append(f'{path}: "{header}" is not below {folder}')
     done, trail = set(), []
