@@ -20,7 +20,7 @@ LAYERS = {
     "runtime/io": ["troupe", "base", "sync"],
     "runtime/dist": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io"],
     "runtime/node": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist"],
-    "registry/names": ["troupe", "base", "core", "dist"],
+    "registry/names": ["troupe", "base", "sync", "core", "dist"],
     "registry/pg": ["troupe", "base", "io", "dist", "names"],
     "daemon": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist", "node", "names", "pg"],
     "cli": ["troupe", "base", "type", "wire", "io", "dist", "node", "names", "pg"],

@@ -1,0 +1,77 @@
+/* names/held.h - the names that this node holds, and which messages of theirs it has in hand.
+ *
+ *     put(name, epoch) -> want(name) -> next_wanted() -> [fetch, skipping ids in hand] ->
+ * take_id(...) a step commits -> finish_id(...)      the name is given up or taken -> drop(name)
+ *
+ * A message in hand was given to its actor and is neither handled nor failed yet; it must not be
+ * given twice. Each name may have a bounded number of them in hand: the rest stays in the database.
+ *
+ * Threads: the owner's. Memory: freed by fini.
+ */
+#ifndef REG_NAMES_HELD_H
+#define REG_NAMES_HELD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "names/string_map.h"
+#include "troupe/status.h"
+
+/* Messages of one name in hand. More would only wait in its mailbox. */
+enum { REG_IN_HAND_MAX = 256 };
+
+struct reg_held_name {
+    struct reg_string_node node; /* first */
+    uint64_t epoch;
+    bool wanted; /* in the list of those to ask for */
+    bool more;   /* there may be more rows than the bound let through */
+    uint64_t *ids;
+    size_t id_count;
+    struct reg_held_name *next;     /* in the list of wanted ones */
+    struct reg_held_name *previous; /* likewise */
+    char name[];
+};
+
+struct reg_held {
+    struct reg_string_map map;
+    struct reg_held_name *first; /* wanted */
+    struct reg_held_name *last;
+};
+
+void reg_held_init(struct reg_held *held, uint64_t seed);
+void reg_held_fini(struct reg_held *held);
+
+/* Notes that this node holds a name; a new epoch forgets what was in hand. TROUPE_E_NO_MEMORY. */
+TROUPE_MUST_USE troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epoch);
+
+struct reg_held_name *reg_held_get(const struct reg_held *held, const char *name);
+
+/* Forgets a name, unless it is held by a newer epoch. */
+void reg_held_drop(struct reg_held *held, const char *name, uint64_t epoch);
+
+void reg_held_clear(struct reg_held *held);
+
+size_t reg_held_count(const struct reg_held *held);
+
+/* Rows may wait for this name. False when it is not held. */
+bool reg_held_want(struct reg_held *held, const char *name);
+
+/* Takes the next name out of the list of wanted ones; NULL when there is none. A name whose hands
+ * are full stays out until some of its messages are finished. */
+struct reg_held_name *reg_held_next_wanted(struct reg_held *held);
+
+static inline bool reg_held_any_wanted(const struct reg_held *held)
+{
+    return held->first != NULL;
+}
+
+/* Notes a message as in hand. False: it is in hand already, the hands are full, or there is no
+ * memory; then it must not be given out. */
+bool reg_held_take_id(struct reg_held_name *name, uint64_t id);
+
+/* A message is handled or failed. The name is wanted again when rows were left because its hands
+ * were full. */
+void reg_held_finish_id(struct reg_held *held, const char *name, uint64_t id);
+
+#endif
