@@ -1,0 +1,91 @@
+/* bench/troupe/bench.h - what the benchmark programs share: measuring, reporting, failing.
+ *
+ *     static void run(troupe_node *node, uint64_t count, bool report) { ... bench_rate(...) ... }
+ *     int main(int argc, char **argv) { return bench_main(argc, argv, run); }
+ *
+ * A program prints one figure a line, "name value unit", as the programs in bench/erlang do. It
+ * ends with 5 when a call failed or a count is wrong. Only the public API of Troupe is used.
+ * Threads: everything here may be called from any thread.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "troupe/troupe.h"
+
+/* How long a benchmark may take before it counts as hung. */
+#define BENCH_TIMEOUT_MS 100000u
+
+/* A busy actor gives way after so many sends or spawns, by a message to itself. Erlang takes a
+ * process off its scheduler after about as much. */
+#define BENCH_BATCH 1000u
+
+/* The message of nearly every benchmark: one number. */
+typedef struct number {
+    int64_t value;
+} number;
+TROUPE_TYPE(number, "bench.number", TROUPE_FIELD(number, value, 1));
+
+/* Whom to talk to and how often; answered with a number when it is done. */
+typedef struct start {
+    troupe_pid peer;
+    uint64_t count;
+} start;
+TROUPE_TYPE(start, "bench.start", TROUPE_FIELD(start, peer, 1), TROUPE_FIELD(start, count, 2));
+
+/* Go on with the next batch: from an actor to itself. */
+TROUPE_TYPE_EMPTY(more, "bench.more");
+
+/* Asks how many messages an actor has handled; answered with a number. */
+TROUPE_TYPE_EMPTY(get_count, "bench.get_count");
+
+/* Monotonic nanoseconds. */
+int64_t bench_now_ns(void);
+
+/* Seconds of CPU of this process so far. */
+double bench_cpu_s(void);
+
+/* Bytes of this process in memory now. */
+uint64_t bench_resident_bytes(void);
+
+void bench_figure(const char *name, double value, const char *unit);
+void bench_rate(const char *name, uint64_t count, int64_t ns, const char *unit);
+
+/* Prints the CPU time since cpu_before, and the peak memory of the process. */
+void bench_usage(double cpu_before);
+
+/* Ends the program, with 5 and a line that says what, unless status is TROUPE_OK. */
+void bench_must(troupe_status status, const char *what);
+
+/* Ends the program likewise unless the two are equal. */
+void bench_expect(const char *what, uint64_t wanted, uint64_t got);
+
+/* Reads a decimal number; ends the program with 64 when text is none. */
+uint64_t bench_number(const char *text);
+
+/* Spawns an actor, or ends the program. */
+troupe_pid bench_spawn(troupe_node *node, const troupe_behavior *behavior,
+                       const troupe_spawn_options *options);
+
+/* Calls, blocks, and gives the number that came as the answer; or ends the program. */
+uint64_t bench_ask(troupe_node *node, troupe_pid to, const troupe_type *type, const void *message);
+
+/* Waits until so many actors are alive on the node; ends the program after 20 s. */
+void bench_wait_actors(troupe_node *node, uint64_t actors);
+
+/* One benchmark of one node: does its work count times and, when report is set, prints figures. */
+typedef void (*bench_run_fn)(troupe_node *node, uint64_t count, bool report);
+
+/* main of a program `NAME WORKERS COUNT`: warm-up of a tenth, then the measured run, in one local
+ * node. */
+int bench_main(int argc, char **argv, bench_run_fn run);
+
+/* The same without a warm-up, for what must be touched for the first time. */
+int bench_main_cold(int argc, char **argv, bench_run_fn run);
+
+/* Passes the node's warnings and errors to standard error, so that a failed run explains itself. */
+void bench_log(void *context, int32_t level, const char *node, const char *text);
+
+#endif

@@ -1,0 +1,43 @@
+/* bench/troupe/remote.h - the benchmarks of two processes: what the server and the client parts
+ * share.
+ *
+ * The server spawns a sink and an echo under names that end with the run's tag; the client looks
+ * them up and runs one benchmark against one of them.
+ */
+#ifndef BENCH_REMOTE_H
+#define BENCH_REMOTE_H
+
+#include "bench.h"
+
+#define REQUEST_BYTES 64u
+#define PAYLOAD_BYTES_MAX 65536u
+
+/* A run of the client: count times, against peer; figures are printed when report is set. */
+typedef struct remote_run {
+    troupe_node *node;
+    troupe_pid peer;
+    uint64_t count;
+    size_t size; /* bytes of a payload */
+    bool report;
+} remote_run;
+
+/* Bytes to send; of any size up to PAYLOAD_BYTES_MAX. */
+troupe_bytes remote_payload(size_t size);
+
+/* Adds the types that travel to the node. */
+void remote_oneway_add_types(troupe_node *node);
+void remote_request_add_types(troupe_node *node);
+
+/* Counts and checks what comes. Its mailbox must hold whatever the sender is ahead. */
+extern const troupe_behavior remote_sink_behavior;
+/* Sends back what comes. */
+extern const troupe_behavior remote_echo_behavior;
+
+/* count messages of size bytes, from the first send until the sink's answer that it has all. */
+void remote_oneway(const remote_run *r);
+/* There and back by two plain messages: one at a time, then with 64 under way. */
+void remote_request_reply(const remote_run *r);
+/* troupe_call, one at a time. */
+void remote_call(const remote_run *r);
+
+#endif
