@@ -1,0 +1,78 @@
+/* wire/send_queue.h - what waits to be sent in one session: messages are copied in, records come
+ * out.
+ *
+ * Messages are copied straight into the records that will be written. One above
+ * TR_SEGMENT_SIZE_MAX is cut into pieces, which take turns with everything else; what has the same
+ * `order` number and was pushed after it waits for its last piece, so that messages of one order
+ * arrive in the order pushed. Nothing else is promised between different orders.
+ *
+ *     push(order, parts) ... -> take -> take -> NULL        recycle(records that were acknowledged)
+ *
+ * Threads: none of this is thread-safe; the owner holds one lock around it. Nothing in it blocks,
+ * and the longest step copies one fragment.
+ * Memory: records are kept for reuse up to a bound; trim gives them back.
+ */
+#ifndef TR_WIRE_SEND_QUEUE_H
+#define TR_WIRE_SEND_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/slice.h"
+#include "troupe/status.h"
+#include "wire/record.h"
+
+struct tr_large; /* a message in pieces, or one that waits behind such */
+
+struct tr_large_list {
+    struct tr_large *first;
+    struct tr_large **last;
+};
+
+struct tr_send_queue {
+    size_t bytes_max;        /* above it, what is not `system` is refused */
+    size_t bytes;            /* of messages waiting, with a segment head each */
+    uint64_t records;        /* how many have been begun: the place of the last one */
+    struct tr_record *first; /* records of whole messages; producers fill the last */
+    struct tr_record *last;
+    struct tr_large *active[TR_FRAGMENT_STREAMS_MAX]; /* by stream number */
+    size_t active_count;
+    size_t active_bytes;          /* whole sizes of the active: bounded by the receiver's memory */
+    struct tr_large_list waiting; /* large ones for which there is no stream or no room yet */
+    size_t turn;                  /* the stream that is looked at first for the next piece */
+    bool piece_next;              /* pieces and records take turns */
+    struct tr_record *spare[2];   /* recycled: small, large */
+    size_t spare_count[2];
+};
+
+void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_max);
+void tr_send_queue_fini(struct tr_send_queue *queue);
+
+/* Copies one message, of count parts, into the queue. `system` messages are not bound by bytes_max.
+ *   TROUPE_OK
+ *   TROUPE_E_BUSY       bytes_max or more are waiting
+ *   TROUPE_E_LIMIT      the message is above TR_MESSAGE_SIZE_MAX, or a system message came above
+ *                       bytes_max + TR_SEND_RESERVE_BYTES: the session has to be given up
+ *   TROUPE_E_NO_MEMORY */
+TROUPE_MUST_USE troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order,
+                                                 bool system, const struct tr_slice *parts,
+                                                 size_t count);
+
+/* Gives the next record to be sent, or NULL when nothing waits (or when a piece waits and there is
+ * no memory for its record: then nothing is lost and a later call goes on). */
+struct tr_record *tr_send_queue_take(struct tr_send_queue *queue);
+
+bool tr_send_queue_is_empty(const struct tr_send_queue *queue);
+
+/* Takes a list of records that are done with. */
+void tr_send_queue_recycle(struct tr_send_queue *queue, struct tr_record *first);
+
+/* Drops what waits. */
+void tr_send_queue_clear(struct tr_send_queue *queue);
+
+/* Frees the records kept for reuse. */
+void tr_send_queue_trim(struct tr_send_queue *queue);
+
+#endif
