@@ -409,7 +409,8 @@ END $$;
 -- either comes before it and is seen, or finds nothing. NULLs mean no lease row: call node_reinstate.
 -- A peer may call it for a node that asked it to, as that node's id and boot are all it takes.
 CREATE FUNCTION troupe.node_renew(p_node_id bigint, p_boot uuid,
-                                  OUT epoch bigint, OUT until timestamptz, OUT inbox_waiting boolean)
+                                  OUT epoch bigint, OUT until timestamptz, OUT inbox_waiting boolean,
+                                  OUT expires_in_ms bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = troupe, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
@@ -426,7 +427,20 @@ BEGIN
     IF FOUND THEN
         epoch := (SELECT c.epoch FROM troupe.cluster c);    -- tells of an event whose notification got lost
         inbox_waiting := troupe._inbox_waiting(p_node_id);
+        expires_in_ms := troupe._expires_in_ms(p_node_id);
     END IF;
+END $$;
+
+-- In how many milliseconds the first lease among the others' runs out, so that a node need not ask for expired ones
+-- but looks exactly when there may be one. 0: there is one; NULL: there are no others.
+CREATE FUNCTION troupe._expires_in_ms(p_node_id bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = troupe, pg_catalog, pg_temp AS $$
+DECLARE
+    v_now timestamptz := clock_timestamp();
+BEGIN
+    RETURN (SELECT greatest(0, ceil(extract(epoch FROM min(coalesce(l.until, v_now)) - v_now) * 1000))::bigint
+              FROM troupe.node n LEFT JOIN troupe.lease l USING (node_id)
+             WHERE n.state <> 'down' AND n.node_id <> p_node_id);
 END $$;
 
 -- For a node whose lease row is missing. Under the cluster lock no death can be declared meanwhile. NULLs: fenced.
