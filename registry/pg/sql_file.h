@@ -11,6 +11,7 @@ struct reg_sql_file {
     const char *name; /* the file's, without .sql */
     const char *text; /* ends with a NUL, which size does not count */
     size_t size;
+    const char *sha256; /* of the text, as 64 digits */
 };
 
 #endif
