@@ -193,10 +193,17 @@ static void thread_main(void *context)
 
 troupe_status tr_loop_start(struct tr_loop *loop)
 {
+    sigset_t all;
+    sigset_t before;
     int result = 0;
 
     TR_CHECK(!loop->started);
+    /* The thread is born with everything blocked, so that signals reach the program's own threads.
+     */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     result = uv_thread_create(&loop->thread, thread_main, loop);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (result != 0) {
         return tr_uv_status(result);
     }

@@ -42,7 +42,8 @@ void tr_loop_destroy(struct tr_loop *loop);
 /* Runs the loop on the caller's thread until it has ended. */
 void tr_loop_run(struct tr_loop *loop);
 
-/* Runs the loop on a thread of its own. TROUPE_E_SYSTEM when there is none to be had. */
+/* Runs the loop on a thread of its own, which has all signals blocked. TROUPE_E_SYSTEM when there
+ * is none to be had. */
 TROUPE_MUST_USE troupe_status tr_loop_start(struct tr_loop *loop);
 
 /* Waits for a started loop to end; a no-op for one that was not started. Not on the loop thread. */
