@@ -1,6 +1,6 @@
 /* bench/troupe/bench.h - what the benchmark programs share: measuring, reporting, failing.
  *
- *     static void run(troupe_node *node, uint64_t count, bool report) { ... bench_rate(...) ... }
+ *     static void run(troupe_node *node, uint64_t count, bool report) { ... measure_rate(...) ... }
  *     int main(int argc, char **argv) { return bench_main(argc, argv, run); }
  *
  * A program prints one figure a line, "name value unit", as the programs in bench/erlang do. It
@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "measure.h"
 #include "troupe/troupe.h"
 
 /* How long a benchmark may take before it counts as hung. */
@@ -41,29 +42,8 @@ TROUPE_TYPE_EMPTY(more, "bench.more");
 /* Asks how many messages an actor has handled; answered with a number. */
 TROUPE_TYPE_EMPTY(get_count, "bench.get_count");
 
-/* Monotonic nanoseconds. */
-int64_t bench_now_ns(void);
-
-/* Seconds of CPU of this process so far. */
-double bench_cpu_s(void);
-
-/* Bytes of this process in memory now. */
-uint64_t bench_resident_bytes(void);
-
-void bench_figure(const char *name, double value, const char *unit);
-void bench_rate(const char *name, uint64_t count, int64_t ns, const char *unit);
-
-/* Prints the CPU time since cpu_before, and the peak memory of the process. */
-void bench_usage(double cpu_before);
-
 /* Ends the program, with 5 and a line that says what, unless status is TROUPE_OK. */
 void bench_must(troupe_status status, const char *what);
-
-/* Ends the program likewise unless the two are equal. */
-void bench_expect(const char *what, uint64_t wanted, uint64_t got);
-
-/* Reads a decimal number; ends the program with 64 when text is none. */
-uint64_t bench_number(const char *text);
 
 /* Spawns an actor, or ends the program. */
 troupe_pid bench_spawn(troupe_node *node, const troupe_behavior *behavior,

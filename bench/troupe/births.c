@@ -94,9 +94,9 @@ int64_t births_run(troupe_node *node, uint64_t count, bool stay)
 {
     const troupe_pid mother = bench_spawn(node, &parent_behavior, NULL);
     const brood request = {.count = count, .stay = stay};
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     const uint64_t done = bench_ask(node, mother, &brood_type, &request);
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("children that handled their message", count, done);
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("children that handled their message", count, done);
     return ns;
 }

@@ -91,12 +91,12 @@ static void run(troupe_node *node, uint64_t count, bool report)
 {
     const troupe_pid server = bench_spawn(node, &server_behavior, NULL);
     const troupe_pid asker = bench_spawn(node, &client_behavior, NULL);
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     (void)bench_ask(node, asker, &start_type, &(start){.peer = server, .count = count});
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("requests handled", count, bench_ask(node, server, &get_count_type, NULL));
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("requests handled", count, bench_ask(node, server, &get_count_type, NULL));
     if (report) {
-        bench_rate("call-bare", count, ns, "calls/s");
+        measure_rate("call-bare", count, ns, "calls/s");
     }
 }
 

@@ -100,13 +100,13 @@ static void run(troupe_node *node, uint64_t count, bool report)
 {
     const troupe_pid to = bench_spawn(node, &counter_behavior, NULL);
     const troupe_pid from = bench_spawn(node, &producer_behavior, NULL);
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     const uint64_t counted =
         bench_ask(node, from, &start_type, &(start){.peer = to, .count = count});
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("counted", count, counted);
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("counted", count, counted);
     if (report) {
-        bench_rate("counting", count, ns, "msgs/s");
+        measure_rate("counting", count, ns, "msgs/s");
     }
 }
 

@@ -9,9 +9,9 @@ static void run(troupe_node *node, uint64_t count, bool report)
     bench_wait_actors(node, before.actors);
     troupe_node_info after = {.struct_size = sizeof(after)};
     troupe_node_get_info(node, &after);
-    bench_expect("actors started", count + 1, after.actors_started - before.actors_started);
+    measure_expect("actors started", count + 1, after.actors_started - before.actors_started);
     if (report) {
-        bench_rate("create", count, ns, "actors/s");
+        measure_rate("create", count, ns, "actors/s");
     }
 }
 

@@ -6,13 +6,13 @@ static void run(troupe_node *node, uint64_t count, bool report)
 {
     troupe_node_info before = {.struct_size = sizeof(before)};
     troupe_node_get_info(node, &before);
-    const uint64_t bytes = bench_resident_bytes();
+    const uint64_t bytes = measure_resident_bytes();
     const int64_t ns = births_run(node, count, true);
     bench_wait_actors(node, before.actors + count);
-    const double each = (double)(bench_resident_bytes() - bytes) / (double)count;
+    const double each = (double)(measure_resident_bytes() - bytes) / (double)count;
     if (report) {
-        bench_figure("idle-memory", each, "B");
-        bench_rate("idle-spawn", count, ns, "actors/s");
+        measure_figure("idle-memory", each, "B");
+        measure_rate("idle-spawn", count, ns, "actors/s");
     }
 }
 

@@ -87,12 +87,12 @@ static void run(troupe_node *node, uint64_t count, bool report)
 {
     const uint64_t each = count >= SENDERS ? count / SENDERS : 1;
     const troupe_pid to = bench_spawn(node, &sink_behavior, NULL);
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     const uint64_t sum = bench_ask(node, to, &start_type, &(start){.count = each * SENDERS});
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("sum", SENDERS * (each * (each + 1) / 2), sum);
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("sum", SENDERS * (each * (each + 1) / 2), sum);
     if (report) {
-        bench_rate("many-to-one", each * SENDERS, ns, "msgs/s");
+        measure_rate("many-to-one", each * SENDERS, ns, "msgs/s");
     }
 }
 

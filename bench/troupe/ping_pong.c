@@ -61,12 +61,12 @@ static void run(troupe_node *node, uint64_t count, bool report)
 {
     const troupe_pid pong = bench_spawn(node, &pong_behavior, NULL);
     const troupe_pid first = bench_spawn(node, &ping_behavior, NULL);
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     (void)bench_ask(node, first, &start_type, &(start){.peer = pong, .count = count});
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("pongs", count, bench_ask(node, pong, &get_count_type, NULL));
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("pongs", count, bench_ask(node, pong, &get_count_type, NULL));
     if (report) {
-        bench_figure("ping-pong", (double)ns / (2.0 * (double)count), "ns");
+        measure_figure("ping-pong", (double)ns / (2.0 * (double)count), "ns");
     }
 }
 

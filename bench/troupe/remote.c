@@ -66,7 +66,7 @@ static troupe_node *start_node(char **argv)
     troupe_config config;
     troupe_config_init(&config);
     config.name = name;
-    config.workers = (uint32_t)bench_number(argv[ARG_WORKERS]);
+    config.workers = (uint32_t)measure_number(argv[ARG_WORKERS]);
     config.secret = read_secret(argv[ARG_SECRET], secret);
     config.log = bench_log;
     bench_must(troupe_registry_postgres(argv[ARG_CONNINFO], &config.registry, error, sizeof(error)),
@@ -95,12 +95,12 @@ static int serve(char **argv)
     troupe_node *node = start_node(argv);
     spawn_named(node, &remote_sink_behavior, argv[ARG_TAG]);
     spawn_named(node, &remote_echo_behavior, argv[ARG_TAG]);
-    const double cpu = bench_cpu_s();
+    const double cpu = measure_cpu_s();
     (void)printf("ready\n");
     (void)fflush(stdout);
     while (getchar() != EOF) {
     }
-    bench_usage(cpu);
+    measure_usage(cpu);
     troupe_node_stop(node, 20000);
     return 0;
 }
@@ -136,9 +136,9 @@ static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
     k->run(&r);
     r.count = count;
     r.report = true;
-    const double cpu = bench_cpu_s();
+    const double cpu = measure_cpu_s();
     k->run(&r);
-    bench_usage(cpu);
+    measure_usage(cpu);
     troupe_node_stop(node, 20000);
     return 0;
 }
@@ -151,10 +151,10 @@ int main(int argc, char **argv)
     if (argc <= ARG_COUNT || argc > ARG_SIZE + 1 || strcmp(argv[ARG_ROLE], "client") != 0) {
         return usage(argv[0]);
     }
-    const size_t size = argc > ARG_SIZE ? bench_number(argv[ARG_SIZE]) : REQUEST_BYTES;
+    const size_t size = argc > ARG_SIZE ? measure_number(argv[ARG_SIZE]) : REQUEST_BYTES;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(argv[ARG_KIND], kinds[i].name) == 0 && size <= PAYLOAD_BYTES_MAX) {
-            return be_client(argv, &kinds[i], bench_number(argv[ARG_COUNT]), size);
+            return be_client(argv, &kinds[i], measure_number(argv[ARG_COUNT]), size);
         }
     }
     return usage(argv[0]);

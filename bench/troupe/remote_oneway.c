@@ -129,15 +129,15 @@ void remote_oneway(const remote_run *r)
 {
     const troupe_pid from = bench_spawn(r->node, &sender_behavior, NULL);
     const order o = {.peer = r->peer, .count = r->count, .size = r->size};
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     const uint64_t counted = bench_ask(r->node, from, &order_type, &o);
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("counted", r->count, counted);
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("counted", r->count, counted);
     if (r->report) {
         char name[64];
         const bool kib = r->size >= 1024;
         (void)snprintf(name, sizeof(name), "remote-oneway-%zu%s", kib ? r->size / 1024 : r->size,
                        kib ? "KiB" : "B");
-        bench_rate(name, r->count, ns, "msgs/s");
+        measure_rate(name, r->count, ns, "msgs/s");
     }
 }

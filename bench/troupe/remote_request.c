@@ -101,7 +101,7 @@ static void client_begin(troupe_self *self, client *c, const start *s)
 static troupe_status client_send(troupe_self *self, client *c)
 {
     const request r = {.reference = c->sent, .payload = remote_payload(REQUEST_BYTES)};
-    c->began = bench_now_ns();
+    c->began = measure_now_ns();
     c->sent++;
     return troupe_send(self, c->server, &request_type, &r);
 }
@@ -126,7 +126,7 @@ static int sequential_on_start(troupe_self *self, void *state, const void *messa
 static int sequential_on_response(troupe_self *self, void *state, const void *message)
 {
     client *c = state;
-    samples[c->answered] = bench_now_ns() - c->began;
+    samples[c->answered] = measure_now_ns() - c->began;
     const int status = client_take(self, c, message);
     if (status != TROUPE_OK) {
         return status;
@@ -178,7 +178,7 @@ static int caller_then(troupe_self *self, void *state, const troupe_result *resu
 {
     client *c = state;
     const content *answer = troupe_result_as(result, &content_type);
-    samples[c->answered] = bench_now_ns() - c->began;
+    samples[c->answered] = measure_now_ns() - c->began;
     if (answer == NULL || answer->payload.size != REQUEST_BYTES) {
         return troupe_fail(self, "call %llu: %s", (unsigned long long)c->answered,
                            troupe_status_text(result->status));
@@ -190,7 +190,7 @@ static int caller_then(troupe_self *self, void *state, const troupe_result *resu
 static int caller_next(troupe_self *self, client *c)
 {
     const content asked = {.payload = remote_payload(REQUEST_BYTES)};
-    c->began = bench_now_ns();
+    c->began = measure_now_ns();
     return troupe_call(self, c->server, &content_type, &asked, 0, caller_then, 0);
 }
 
@@ -232,14 +232,14 @@ static void run_sampled(const remote_run *r, const troupe_behavior *behavior, co
     }
     const troupe_pid asker = bench_spawn(r->node, behavior, NULL);
     const start s = {.peer = r->peer, .count = r->count};
-    bench_expect(name, r->count, bench_ask(r->node, asker, &start_type, &s));
+    measure_expect(name, r->count, bench_ask(r->node, asker, &start_type, &s));
     if (r->report) {
         char figure[64];
         qsort(samples, r->count, sizeof(*samples), compare_samples);
         (void)snprintf(figure, sizeof(figure), "%s-p50", name);
-        bench_figure(figure, percentile(r->count, 50), "ns");
+        measure_figure(figure, percentile(r->count, 50), "ns");
         (void)snprintf(figure, sizeof(figure), "%s-p99", name);
-        bench_figure(figure, percentile(r->count, 99), "ns");
+        measure_figure(figure, percentile(r->count, 99), "ns");
     }
     free(samples);
     samples = NULL;
@@ -250,12 +250,12 @@ void remote_request_reply(const remote_run *r)
     run_sampled(r, &sequential_behavior, "remote-request-reply");
     const troupe_pid asker = bench_spawn(r->node, &windowed_behavior, NULL);
     const start s = {.peer = r->peer, .count = 3 * r->count};
-    const int64_t began = bench_now_ns();
+    const int64_t began = measure_now_ns();
     const uint64_t answered = bench_ask(r->node, asker, &start_type, &s);
-    const int64_t ns = bench_now_ns() - began;
-    bench_expect("answers", s.count, answered);
+    const int64_t ns = measure_now_ns() - began;
+    measure_expect("answers", s.count, answered);
     if (r->report) {
-        bench_rate("remote-request-reply-64", s.count, ns, "calls/s");
+        measure_rate("remote-request-reply-64", s.count, ns, "calls/s");
     }
 }
 
@@ -264,5 +264,5 @@ void remote_call(const remote_run *r)
     const uint64_t before = bench_ask(r->node, r->peer, &get_count_type, NULL);
     run_sampled(r, &caller_behavior, "remote-call");
     const uint64_t after = bench_ask(r->node, r->peer, &get_count_type, NULL);
-    bench_expect("calls handled", r->count, after - before);
+    measure_expect("calls handled", r->count, after - before);
 }

@@ -1,0 +1,36 @@
+/* bench/measure/measure.h - clock, CPU, memory and output of every benchmark program in C.
+ *
+ * A program prints one figure a line, "name value unit". When a count is wrong it ends at once.
+ * Threads: everything here may be called from any thread.
+ */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include <stdint.h>
+
+/* Exit statuses. Programs end by _Exit when something is wrong, since other threads still run. */
+#define MEASURE_EXIT_WRONG 5
+#define MEASURE_EXIT_USAGE 64
+
+/* Monotonic nanoseconds. */
+int64_t measure_now_ns(void);
+
+/* Seconds of CPU of this process so far. */
+double measure_cpu_s(void);
+
+/* Bytes of this process in memory now. */
+uint64_t measure_resident_bytes(void);
+
+void measure_figure(const char *name, double value, const char *unit);
+void measure_rate(const char *name, uint64_t count, int64_t ns, const char *unit);
+
+/* Prints the CPU time since cpu_before, and the peak memory of the process. */
+void measure_usage(double cpu_before);
+
+/* Ends the program, with MEASURE_EXIT_WRONG and a line that says what, unless the two are equal. */
+void measure_expect(const char *what, uint64_t wanted, uint64_t got);
+
+/* Reads a decimal number; ends the program when text is none. */
+uint64_t measure_number(const char *text);
+
+#endif
