@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "bank.h"
+#include "auditor_messages.h"
 
 enum {
     WATCHED_MAX = 64,

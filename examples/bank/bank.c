@@ -1,5 +1,7 @@
 /* bank/bank.c - the module: what a node gets to know when it loads bank.so. */
 #include "bank.h"
+#include "auditor_messages.h"
+#include "teller_messages.h"
 
 static const troupe_type *const types[] = {
     &bank_receipt_type, &bank_progress_type, &bank_report_type, &bank_audit_type, NULL,

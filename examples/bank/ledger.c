@@ -188,20 +188,15 @@ bool ledger_parse_line(const char *text, size_t size, struct ledger_line *line, 
 }
 
 /* Makes room for the element number `count` of an array of elements of `size` bytes. The room is
- * FIRST_ROOM, doubled whenever it is full. */
-static bool grow(void *slot, size_t count, size_t size)
+ * FIRST_ROOM, doubled whenever it is full. Answers the array, or NULL with the old one untouched.
+ */
+static void *grow(void *array, size_t count, size_t size)
 {
-    if (count != 0 && (count < FIRST_ROOM || (count & (count - 1)) != 0)) {
-        return true;
+    if (count == 0) {
+        return reallocarray(array, FIRST_ROOM, size);
     }
-    void *old = NULL;
-    memcpy(&old, slot, sizeof(old));
-    void *bigger = reallocarray(old, count == 0 ? FIRST_ROOM : count * 2, size);
-    if (bigger == NULL) {
-        return false;
-    }
-    memcpy(slot, &bigger, sizeof(bigger));
-    return true;
+    bool full = count >= FIRST_ROOM && (count & (count - 1)) == 0;
+    return full ? reallocarray(array, count * 2, size) : array;
 }
 
 static bool find_account(const struct ledger *ledger, uint64_t id, size_t *index)
@@ -238,10 +233,12 @@ static enum outcome add_account(struct ledger *ledger, const struct ledger_line 
                      line->id, ledger->accounts[count - 1].id);
         return REFUSED;
     }
-    if (!grow(&ledger->accounts, count, sizeof(*ledger->accounts))) {
+    struct ledger_account *accounts = grow(ledger->accounts, count, sizeof(*accounts));
+    if (accounts == NULL) {
         return NO_MEMORY;
     }
-    struct ledger_account *account = &ledger->accounts[ledger->account_count++];
+    ledger->accounts = accounts;
+    struct ledger_account *account = &accounts[ledger->account_count++];
     account->id = line->id;
     account->cents = line->cents;
     memcpy(account->owner, line->owner, sizeof(account->owner));
@@ -269,10 +266,12 @@ static enum outcome add_transfer(struct ledger *ledger, const struct ledger_line
                      line->id, payer_known ? line->to : line->from);
         return REFUSED;
     }
-    if (!grow(&ledger->transfers, count, sizeof(*ledger->transfers))) {
+    struct ledger_transfer *transfers = grow(ledger->transfers, count, sizeof(*transfers));
+    if (transfers == NULL) {
         return NO_MEMORY;
     }
-    ledger->transfers[ledger->transfer_count++] = transfer;
+    ledger->transfers = transfers;
+    transfers[ledger->transfer_count++] = transfer;
     return ADDED;
 }
 
@@ -282,10 +281,13 @@ static enum outcome add_problem(struct ledger *ledger, size_t line, const char *
     if (ledger->problem_count == LEDGER_PROBLEMS_MAX) {
         return REFUSED;
     }
-    if (!grow(&ledger->problems, ledger->problem_count, sizeof(*ledger->problems))) {
+    struct ledger_problem *problems =
+        grow(ledger->problems, ledger->problem_count, sizeof(*problems));
+    if (problems == NULL) {
         return NO_MEMORY;
     }
-    struct ledger_problem *problem = &ledger->problems[ledger->problem_count++];
+    ledger->problems = problems;
+    struct ledger_problem *problem = &problems[ledger->problem_count++];
     problem->line = line;
     (void)snprintf(problem->reason, sizeof(problem->reason), "%s", reason);
     return REFUSED;

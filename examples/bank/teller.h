@@ -3,9 +3,9 @@
 #ifndef BANK_TELLER_H
 #define BANK_TELLER_H
 
-#include "bank.h"
 #include "books.h"
 #include "ledger.h"
+#include "teller_messages.h"
 
 #define TELLER_STATUSES 64u  /* counters of retries by status; more than there are statuses */
 #define TELLER_NODES_MAX 64u /* nodes to spread accounts over */

@@ -46,11 +46,11 @@ static size_t fill_retry_reasons(const struct teller *teller, bank_retry_reason 
 {
     size_t count = 0;
     for (size_t i = 0; i < TELLER_STATUSES; i++) {
+        const char *why =
+            i == 0 ? "asked to come again" : troupe_status_text((troupe_status) - (int)i);
         if (teller->retries_by[i] > 0) {
-            reasons[count++] =
-                (bank_retry_reason){.why = i == 0 ? "asked to come again"
-                                                  : troupe_status_text((troupe_status) - (int)i),
-                                    .count = teller->retries_by[i]};
+            reasons[count] = (bank_retry_reason){.why = why, .count = teller->retries_by[i]};
+            count++;
         }
     }
     return count;
