@@ -144,6 +144,9 @@ static troupe_status check_place(const struct tr_fault *fault, const struct tr_p
                             ranges[index].start);
         }
     }
+    if (field->array && ranges[0].start < ranges[1].end && ranges[1].start < ranges[0].end) {
+        return tr_fault(fault, path, TROUPE_E_INVALID, "its count overlaps its pointer");
+    }
     return TROUPE_OK;
 }
 
@@ -161,9 +164,7 @@ static bool overlap(const troupe_field *field, const troupe_field *other)
             }
         }
     }
-    return field->array &&
-           overlap(&(troupe_field){.offset = field->offset, .size = sizeof(void *)},
-                   &(troupe_field){.offset = field->count_offset, .size = sizeof(size_t)});
+    return false;
 }
 
 /* What must not be the same as in a field before it. */
