@@ -9,6 +9,11 @@
 #define TR_KIB 1024u
 #define TR_MIB (1024u * 1024u)
 
+/* ---- actors (core, sched) ---- */
+
+/* Bytes of a registered name; the CHECK of the table says the same. */
+#define TR_NAME_SIZE_MAX 255u
+
 /* ---- wire: frames, handshakes, sessions (docs/protocol.md) ---- */
 
 /* Bytes of a node's name. As long as a DNS label may be. */

@@ -77,13 +77,15 @@ struct tr_actor {
     /* Any thread. */
     struct tr_inbox inbox;
     struct tr_atomic_u64 id;      /* 0: the slot is free */
-    struct tr_atomic_u32 waiting; /* counted messages taken but not handled; written by the owner */
-    uint32_t message_limit;       /* constant while the actor lives, as byte_limit and behavior */
-    struct tr_atomic_u64 large_bytes; /* of large messages in the mailbox */
-    uint64_t byte_limit;
-    const troupe_behavior *behavior;
+    struct tr_atomic_u32 waiting;       /* counted messages taken but not handled; the owner writes */
+    struct tr_atomic_u32 message_limit; /* constant while the actor lives, as byte_limit */
+    struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox */
+    struct tr_atomic_u64 byte_limit;
     /* Whoever holds the actor: a run queue, then the worker that runs it. */
     struct tr_actor *run_next;
+    uint32_t slot;
+    /* Everything from here on is zeroed when the slot is used again. */
+    const troupe_behavior *behavior;
     void *state;
     struct tr_message *head; /* taken and not handled, oldest first */
     struct tr_message *tail;
@@ -95,7 +97,6 @@ struct tr_actor {
     struct tr_message *outgoing_head; /* signals kept back until a commit */
     struct tr_message *outgoing_tail;
     troupe_pid parent;
-    uint32_t slot;
     uint8_t flags;
     int8_t end_kind; /* with TR_ACTOR_ENDING: the reason */
     char *end_text;  /* owned */

@@ -69,7 +69,7 @@ struct tr_message {
 #define TR_MESSAGE_LARGE 1600u
 
 /* A value with everything below it, at most. */
-#define TR_MESSAGE_SIZE_MAX (64u * 1024u * 1024u)
+#define TR_VALUE_SIZE_MAX (64u * 1024u * 1024u)
 
 /* The payload of EXIT, LINK_EXIT, DOWN and CALL_FAILED. */
 struct tr_reason {

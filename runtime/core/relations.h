@@ -31,6 +31,7 @@ struct tr_relation {
     uint64_t ref;
     uint32_t session; /* by which it was made; 0: local */
     uint8_t kind;     /* enum tr_relation_kind */
+    bool row;         /* this side keeps its row in the registry's table of links */
 };
 
 struct tr_relations {

@@ -69,13 +69,12 @@ struct tr_actor *tr_table_take(struct tr_table *table)
 
     /* next_ref outlives the actor: it holds the generation while the slot is free. */
     const uint64_t generation = actor->next_ref + 1;
-    const uint32_t slot = actor->slot;
-    const struct tr_inbox inbox = actor->inbox;
 
-    memset(actor, 0, sizeof(*actor));
-    actor->inbox = inbox;
-    actor->slot = slot;
-    tr_store_release(&actor->id, generation << TR_TABLE_SLOT_BITS | slot);
+    /* What late pushers may still look at is only touched by atomic operations. */
+    memset(&actor->behavior, 0, sizeof(*actor) - offsetof(struct tr_actor, behavior));
+    tr_store32_relaxed(&actor->waiting, 0);
+    tr_store_relaxed(&actor->large_bytes, 0);
+    tr_store_release(&actor->id, generation << TR_TABLE_SLOT_BITS | actor->slot);
     tr_inbox_open(&actor->inbox);
     (void)tr_add_relaxed(&table->alive, 1);
     (void)tr_add_relaxed(&table->started, 1);

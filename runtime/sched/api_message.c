@@ -1,0 +1,157 @@
+/* Messages and requests: the functions of actor.h that send. */
+#include <stdlib.h>
+
+#include "sched/sched.h"
+
+troupe_pid troupe_self_pid(const troupe_self *self)
+{
+    return tr_self_pid(self);
+}
+
+troupe_pid troupe_sender(const troupe_self *self)
+{
+    return self->current == NULL ? (troupe_pid){0} : self->current->from;
+}
+
+struct troupe_node *troupe_self_node(const troupe_self *self)
+{
+    return self->sched->options.owner;
+}
+
+int64_t troupe_now_ms(const troupe_self *self)
+{
+    return tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
+}
+
+static bool fits(const troupe_type *type, const void *value)
+{
+    return tr_type_is_flat(type) || tr_value_size(type, value) <= TR_VALUE_SIZE_MAX;
+}
+
+/* Makes a message with a value; NULL value means a type without content. */
+static troupe_status make(troupe_self *self, enum tr_signal signal, troupe_pid to,
+                          const troupe_type *type, const void *value, struct tr_message **out)
+{
+    if (value != NULL && !fits(type, value)) {
+        return TROUPE_E_LIMIT;
+    }
+    if (value == NULL && type->size != 0) {
+        return TROUPE_E_INVALID;
+    }
+    struct tr_message *message = tr_message_create_value(&self->worker->cache, signal, type,
+                                                         type->size == 0 ? NULL : value, 0);
+
+    if (message == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    message->to = to;
+    message->from = tr_self_pid(self);
+    *out = message;
+    return TROUPE_OK;
+}
+
+/* What a sender is told: the dead and the unreachable lose messages silently, as in Erlang. */
+static troupe_status sent(troupe_status status)
+{
+    return status == TROUPE_E_NOPROC || status == TROUPE_E_NOCONNECTION ? TROUPE_OK : status;
+}
+
+troupe_status troupe_send(troupe_self *self, troupe_pid to, const troupe_type *type,
+                          const void *message)
+{
+    struct tr_message *copy = NULL;
+    const troupe_status status = make(self, TR_SIGNAL_MESSAGE, to, type, message, &copy);
+
+    return status != TROUPE_OK ? status : sent(tr_self_emit(self, copy));
+}
+
+int troupe_reply(troupe_self *self, const troupe_type *type, const void *message)
+{
+    struct tr_message *copy = NULL;
+
+    if (self->current == NULL || self->current->signal != TR_SIGNAL_CALL || self->answered) {
+        return TROUPE_OK;
+    }
+    const troupe_status status =
+        make(self, TR_SIGNAL_REPLY, self->current->from, type, message, &copy);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    copy->ref = self->current->ref;
+    copy->session = self->current->session;
+    self->answered = true;
+    (void)tr_self_emit(self, copy);
+    return TROUPE_OK;
+}
+
+troupe_from troupe_take_from(troupe_self *self)
+{
+    troupe_from from = {0};
+
+    if (self->current == NULL || self->current->signal != TR_SIGNAL_CALL || self->answered) {
+        return from;
+    }
+    struct tr_actor_extra *extra = tr_actor_extra(self->actor);
+    struct tr_owed *owed = extra == NULL ? NULL : malloc(sizeof(*owed));
+
+    if (owed == NULL) {
+        return from; /* The request then fails as one without a reply. */
+    }
+    *owed = (struct tr_owed){
+        .next = extra->owed, .caller = self->current->from, .ref = self->current->ref};
+    extra->owed = owed;
+    self->answered = true;
+    return (troupe_from){.caller = owed->caller, .callee = tr_self_pid(self), .ref = owed->ref};
+}
+
+/* Strikes a request from the list of those whose answer is owed. */
+static bool strike(struct tr_actor *actor, const troupe_from *from)
+{
+    struct tr_owed **link = actor->extra == NULL ? NULL : &actor->extra->owed;
+
+    for (; link != NULL && *link != NULL; link = &(*link)->next) {
+        struct tr_owed *owed = *link;
+
+        if (owed->ref == from->ref && troupe_pid_equal(owed->caller, from->caller)) {
+            *link = owed->next;
+            tr_owed_free(owed);
+            return true;
+        }
+    }
+    return false;
+}
+
+troupe_status troupe_reply_to(troupe_self *self, const troupe_from *from, const troupe_type *type,
+                              const void *message)
+{
+    struct tr_message *copy = NULL;
+
+    if (from->ref == 0) {
+        return TROUPE_E_INVALID;
+    }
+    const bool own = troupe_pid_equal(from->callee, tr_self_pid(self));
+
+    if (own && !strike(self->actor, from)) {
+        return TROUPE_E_CLOSED;
+    }
+    const troupe_status status = make(self, TR_SIGNAL_REPLY, from->caller, type, message, &copy);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    copy->ref = from->ref;
+    (void)tr_self_emit(self, copy);
+    if (!own) {
+        struct tr_message *forget =
+            tr_message_create(&self->worker->cache, TR_SIGNAL_FORGET_CALL, 0);
+
+        if (forget != NULL) {
+            forget->to = from->callee;
+            forget->from = from->caller;
+            forget->ref = from->ref;
+            (void)tr_self_emit(self, forget);
+        }
+    }
+    return TROUPE_OK;
+}

@@ -1,0 +1,315 @@
+#include <stdio.h>
+
+#include "sched/sched.h"
+
+static const troupe_handler *find_handler(const troupe_behavior *behavior, const troupe_type *type)
+{
+    const troupe_handler *handlers = behavior->handlers;
+
+    for (const troupe_handler *each = handlers; each != NULL && each->type != NULL; each++) {
+        if (each->type == type) {
+            return each;
+        }
+    }
+    /* Another file's copy of the same description has another address: the name decides. */
+    for (const troupe_handler *each = handlers; each != NULL && each->type != NULL; each++) {
+        if (troupe_type_is(each->type, type)) {
+            return each;
+        }
+    }
+    return NULL;
+}
+
+static void note_unknown(troupe_self *self, const troupe_type *type)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    char text[256];
+
+    /* The first one and then every thousandth: a flood must not fill the log. */
+    if (tr_add_relaxed(&self->sched->unknown, 1) % 1000 == 0) {
+        (void)snprintf(text, sizeof(text), "behavior \"%s\" has no handler for type \"%s\"",
+                       self->actor->behavior->name, type->name);
+        outward->log(outward->context, TROUPE_LOG_WARNING, tr_self_pid(self), text);
+    }
+}
+
+/* Runs the handler for a value; answers whether there was one. */
+static bool handle(troupe_self *self, const troupe_type *type, const void *value)
+{
+    const troupe_handler *handler = find_handler(self->actor->behavior, type);
+
+    if (handler == NULL) {
+        note_unknown(self, type);
+        return false;
+    }
+    self->actor->flags |= TR_ACTOR_DIRTY;
+    tr_self_answer(self, handler->handle(self, self->actor->state, value));
+    return true;
+}
+
+static void fail_current(troupe_self *self, troupe_status status, int32_t kind, const char *text)
+{
+    struct tr_message *failed =
+        tr_message_create_reason(&self->worker->cache, TR_SIGNAL_CALL_FAILED, kind, text);
+
+    if (failed != NULL) {
+        failed->status = (int16_t)status;
+        failed->to = self->current->from;
+        failed->from = tr_self_pid(self);
+        failed->ref = self->current->ref;
+        failed->session = self->current->session;
+        (void)tr_self_emit(self, failed);
+    }
+}
+
+static void on_request(troupe_self *self, struct tr_message *message)
+{
+    self->answered = false;
+    const bool known = handle(self, message->type, tr_message_value(message));
+
+    if (self->answered) {
+        return;
+    }
+    if (!known) {
+        fail_current(self, TROUPE_E_TYPE, TROUPE_REASON_ERROR, "no handler for this type");
+    } else if (self->stopping) {
+        self->held = false; /* The actor ends: this leaves with its other farewells. */
+        fail_current(self, TROUPE_E_EXITED, self->stop_kind, self->stop_text);
+    } else {
+        fail_current(self, TROUPE_E_NO_REPLY, TROUPE_REASON_ERROR,
+                     troupe_status_text(TROUPE_E_NO_REPLY));
+    }
+}
+
+static void on_message(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    const bool known = handle(self, message->type, tr_message_value(message));
+
+    if ((message->flags & TR_MESSAGE_INBOX) == 0) {
+        return;
+    }
+    if (known && (!self->stopping || self->stop_kind != TROUPE_REASON_ERROR)) {
+        outward->inbox_handled(outward->context, self, message->ref);
+    } else {
+        outward->inbox_failed(outward->context, self, message->ref,
+                              known ? self->stop_text : "no handler for this type");
+    }
+}
+
+static void on_answer(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_wait *wait = tr_wait_find(self, message->ref);
+
+    if (wait == NULL || wait->kind != TR_WAIT_CALL) {
+        return; /* Too late, or answered twice. */
+    }
+    troupe_result result = {.pid = message->from,
+                            .reason = {.kind = TROUPE_REASON_NORMAL, .text = ""}};
+
+    if (message->signal == TR_SIGNAL_REPLY) {
+        result.type = message->type;
+        result.value = tr_message_value(message);
+    } else {
+        const struct tr_reason *reason = tr_message_reason(message);
+
+        result.status = (troupe_status)message->status;
+        result.reason = (troupe_reason){.kind = reason->kind, .text = reason->text};
+    }
+    self->actor->flags |= TR_ACTOR_DIRTY;
+    tr_wait_finish(self, wait, &result);
+}
+
+/* A spawn elsewhere has made the other half of a link or monitor: make ours. */
+static void complete_spawn(troupe_self *self, const struct tr_message *message,
+                           const struct tr_op_result *op)
+{
+    struct tr_relation relation = {.pid = op->pid, .session = message->session, .row = true};
+
+    if ((op->flags & TROUPE_SPAWN_LINK) != 0 &&
+        tr_relations_link(&self->actor->relations, op->pid) == NULL) {
+        relation.kind = TR_RELATION_LINK;
+        if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+            tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a link");
+            return;
+        }
+        tr_self_note_relation(self, true, &relation);
+    }
+    if ((op->flags & TROUPE_SPAWN_MONITOR) != 0) {
+        relation.kind = TR_RELATION_WATCHING;
+        relation.ref = message->ref;
+        if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+            tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a monitor");
+            return;
+        }
+        tr_self_note_relation(self, true, &relation);
+    }
+}
+
+static void on_result(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_op_result *op = (const struct tr_op_result *)(const void *)message->payload;
+    struct tr_wait *wait = tr_wait_find(self, message->ref);
+
+    if (wait == NULL || wait->kind != TR_WAIT_OPERATION) {
+        return;
+    }
+    if (op->status == TROUPE_OK) {
+        complete_spawn(self, message, op);
+    }
+    const troupe_result result = {.status = (troupe_status)op->status,
+                                  .pid = op->pid,
+                                  .reason = {.kind = TROUPE_REASON_ERROR, .text = op->text}};
+
+    self->actor->flags |= TR_ACTOR_DIRTY;
+    tr_wait_finish(self, wait, &result);
+}
+
+/* A timer of the actor's own: the message it carries is handled here, or sent. */
+static void on_timer(troupe_self *self, struct tr_wait *wait)
+{
+    struct tr_message *carry = wait->carry;
+
+    if (wait->interval_ms > 0) {
+        carry = tr_message_create_value(&self->worker->cache, TR_SIGNAL_MESSAGE, carry->type,
+                                        tr_message_value(carry), 0);
+        tr_wait_again(self, wait, wait->interval_ms - 1);
+    } else {
+        wait->carry = NULL;
+    }
+    const troupe_pid to = wait->peer;
+
+    if (wait->interval_ms == 0) {
+        tr_wait_end(self, wait);
+    }
+    if (carry == NULL) {
+        return; /* No memory for this one; the next will try again. */
+    }
+    carry->to = to;
+    if (troupe_pid_equal(to, tr_self_pid(self))) {
+        (void)handle(self, carry->type, tr_message_value(carry));
+        tr_message_destroy(&self->worker->cache, carry);
+    } else {
+        carry->from = tr_self_pid(self);
+        (void)tr_self_emit(self, carry);
+    }
+}
+
+static void on_idle(troupe_self *self, struct tr_wait *wait)
+{
+    const struct tr_actor_extra *extra = self->actor->extra;
+    const int64_t now_ms = tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
+    const int64_t quiet_ms = now_ms - extra->active_ms;
+
+    if (quiet_ms < (int64_t)extra->idle_ms) {
+        tr_wait_again(self, wait, extra->idle_ms - (uint64_t)quiet_ms);
+        return;
+    }
+    tr_wait_again(self, wait, extra->idle_ms);
+    (void)handle(self, &troupe_timeout_type, NULL);
+}
+
+static void on_time(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_wait *wait = tr_wait_find(self, message->ref);
+
+    if (wait == NULL) {
+        return; /* Cancelled or answered while this was on its way. */
+    }
+    if (wait->kind == TR_WAIT_TIMER) {
+        if (wait->carry == NULL) {
+            on_idle(self, wait);
+        } else {
+            on_timer(self, wait);
+        }
+        return;
+    }
+    const troupe_result result = {.status = TROUPE_E_TIMEOUT,
+                                  .pid = wait->peer,
+                                  .reason = {.kind = TROUPE_REASON_ERROR, .text = "timeout"}};
+
+    self->actor->flags |= TR_ACTOR_DIRTY;
+    tr_wait_finish(self, wait, &result);
+}
+
+static void on_exit_message(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_reason *reason = tr_message_reason(message);
+    const troupe_exit_message exit = {
+        .from = message->from, .kind = reason->kind, .text = reason->text};
+
+    (void)handle(self, &troupe_exit_type, &exit);
+}
+
+static void on_down_message(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_reason *reason = tr_message_reason(message);
+    const troupe_down_message down = {
+        .monitor = message->ref, .from = message->from, .kind = reason->kind, .text = reason->text};
+
+    (void)handle(self, &troupe_down_type, &down);
+}
+
+static void on_run(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_run *run = (const struct tr_run *)(const void *)message->payload;
+
+    run->function(self, run->context);
+}
+
+static void dispatch(troupe_self *self, struct tr_message *message)
+{
+    switch ((enum tr_signal)message->signal) {
+    case TR_SIGNAL_MESSAGE:
+        on_message(self, message);
+        break;
+    case TR_SIGNAL_CALL:
+        on_request(self, message);
+        break;
+    case TR_SIGNAL_REPLY:
+    case TR_SIGNAL_CALL_FAILED:
+        on_answer(self, message);
+        break;
+    case TR_SIGNAL_RESULT:
+        on_result(self, message);
+        break;
+    case TR_SIGNAL_TIMER:
+        on_time(self, message);
+        break;
+    case TR_SIGNAL_EXIT:
+    case TR_SIGNAL_LINK_EXIT:
+        on_exit_message(self, message);
+        break;
+    case TR_SIGNAL_DOWN:
+        on_down_message(self, message);
+        break;
+    case TR_SIGNAL_RUN:
+        on_run(self, message);
+        break;
+    case TR_SIGNAL_LINK:
+    case TR_SIGNAL_UNLINK:
+    case TR_SIGNAL_UNLINK_ACK:
+    case TR_SIGNAL_MONITOR:
+    case TR_SIGNAL_DEMONITOR:
+    case TR_SIGNAL_NODE_LOST:
+    case TR_SIGNAL_FORGET_CALL:
+    case TR_SIGNAL_CALL_TARGET:
+    case TR_SIGNAL_COMMITTED:
+    case TR_SIGNAL_COUNT:
+        break; /* These acted when they were taken in. */
+    }
+}
+
+void tr_actor_dispatch(troupe_self *self, struct tr_message *message)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    self->current = message;
+    self->actor->handled++;
+    if (extra != NULL && extra->idle != NULL && message->signal != TR_SIGNAL_TIMER) {
+        extra->active_ms = tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
+    }
+    dispatch(self, message);
+    self->current = NULL;
+    tr_message_destroy(&self->worker->cache, message);
+}

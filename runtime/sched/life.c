@@ -1,0 +1,387 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "sched/sched.h"
+#include "type/value.h"
+
+static void *state_allocate(void *context, size_t size)
+{
+    (void)context;
+    return calloc(1, size);
+}
+
+static void state_release(void *context, void *block)
+{
+    (void)context;
+    free(block);
+}
+
+const struct tr_allocator tr_state_allocator = {
+    .context = NULL, .allocate = state_allocate, .release = state_release};
+
+void tr_state_free(const troupe_behavior *behavior, void *state)
+{
+    if (state != NULL && behavior->state != NULL) {
+        tr_value_disown(behavior->state, state, &tr_state_allocator);
+    }
+    free(state);
+}
+
+void tr_owed_free(struct tr_owed *owed)
+{
+    free(owed);
+}
+
+/* ---- the beginning ---- */
+
+static troupe_status make_state(struct tr_actor *actor, const struct tr_spawn *spawn)
+{
+    const troupe_behavior *behavior = spawn->behavior;
+    const size_t size = behavior->state != NULL ? behavior->state->size : behavior->state_size;
+
+    if (size == 0) {
+        return TROUPE_OK;
+    }
+    actor->state = calloc(1, size);
+    if (actor->state == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    if (spawn->state == NULL) {
+        return TROUPE_OK;
+    }
+    return tr_value_own(behavior->state, spawn->state, actor->state, &tr_state_allocator);
+}
+
+/* Both relations of a spawn are made before the new actor can run: no death is missed. */
+static troupe_status make_relations(struct tr_actor *actor, const struct tr_spawn *spawn)
+{
+    struct tr_relation relation = {.pid = spawn->parent, .session = spawn->parent_session};
+
+    if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0) {
+        relation.kind = TR_RELATION_LINK;
+        const troupe_status status = tr_relations_add(&actor->relations, &relation);
+
+        if (status != TROUPE_OK) {
+            return status;
+        }
+    }
+    if ((spawn->spawn_flags & TROUPE_SPAWN_MONITOR) != 0) {
+        relation.kind = TR_RELATION_WATCHED;
+        relation.ref = spawn->monitor_ref;
+        return tr_relations_add(&actor->relations, &relation);
+    }
+    return TROUPE_OK;
+}
+
+static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
+                             const struct tr_spawn *spawn)
+{
+    const struct tr_sched_options *options = &sched->options;
+
+    actor->behavior = spawn->behavior;
+    actor->flags = spawn->actor_flags;
+    actor->parent = spawn->parent;
+    tr_store32_relaxed(&actor->message_limit, spawn->mailbox_messages != 0
+                                                  ? spawn->mailbox_messages
+                                                  : options->mailbox_messages);
+    tr_store_relaxed(&actor->byte_limit,
+                     spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : options->mailbox_bytes);
+    if ((spawn->actor_flags & TR_ACTOR_SYSTEM) != 0) {
+        (void)tr_add_relaxed(&sched->system_actors, 1);
+    }
+    troupe_status status = make_state(actor, spawn);
+
+    if (status == TROUPE_OK) {
+        status = make_relations(actor, spawn);
+    }
+    if (status == TROUPE_OK && spawn->prepare != NULL) {
+        status = spawn->prepare(spawn->prepare_context, actor);
+    }
+    return status;
+}
+
+/* Runs init, or recover; answers what it answered. */
+static int begin(troupe_self *self, const struct tr_spawn *spawn)
+{
+    const troupe_behavior *behavior = spawn->behavior;
+
+    if (spawn->state == NULL) {
+        return behavior->init == NULL ? TROUPE_OK
+                                      : behavior->init(self, self->actor->state, spawn->args);
+    }
+    if (spawn->state_version != behavior->version && behavior->upgrade != NULL) {
+        const int answer = behavior->upgrade(self, self->actor->state, spawn->state_version);
+
+        if (answer != TROUPE_OK) {
+            return answer;
+        }
+    }
+    return behavior->recover == NULL ? TROUPE_OK : behavior->recover(self, self->actor->state);
+}
+
+/* Hands a new actor over to the scheduler, unless nothing waits for it. */
+static void release(troupe_self *self)
+{
+    if (self->held) {
+        self->actor->flags |= TR_ACTOR_DIRTY; /* What init said leaves with the first checkpoint. */
+    }
+    if (self->stopping || self->actor->head != NULL || self->held ||
+        !tr_inbox_park(&self->actor->inbox)) {
+        tr_sched_enqueue(self->sched, self->worker, self->actor);
+    }
+}
+
+troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
+                             const struct tr_spawn *spawn, troupe_pid *pid, char *error,
+                             size_t error_size)
+{
+    struct tr_actor *actor = tr_table_take(&sched->table);
+
+    if (actor == NULL) {
+        return TROUPE_E_LIMIT;
+    }
+    struct troupe_self self = {.sched = sched,
+                               .worker = worker,
+                               .actor = actor,
+                               .id = tr_load_relaxed(&actor->id),
+                               .held = (spawn->actor_flags & TR_ACTOR_DURABLE) != 0};
+    const troupe_status prepared = prepare(sched, actor, spawn);
+    const int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);
+
+    if (answer < 0) {
+        if (error != NULL) {
+            (void)snprintf(error, error_size, "%s",
+                           self.fail_text[0] != '\0' ? self.fail_text
+                                                     : troupe_status_text((troupe_status)answer));
+        }
+        /* Nobody has been told of it, so nobody is told of its end. */
+        tr_relations_fini(&actor->relations);
+        tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
+        tr_actor_end(&self);
+        return (troupe_status)answer;
+    }
+    *pid = tr_self_pid(&self);
+    if (answer == TROUPE_STOP || self.stopping) {
+        /* It stopped in init: an orderly end, which its links and monitors see. */
+        tr_self_answer(&self, answer);
+        tr_actor_end(&self);
+        return TROUPE_OK;
+    }
+    release(&self);
+    return TROUPE_OK;
+}
+
+/* ---- the end ---- */
+
+static struct tr_message *reason_message(troupe_self *self, enum tr_signal signal)
+{
+    return tr_message_create_reason(&self->worker->cache, signal, self->stop_kind, self->stop_text);
+}
+
+static void send_signal(troupe_self *self, struct tr_message *message, troupe_pid to, uint64_t ref,
+                        uint32_t session)
+{
+    if (message == NULL) {
+        return; /* No memory for a farewell: remote ends learn it by the session's end at the
+                   latest. */
+    }
+    message->to = to;
+    message->from = tr_self_pid(self);
+    message->ref = ref;
+    message->session = session;
+    (void)tr_sched_post(self->sched, self->worker, message);
+}
+
+static void tell_relation(troupe_self *self, const struct tr_relation *relation)
+{
+    switch ((enum tr_relation_kind)relation->kind) {
+    case TR_RELATION_LINK:
+        tr_self_note_relation(self, false, relation);
+        send_signal(self, reason_message(self, TR_SIGNAL_LINK_EXIT), relation->pid, 0,
+                    relation->session);
+        break;
+    case TR_RELATION_WATCHED:
+        send_signal(self, reason_message(self, TR_SIGNAL_DOWN), relation->pid, relation->ref,
+                    relation->session);
+        break;
+    case TR_RELATION_WATCHING:
+        tr_self_note_relation(self, false, relation);
+        send_signal(self, tr_message_create(&self->worker->cache, TR_SIGNAL_DEMONITOR, 0),
+                    relation->pid, relation->ref, relation->session);
+        break;
+    case TR_RELATION_UNLINKING:
+    case TR_RELATION_NONE:
+        break;
+    }
+}
+
+static void tell_relations(troupe_self *self)
+{
+    struct tr_relations *relations = &self->actor->relations;
+    const struct tr_relation *relation = NULL;
+    uint32_t position = 0;
+
+    while ((relation = tr_relations_next(relations, &position)) != NULL) {
+        tell_relation(self, relation);
+    }
+    tr_relations_fini(relations);
+}
+
+static void bounce_list(troupe_self *self, struct tr_message *message)
+{
+    struct tr_message *why = reason_message(self, TR_SIGNAL_DOWN);
+
+    while (message != NULL) {
+        struct tr_message *next = (struct tr_message *)(void *)message->item.next;
+        const bool request = message->signal == TR_SIGNAL_CALL;
+
+        tr_sched_bounce(self->sched, self->worker, message,
+                        request ? TROUPE_E_EXITED : TROUPE_E_NOPROC,
+                        request && why != NULL ? tr_message_reason(why) : NULL);
+        message = next;
+    }
+    if (why != NULL) {
+        tr_message_destroy(&self->worker->cache, why);
+    }
+}
+
+static struct tr_message *turn_round(struct tr_inbox_item *newest)
+{
+    struct tr_inbox_item *oldest = NULL;
+
+    while (newest != NULL) {
+        struct tr_inbox_item *next = newest->next;
+
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return (struct tr_message *)(void *)oldest;
+}
+
+static void fail_owed(troupe_self *self)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    while (extra != NULL && extra->owed != NULL) {
+        struct tr_owed *owed = extra->owed;
+        struct tr_message *failed = reason_message(self, TR_SIGNAL_CALL_FAILED);
+
+        extra->owed = owed->next;
+        if (failed != NULL) {
+            failed->status = TROUPE_E_EXITED;
+        }
+        send_signal(self, failed, owed->caller, owed->ref, 0);
+        tr_owed_free(owed);
+    }
+}
+
+static void end_waits(troupe_self *self)
+{
+    struct tr_wait *wait = NULL;
+
+    while ((wait = tr_map_take_any(&self->actor->waits)) != NULL) {
+        tr_wait_end(self, wait);
+    }
+    tr_map_fini(&self->actor->waits);
+}
+
+static void free_extra(troupe_self *self)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    if (extra == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < extra->watched_count; i++) {
+        self->sched->options.outward.unwatch(self->sched->options.outward.context,
+                                             extra->watched[(size_t)i * 2], self->id);
+    }
+    free(extra->watched);
+    free(extra->name);
+    free(extra);
+    self->actor->extra = NULL;
+}
+
+static void drop_outgoing(troupe_self *self)
+{
+    struct tr_message *message = self->actor->outgoing_head;
+
+    while (message != NULL) {
+        struct tr_message *next = (struct tr_message *)(void *)message->item.next;
+
+        tr_message_destroy(&self->worker->cache, message);
+        message = next;
+    }
+    self->actor->outgoing_head = NULL;
+    self->actor->outgoing_tail = NULL;
+}
+
+void tr_actor_end(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+    const troupe_behavior *behavior = actor->behavior;
+    const struct tr_outward *outward = &self->sched->options.outward;
+
+    if (behavior->terminate != NULL && self->stop_kind != TROUPE_REASON_KILLED) {
+        const troupe_reason reason = {.kind = self->stop_kind, .text = self->stop_text};
+
+        self->held = false;
+        behavior->terminate(self, actor->state, &reason);
+    }
+    /* The name goes first: whoever hears of the end can take it. */
+    outward->ended(outward->context, actor, self->stop_kind);
+    end_waits(self);
+    struct tr_message *late = turn_round(tr_inbox_close(&actor->inbox));
+
+    bounce_list(self, actor->head);
+    actor->head = NULL;
+    actor->tail = NULL;
+    bounce_list(self, late);
+    fail_owed(self);
+    drop_outgoing(self);
+    tell_relations(self);
+    free_extra(self);
+    tr_state_free(behavior, actor->state);
+    actor->state = NULL;
+    free(actor->end_text);
+    actor->end_text = NULL;
+    if ((actor->flags & TR_ACTOR_SYSTEM) != 0) {
+        (void)tr_sub_relaxed(&self->sched->system_actors, 1);
+    }
+    tr_table_give(&self->sched->table, actor);
+}
+
+void tr_sched_destroy(struct tr_sched *sched)
+{
+    if (sched == NULL) {
+        return;
+    }
+    /* Ended actors post to others, which end later in this walk or bounce: nothing runs any more.
+     */
+    for (uint32_t slot = 0;; slot++) {
+        struct tr_actor *actor = tr_table_slot(&sched->table, slot);
+
+        if (actor == NULL) {
+            break;
+        }
+        if (tr_load_relaxed(&actor->id) != 0) {
+            struct troupe_self self = {.sched = sched,
+                                       .worker = &sched->workers[0],
+                                       .actor = actor,
+                                       .id = tr_load_relaxed(&actor->id)};
+
+            tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
+            tr_actor_end(&self);
+        }
+    }
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        tr_parker_fini(&sched->workers[i].parker);
+    }
+    free(sched->workers);
+    tr_table_fini(&sched->table);
+    tr_pool_fini(&sched->pool);
+    free(sched);
+}

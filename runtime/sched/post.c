@@ -1,0 +1,188 @@
+#include <string.h>
+
+#include "sched/sched.h"
+
+/* Whether a large message still fits the byte bound; if so it is counted. */
+static bool reserve_bytes(struct tr_actor *actor, const struct tr_message *message)
+{
+    const uint64_t size = message->block_size;
+
+    if (size < TR_MESSAGE_LARGE) {
+        return true;
+    }
+    if (tr_add_relaxed(&actor->large_bytes, size) + size > tr_load_relaxed(&actor->byte_limit)) {
+        (void)tr_sub_relaxed(&actor->large_bytes, size);
+        return false;
+    }
+    return true;
+}
+
+/* Refuses a message for which there is no room: requests are told, plain messages counted. */
+static troupe_status refuse(struct tr_sched *sched, struct tr_worker *worker,
+                            struct tr_message *message)
+{
+    tr_sched_bounce(sched, worker, message, TROUPE_E_BUSY, NULL);
+    return TROUPE_E_BUSY;
+}
+
+static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker,
+                                struct tr_message *message)
+{
+    struct tr_actor *actor = tr_table_find(&sched->table, message->to.id);
+    const bool counted = tr_signal_is_counted(message->signal);
+
+    if (actor == NULL) {
+        tr_sched_bounce(sched, worker, message, TROUPE_E_NOPROC, NULL);
+        return TROUPE_E_NOPROC;
+    }
+    if (counted && !reserve_bytes(actor, message)) {
+        return refuse(sched, worker, message);
+    }
+    const uint64_t reserved =
+        counted && message->block_size >= TR_MESSAGE_LARGE ? message->block_size : 0;
+
+    switch (tr_inbox_push(&actor->inbox, &message->item, counted,
+                          tr_load32_relaxed(&actor->waiting),
+                          tr_load32_relaxed(&actor->message_limit))) {
+    case TR_INBOX_QUEUED:
+        break;
+    case TR_INBOX_WAKE:
+        tr_sched_enqueue(sched, worker, actor);
+        break;
+    case TR_INBOX_FULL:
+        (void)tr_sub_relaxed(&actor->large_bytes, reserved);
+        return refuse(sched, worker, message);
+    case TR_INBOX_CLOSED:
+        (void)tr_sub_relaxed(&actor->large_bytes, reserved);
+        tr_sched_bounce(sched, worker, message, TROUPE_E_NOPROC, NULL);
+        return TROUPE_E_NOPROC;
+    }
+    return TROUPE_OK;
+}
+
+troupe_status tr_sched_post(struct tr_sched *sched, struct tr_worker *worker,
+                            struct tr_message *message)
+{
+    if (message->to.node == tr_sched_node_id(sched)) {
+        return post_local(sched, worker, message);
+    }
+    if (message->to.node == 0 && (message->flags & TR_MESSAGE_NAMED) != 0) {
+        sched->options.outward.stray(sched->options.outward.context, message);
+        return TROUPE_OK;
+    }
+    return sched->options.outward.post(sched->options.outward.context, message);
+}
+
+static int32_t reason_kind_of(troupe_status why)
+{
+    return why == TROUPE_E_NOCONNECTION ? TROUPE_REASON_NOCONNECTION : TROUPE_REASON_NOPROC;
+}
+
+/* Answers a signal in the name of the actor it did not reach. */
+static void answer(struct tr_sched *sched, struct tr_worker *worker,
+                   const struct tr_message *message, struct tr_message *reply)
+{
+    if (reply == NULL) {
+        return; /* No memory: as if the network had lost it; a later timeout or NODE_LOST tells. */
+    }
+    reply->to = message->from;
+    reply->from = message->to;
+    reply->ref = message->ref;
+    reply->session = message->session;
+    (void)tr_sched_post(sched, worker, reply);
+}
+
+static void fail_call(struct tr_sched *sched, struct tr_worker *worker,
+                      const struct tr_message *message, troupe_status why,
+                      const struct tr_reason *reason)
+{
+    struct tr_pool_cache *cache = tr_sched_cache(sched, worker);
+    struct tr_message *reply = tr_message_create_reason(
+        cache, TR_SIGNAL_CALL_FAILED, reason != NULL ? reason->kind : reason_kind_of(why),
+        reason != NULL ? reason->text : NULL);
+
+    if (reply != NULL) {
+        reply->status = (int16_t)why;
+    }
+    answer(sched, worker, message, reply);
+}
+
+void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
+                     troupe_status why, const struct tr_reason *reason)
+{
+    struct tr_pool_cache *cache = tr_sched_cache(sched, worker);
+
+    if ((message->flags & TR_MESSAGE_NAMED) != 0 && why == TROUPE_E_NOPROC &&
+        message->session == 0) {
+        sched->options.outward.stray(sched->options.outward.context, message);
+        return;
+    }
+    switch ((enum tr_signal)message->signal) {
+    case TR_SIGNAL_CALL:
+        fail_call(sched, worker, message, why, reason);
+        break;
+    case TR_SIGNAL_LINK:
+        answer(sched, worker, message,
+               tr_message_create_reason(cache, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL));
+        break;
+    case TR_SIGNAL_MONITOR:
+        answer(sched, worker, message,
+               tr_message_create_reason(cache, TR_SIGNAL_DOWN, reason_kind_of(why), NULL));
+        break;
+    case TR_SIGNAL_UNLINK:
+        answer(sched, worker, message, tr_message_create(cache, TR_SIGNAL_UNLINK_ACK, 0));
+        break;
+    case TR_SIGNAL_MESSAGE:
+        (void)tr_add_relaxed(&sched->dropped, 1);
+        break;
+    case TR_SIGNAL_REPLY:
+    case TR_SIGNAL_CALL_FAILED:
+    case TR_SIGNAL_RESULT:
+    case TR_SIGNAL_FORGET_CALL:
+    case TR_SIGNAL_UNLINK_ACK:
+    case TR_SIGNAL_DEMONITOR:
+    case TR_SIGNAL_EXIT:
+    case TR_SIGNAL_LINK_EXIT:
+    case TR_SIGNAL_DOWN:
+    case TR_SIGNAL_NODE_LOST:
+    case TR_SIGNAL_CALL_TARGET:
+    case TR_SIGNAL_TIMER:
+    case TR_SIGNAL_RUN:
+    case TR_SIGNAL_COMMITTED:
+    case TR_SIGNAL_COUNT:
+        break; /* Nobody waits for an answer to these. */
+    }
+    tr_message_destroy(cache, message);
+}
+
+troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
+                              void (*function)(troupe_self *self, void *context), void *context)
+{
+    struct tr_message *message =
+        tr_message_create(&sched->shared_cache, TR_SIGNAL_RUN, sizeof(struct tr_run));
+
+    if (message == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *(struct tr_run *)(void *)message->payload =
+        (struct tr_run){.function = function, .context = context};
+    message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
+    return tr_sched_post(sched, NULL, message);
+}
+
+troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)
+{
+    struct tr_actor *actor = self->actor;
+
+    if (!self->held) {
+        return tr_sched_post(self->sched, self->worker, message);
+    }
+    message->item.next = NULL;
+    if (actor->outgoing_tail == NULL) {
+        actor->outgoing_head = message;
+    } else {
+        actor->outgoing_tail->item.next = &message->item;
+    }
+    actor->outgoing_tail = message;
+    return TROUPE_OK;
+}

@@ -1,0 +1,229 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "sched/sched.h"
+
+void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
+{
+    message->item.next = NULL;
+    if (actor->tail == NULL) {
+        actor->head = message;
+    } else {
+        actor->tail->item.next = &message->item;
+    }
+    actor->tail = message;
+}
+
+static struct tr_message *pop(struct tr_actor *actor)
+{
+    struct tr_message *message = actor->head;
+
+    if (message != NULL) {
+        actor->head = (struct tr_message *)(void *)message->item.next;
+        if (actor->head == NULL) {
+            actor->tail = NULL;
+        }
+        if (tr_signal_is_counted(message->signal)) {
+            tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
+            if (message->block_size >= TR_MESSAGE_LARGE) {
+                (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
+            }
+        }
+    }
+    return message;
+}
+
+/* A message that came for the actor that had this slot before. */
+static void bounce_stale(troupe_self *self, struct tr_message *message)
+{
+    if (tr_signal_is_counted(message->signal)) {
+        struct tr_actor *actor = self->actor;
+
+        tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
+        if (message->block_size >= TR_MESSAGE_LARGE) {
+            (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
+        }
+    }
+    tr_sched_bounce(self->sched, self->worker, message, TROUPE_E_NOPROC, NULL);
+}
+
+void tr_actor_fetch(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+    uint32_t counted = 0;
+    struct tr_inbox_item *item = tr_inbox_take(&actor->inbox, &counted);
+
+    if (counted > 0) {
+        tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) + counted);
+    }
+    while (item != NULL) {
+        struct tr_message *message = (struct tr_message *)(void *)item;
+
+        item = item->next;
+        if (message->to.id != self->id) {
+            bounce_stale(self, message);
+        } else if (!tr_signal_act(self, message)) {
+            tr_actor_append(actor, message);
+        }
+    }
+}
+
+/* Runs up to a batch of messages; answers whether the mailbox looked empty at the end. */
+static bool run_batch(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+
+    for (int i = 0; i < TR_BATCH_MESSAGES && !self->stopping; i++) {
+        if ((actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD)) != 0) {
+            return true;
+        }
+        struct tr_message *message = pop(actor);
+
+        if (message == NULL) {
+            tr_actor_fetch(self);
+            message = self->stopping ? NULL : pop(actor);
+            if (message == NULL) {
+                return true;
+            }
+        }
+        tr_actor_dispatch(self, message);
+    }
+    return false;
+}
+
+/* Sends what was kept back for the commit. */
+static void release_outgoing(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+    struct tr_message *message = actor->outgoing_head;
+
+    actor->outgoing_head = NULL;
+    actor->outgoing_tail = NULL;
+    while (message != NULL) {
+        struct tr_message *next = (struct tr_message *)(void *)message->item.next;
+
+        (void)tr_sched_post(self->sched, self->worker, message);
+        message = next;
+    }
+}
+
+void tr_actor_on_committed(troupe_self *self, uint64_t outcome)
+{
+    struct tr_actor *actor = self->actor;
+
+    if ((actor->flags & TR_ACTOR_SUSPENDED) == 0) {
+        return;
+    }
+    actor->flags &= (uint8_t)~TR_ACTOR_SUSPENDED;
+    if (!self->sched->options.outward.committed(self->sched->options.outward.context, self,
+                                                outcome)) {
+        tr_self_stop(self, TROUPE_REASON_FENCED, "its name was taken over");
+        return;
+    }
+    release_outgoing(self);
+    if ((actor->flags & TR_ACTOR_ENDING) != 0) {
+        tr_self_stop(self, actor->end_kind, actor->end_text);
+    }
+}
+
+/* Asks for a checkpoint of what the batch has changed. Answers whether the actor has to wait for
+ * it. */
+static bool checkpoint(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+    const bool orderly = !self->stopping || (self->stop_kind != TROUPE_REASON_KILLED &&
+                                             self->stop_kind != TROUPE_REASON_FENCED);
+
+    if (!orderly || (actor->flags & TR_ACTOR_ENDING) != 0) {
+        return false;
+    }
+    if ((actor->flags & TR_ACTOR_DIRTY) == 0 && !self->stopping) {
+        return false;
+    }
+    actor->flags &= (uint8_t)~TR_ACTOR_DIRTY;
+    if (!self->sched->options.outward.checkpoint(self->sched->options.outward.context, self,
+                                                 self->stopping)) {
+        release_outgoing(self);
+        return false;
+    }
+    actor->flags |= TR_ACTOR_SUSPENDED;
+    if (self->stopping) {
+        actor->flags |= TR_ACTOR_ENDING;
+        actor->end_kind = (int8_t)self->stop_kind;
+        actor->end_text = strndup(self->stop_text, sizeof(self->stop_text));
+        self->stopping = false;
+    }
+    return true;
+}
+
+static bool lease_is_good(const struct tr_sched *sched)
+{
+    return tr_clock_now(sched->options.clock) < (int64_t)tr_load_relaxed(&sched->lease_deadline_ns);
+}
+
+/* Puts a durable actor aside while the node's right to speak for it is in doubt. */
+static bool freeze(struct tr_sched *sched, struct tr_actor *actor)
+{
+    if ((actor->flags & TR_ACTOR_DURABLE) == 0 || lease_is_good(sched)) {
+        return false;
+    }
+    tr_run_queue_push(&sched->frozen, actor);
+    /* A renewal between the look and the push must not leave it there. */
+    if (lease_is_good(sched)) {
+        tr_sched_thaw(sched);
+    }
+    return true;
+}
+
+void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
+{
+    struct troupe_self self = {.sched = sched,
+                               .worker = worker,
+                               .actor = actor,
+                               .id = tr_load_relaxed(&actor->id),
+                               .held = (actor->flags & TR_ACTOR_DURABLE) != 0};
+
+    self.stop_text[0] = '\0';
+    self.fail_text[0] = '\0';
+    if (freeze(sched, actor)) {
+        return;
+    }
+    tr_actor_fetch(&self);
+    bool empty = run_batch(&self);
+
+    if (self.held && checkpoint(&self)) {
+        empty = true;
+    }
+    if (self.stopping) {
+        tr_actor_end(&self);
+        return;
+    }
+    /* Parking is the last thing: after it another worker may run the actor. */
+    if (!empty || !tr_inbox_park(&actor->inbox)) {
+        tr_run_queue_push(&worker->queue, actor);
+    }
+}
+
+void tr_self_stop(troupe_self *self, int32_t kind, const char *text)
+{
+    if (self->stopping && kind != TROUPE_REASON_KILLED) {
+        return;
+    }
+    self->stopping = true;
+    self->stop_kind = kind;
+    (void)snprintf(self->stop_text, sizeof(self->stop_text), "%s", text == NULL ? "" : text);
+}
+
+void tr_self_answer(troupe_self *self, int answer)
+{
+    if (answer == TROUPE_OK) {
+        return;
+    }
+    if (answer == TROUPE_STOP) {
+        tr_self_stop(self, TROUPE_REASON_NORMAL, NULL);
+    } else if (self->fail_text[0] != '\0') {
+        tr_self_stop(self, TROUPE_REASON_ERROR, self->fail_text);
+    } else {
+        tr_self_stop(self, TROUPE_REASON_ERROR, troupe_status_text((troupe_status)answer));
+    }
+}

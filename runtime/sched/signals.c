@@ -1,0 +1,305 @@
+#include "sched/sched.h"
+
+/* Sends a system signal that answers another; never kept back. */
+static void tell(troupe_self *self, const struct tr_message *cause, struct tr_message *message)
+{
+    if (message == NULL) {
+        return; /* No memory: as if lost; the session's end will tell in any case. */
+    }
+    message->to = cause->from;
+    message->from = tr_self_pid(self);
+    message->ref = cause->ref;
+    message->session = cause->session;
+    (void)tr_sched_post(self->sched, self->worker, message);
+}
+
+void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relation *relation)
+{
+    if (relation->row) {
+        self->sched->options.outward.relation(self->sched->options.outward.context, made, relation,
+                                              tr_self_pid(self));
+    }
+}
+
+/* Whether a signal that came by a session may still make a relation: that session is the present
+ * one. */
+static bool session_holds(troupe_self *self, const struct tr_message *message)
+{
+    return message->session == 0 || tr_self_watch(self, message->from.node) == message->session;
+}
+
+static void on_link(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_relation relation = {
+        .pid = message->from, .session = message->session, .kind = TR_RELATION_LINK};
+
+    /* While our own unlink is not acknowledged, a link of the other side is one that crossed it. */
+    if (tr_relations_link(&self->actor->relations, message->from) != NULL ||
+        !session_holds(self, message)) {
+        return;
+    }
+    if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+        tell(self, message,
+             tr_message_create_reason(&self->worker->cache, TR_SIGNAL_LINK_EXIT,
+                                      TROUPE_REASON_ERROR, "out of memory for a link"));
+    }
+}
+
+static void drop_link(troupe_self *self, struct tr_relation *relation)
+{
+    tr_self_note_relation(self, false, relation);
+    tr_relations_remove(&self->actor->relations, relation);
+}
+
+static void on_unlink(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
+
+    if (relation != NULL && relation->kind == TR_RELATION_LINK) {
+        drop_link(self, relation);
+    }
+    tell(self, message, tr_message_create(&self->worker->cache, TR_SIGNAL_UNLINK_ACK, 0));
+}
+
+static void on_unlink_ack(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
+
+    if (relation != NULL && relation->kind == TR_RELATION_UNLINKING &&
+        relation->ref == message->ref) {
+        tr_relations_remove(&self->actor->relations, relation);
+    }
+}
+
+static void on_monitor(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_relation relation = {.pid = message->from,
+                                         .ref = message->ref,
+                                         .session = message->session,
+                                         .kind = TR_RELATION_WATCHED};
+
+    if (!session_holds(self, message)) {
+        return;
+    }
+    if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+        tell(self, message,
+             tr_message_create_reason(&self->worker->cache, TR_SIGNAL_DOWN, TROUPE_REASON_ERROR,
+                                      "out of memory for a monitor"));
+    }
+}
+
+static void on_demonitor(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_relation *relation =
+        tr_relations_watched(&self->actor->relations, message->from, message->ref);
+
+    if (relation != NULL) {
+        tr_relations_remove(&self->actor->relations, relation);
+    }
+}
+
+/* What an exit signal does; answers whether it is to be queued as a message instead. */
+static bool exit_is_message(troupe_self *self, int32_t kind, const char *text, bool from_self)
+{
+    if ((self->actor->flags & TR_ACTOR_TRAPS) != 0) {
+        return true;
+    }
+    if (kind != TROUPE_REASON_NORMAL || from_self) {
+        tr_self_stop(self, kind, text);
+    }
+    return false;
+}
+
+static bool on_exit(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_reason *reason = tr_message_reason(message);
+
+    if (reason->kind == TROUPE_REASON_KILL) {
+        tr_self_stop(self, TROUPE_REASON_KILLED, reason->text);
+        return false;
+    }
+    return exit_is_message(self, reason->kind, reason->text,
+                           troupe_pid_equal(message->from, tr_self_pid(self)));
+}
+
+static bool on_link_exit(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
+    const struct tr_reason *reason = tr_message_reason(message);
+
+    if (relation == NULL || relation->kind != TR_RELATION_LINK) {
+        return false; /* Unlinked meanwhile: it cannot hurt any more. */
+    }
+    drop_link(self, relation);
+    return exit_is_message(self, reason->kind, reason->text, false);
+}
+
+static bool on_down(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_relation *relation = tr_relations_watching(&self->actor->relations, message->ref);
+
+    if (relation == NULL || !troupe_pid_equal(relation->pid, message->from)) {
+        return false;
+    }
+    tr_self_note_relation(self, false, relation);
+    tr_relations_remove(&self->actor->relations, relation);
+    return true;
+}
+
+/* Queues a signal for this actor itself, as if the lost node had sent it. */
+static void queue_noconnection(troupe_self *self, enum tr_signal signal, troupe_pid from,
+                               uint64_t ref)
+{
+    struct tr_message *message =
+        tr_message_create_reason(&self->worker->cache, signal, TROUPE_REASON_NOCONNECTION, NULL);
+
+    if (message == NULL) {
+        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
+        return;
+    }
+    message->to = tr_self_pid(self);
+    message->from = from;
+    message->ref = ref;
+    message->status = TROUPE_E_NOCONNECTION;
+    tr_actor_append(self->actor, message);
+}
+
+/* One relation with a lost node ends. Takes it out. */
+static void lose_relation(troupe_self *self, struct tr_relation *relation)
+{
+    const struct tr_relation lost = *relation;
+
+    drop_link(self, relation);
+    if (lost.kind == TR_RELATION_LINK &&
+        exit_is_message(self, TROUPE_REASON_NOCONNECTION, NULL, false)) {
+        queue_noconnection(self, TR_SIGNAL_EXIT, lost.pid, 0);
+    } else if (lost.kind == TR_RELATION_WATCHING) {
+        queue_noconnection(self, TR_SIGNAL_DOWN, lost.pid, lost.ref);
+    }
+}
+
+static void forget_watch(struct tr_actor *actor, uint64_t node_id, uint32_t session)
+{
+    struct tr_actor_extra *extra = actor->extra;
+
+    for (uint32_t i = 0; extra != NULL && i < extra->watched_count; i++) {
+        if (extra->watched[(size_t)i * 2] == node_id &&
+            extra->watched[(size_t)i * 2 + 1] <= session) {
+            extra->watched_count--;
+            extra->watched[(size_t)i * 2] = extra->watched[(size_t)extra->watched_count * 2];
+            extra->watched[(size_t)i * 2 + 1] =
+                extra->watched[(size_t)extra->watched_count * 2 + 1];
+            return;
+        }
+    }
+}
+
+static void on_node_lost(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_actor *actor = self->actor;
+    struct tr_relation *relation = NULL;
+    struct tr_wait *wait = NULL;
+    uint32_t position = 0;
+
+    forget_watch(actor, message->ref, message->session);
+    while ((relation = tr_relations_next(&actor->relations, &position)) != NULL) {
+        if (relation->pid.node == message->ref && relation->session <= message->session) {
+            lose_relation(self, relation);
+            position--;
+        }
+    }
+    position = 0;
+    while ((wait = tr_map_next(&actor->waits, &position)) != NULL) {
+        if (wait->kind == TR_WAIT_CALL && wait->peer.node == message->ref) {
+            queue_noconnection(self, TR_SIGNAL_CALL_FAILED, wait->peer, wait->ref);
+        }
+    }
+}
+
+static void on_forget_call(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_owed **link = self->actor->extra == NULL ? NULL : &self->actor->extra->owed;
+
+    for (; link != NULL && *link != NULL; link = &(*link)->next) {
+        struct tr_owed *owed = *link;
+
+        if (owed->ref == message->ref && troupe_pid_equal(owed->caller, message->from)) {
+            *link = owed->next;
+            tr_owed_free(owed);
+            return;
+        }
+    }
+}
+
+static void on_call_target(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_wait *wait = tr_wait_find(self, message->ref);
+
+    if (wait == NULL || wait->kind != TR_WAIT_CALL) {
+        return;
+    }
+    wait->peer = message->from;
+    if (message->from.node != tr_sched_node_id(self->sched) &&
+        tr_self_watch(self, message->from.node) == 0) {
+        queue_noconnection(self, TR_SIGNAL_CALL_FAILED, message->from, message->ref);
+    }
+}
+
+/* Acts on a system signal, and answers whether it stays in the queue as a message. */
+static bool act(troupe_self *self, struct tr_message *message)
+{
+    switch ((enum tr_signal)message->signal) {
+    case TR_SIGNAL_LINK:
+        on_link(self, message);
+        return false;
+    case TR_SIGNAL_UNLINK:
+        on_unlink(self, message);
+        return false;
+    case TR_SIGNAL_UNLINK_ACK:
+        on_unlink_ack(self, message);
+        return false;
+    case TR_SIGNAL_MONITOR:
+        on_monitor(self, message);
+        return false;
+    case TR_SIGNAL_DEMONITOR:
+        on_demonitor(self, message);
+        return false;
+    case TR_SIGNAL_EXIT:
+        return on_exit(self, message);
+    case TR_SIGNAL_LINK_EXIT:
+        return on_link_exit(self, message);
+    case TR_SIGNAL_DOWN:
+        return on_down(self, message);
+    case TR_SIGNAL_NODE_LOST:
+        on_node_lost(self, message);
+        return false;
+    case TR_SIGNAL_FORGET_CALL:
+        on_forget_call(self, message);
+        return false;
+    case TR_SIGNAL_CALL_TARGET:
+        on_call_target(self, message);
+        return false;
+    case TR_SIGNAL_COMMITTED:
+        tr_actor_on_committed(self, message->ref);
+        return false;
+    case TR_SIGNAL_MESSAGE:
+    case TR_SIGNAL_CALL:
+    case TR_SIGNAL_REPLY:
+    case TR_SIGNAL_CALL_FAILED:
+    case TR_SIGNAL_RESULT:
+    case TR_SIGNAL_TIMER:
+    case TR_SIGNAL_RUN:
+    case TR_SIGNAL_COUNT:
+        break;
+    }
+    return true;
+}
+
+bool tr_signal_act(troupe_self *self, struct tr_message *message)
+{
+    if (act(self, message)) {
+        return false;
+    }
+    tr_message_destroy(&self->worker->cache, message);
+    return true;
+}

@@ -1,0 +1,330 @@
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "sched/sched.h"
+
+enum {
+    NEXT_TURNS_MAX = 64,      /* runs from `next` in a row before the queue gets its turn */
+    INJECTED_EVERY = 61,      /* turns between looks at what other threads injected */
+    CLOCK_EVERY = 16,         /* turns between looks at the clock */
+    SPINS_BEFORE_SLEEP = 200, /* looks at the queues before a worker sleeps; a few microseconds */
+    BUSY_LOOK_MS = 1          /* how often a sleeping worker looks after one that is busy */
+};
+
+/* Wakes one sleeping worker, if there is one. The caller has just put something on a queue. */
+static void wake_one(struct tr_sched *sched)
+{
+    /* Pairs with the fence in sleep_until_woken: either the sleeper sees the queue, or we see its
+     * bit. */
+    tr_fence_seq();
+    uint64_t mask = tr_load_relaxed(&sched->idle_mask);
+
+    while (mask != 0) {
+        const uint64_t bit = mask & (~mask + 1);
+
+        if (tr_compare_exchange(&sched->idle_mask, &mask, mask & ~bit)) {
+            tr_parker_unpark(&sched->workers[__builtin_ctzll(bit)].parker);
+            return;
+        }
+    }
+}
+
+void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
+{
+    if (worker == NULL) {
+        tr_run_queue_push(&sched->injected, actor);
+        wake_one(sched);
+        return;
+    }
+    if (tr_load_relaxed(&worker->next) == 0) {
+        /* Only this worker fills the place, so an empty one stays empty until the store. */
+        tr_store_release(&worker->next, (uint64_t)(uintptr_t)actor);
+        return;
+    }
+    struct tr_actor *before =
+        (struct tr_actor *)(uintptr_t)tr_exchange(&worker->next, (uint64_t)(uintptr_t)actor);
+
+    if (before != NULL) {
+        tr_run_queue_push(&worker->queue, before);
+        wake_one(sched);
+    }
+}
+
+void tr_sched_thaw(struct tr_sched *sched)
+{
+    struct tr_actor *actor = NULL;
+
+    while ((actor = tr_run_queue_pop(&sched->frozen)) != NULL) {
+        tr_run_queue_push(&sched->injected, actor);
+        wake_one(sched);
+    }
+}
+
+static struct tr_actor *take_next(struct tr_worker *worker)
+{
+    if (tr_load_relaxed(&worker->next) == 0) {
+        return NULL;
+    }
+    return (struct tr_actor *)(uintptr_t)tr_exchange(&worker->next, 0);
+}
+
+/* Takes work from other workers' queues, starting at one chosen by chance. */
+static struct tr_actor *steal(struct tr_worker *worker)
+{
+    struct tr_sched *sched = worker->sched;
+    const uint32_t count = sched->options.workers;
+    const uint32_t start = (uint32_t)tr_rng_below(&worker->rng, count);
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct tr_worker *victim = &sched->workers[(start + i) % count];
+
+        if (victim != worker) {
+            struct tr_actor *actor = tr_run_queue_steal(&worker->queue, &victim->queue);
+
+            if (actor != NULL) {
+                return actor;
+            }
+        }
+    }
+    return NULL;
+}
+
+static struct tr_actor *find_work(struct tr_worker *worker)
+{
+    struct tr_actor *actor = NULL;
+
+    if (worker->turns % INJECTED_EVERY == 0) {
+        actor = tr_run_queue_pop(&worker->sched->injected);
+    }
+    if (actor == NULL && worker->next_turns < NEXT_TURNS_MAX) {
+        actor = take_next(worker);
+        worker->next_turns++;
+    }
+    if (actor == NULL) {
+        worker->next_turns = 0;
+        actor = tr_run_queue_pop(&worker->queue);
+    }
+    if (actor == NULL) {
+        actor = take_next(worker);
+    }
+    if (actor == NULL) {
+        actor = tr_run_queue_steal(&worker->queue, &worker->sched->injected);
+    }
+    return actor != NULL ? actor : steal(worker);
+}
+
+static void look_at_clock(struct tr_worker *worker)
+{
+    worker->now_ns = tr_clock_now(worker->sched->options.clock);
+    if (tr_load32_relaxed(&worker->wheel_count) > 0) {
+        tr_worker_expire(worker, worker, worker->now_ns);
+    }
+}
+
+bool tr_worker_step(struct tr_worker *worker)
+{
+    if (worker->turns % CLOCK_EVERY == 0) {
+        look_at_clock(worker);
+    }
+    struct tr_actor *actor = find_work(worker);
+
+    worker->turns++;
+    if (actor == NULL) {
+        look_at_clock(worker);
+        return false;
+    }
+    tr_store32_relaxed(&worker->turn_count, worker->turns);
+    tr_actor_run(worker->sched, worker, actor);
+    return true;
+}
+
+/* Whether some queue has something. */
+static bool work_waits(struct tr_worker *worker)
+{
+    struct tr_sched *sched = worker->sched;
+
+    if (tr_load32_relaxed(&sched->injected.count) > 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        if (tr_load32_relaxed(&sched->workers[i].queue.count) > 0) {
+            return true;
+        }
+    }
+    return tr_load_relaxed(&worker->next) != 0;
+}
+
+static bool others_are_busy(const struct tr_worker *worker)
+{
+    const struct tr_sched *sched = worker->sched;
+    const uint64_t all = sched->options.workers == TR_WORKERS_MAX
+                             ? UINT64_MAX
+                             : (1ull << sched->options.workers) - 1;
+
+    return (tr_load_relaxed(&sched->idle_mask) | 1ull << worker->index) != all;
+}
+
+/* Takes the place of workers whose handler does not end: their timers and the actor they woke last.
+ */
+static void help_stuck(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
+{
+    struct tr_sched *sched = worker->sched;
+
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        struct tr_worker *other = &sched->workers[i];
+        const uint32_t turns = tr_load32_relaxed(&other->turn_count);
+
+        if (other != worker && turns == seen[i]) {
+            struct tr_actor *actor = take_next(other);
+
+            if (actor != NULL) {
+                tr_run_queue_push(&worker->queue, actor);
+            }
+            if (tr_load32_relaxed(&other->wheel_count) > 0) {
+                tr_worker_expire(other, worker, worker->now_ns);
+            }
+        }
+        seen[i] = turns;
+    }
+}
+
+/* How long to sleep: until the first timer runs out, or shortly when somebody may need help. */
+static int64_t sleep_ns(struct tr_worker *worker)
+{
+    uint64_t next_ms = UINT64_MAX;
+    int64_t timeout_ns = -1;
+
+    if (tr_load32_relaxed(&worker->wheel_count) > 0) {
+        tr_spin_lock(&worker->wheel_lock);
+        next_ms = tr_wheel_next_ms(&worker->wheel);
+        tr_spin_unlock(&worker->wheel_lock);
+    }
+    if (next_ms != UINT64_MAX) {
+        timeout_ns = (int64_t)next_ms * TR_NS_PER_MS - worker->now_ns;
+        timeout_ns = timeout_ns < 0 ? 0 : timeout_ns;
+    }
+    if (others_are_busy(worker) && (timeout_ns < 0 || timeout_ns > BUSY_LOOK_MS * TR_NS_PER_MS)) {
+        timeout_ns = BUSY_LOOK_MS * TR_NS_PER_MS;
+    }
+    return timeout_ns;
+}
+
+static void set_idle(struct tr_worker *worker, bool idle)
+{
+    const uint64_t bit = 1ull << worker->index;
+    uint64_t mask = tr_load_relaxed(&worker->sched->idle_mask);
+
+    while (
+        !tr_compare_exchange(&worker->sched->idle_mask, &mask, idle ? mask | bit : mask & ~bit)) {
+    }
+}
+
+static void sleep_until_woken(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
+{
+    set_idle(worker, true);
+    /* Pairs with the fence in wake_one. */
+    tr_fence_seq();
+    if (!work_waits(worker) && tr_load32_acquire(&worker->sched->stopping) == 0) {
+        tr_parker_park(&worker->parker, sleep_ns(worker));
+    }
+    set_idle(worker, false);
+    look_at_clock(worker);
+    help_stuck(worker, seen);
+}
+
+static void worker_main(void *context)
+{
+    struct tr_worker *worker = context;
+    uint32_t seen[TR_WORKERS_MAX] = {0};
+    uint32_t spins = 0;
+
+    while (tr_load32_acquire(&worker->sched->stopping) == 0) {
+        if (tr_worker_step(worker)) {
+            spins = 0;
+        } else if (spins < SPINS_BEFORE_SLEEP && others_are_busy(worker)) {
+            spins++;
+        } else {
+            sleep_until_woken(worker, seen);
+            spins = 0;
+        }
+    }
+}
+
+static void worker_init(struct tr_worker *worker, struct tr_sched *sched, uint32_t index)
+{
+    *worker = (struct tr_worker){.sched = sched, .index = index};
+    worker->rng.state = sched->options.seed + index;
+    tr_pool_cache_init(&worker->cache, &sched->pool, false);
+    tr_parker_init(&worker->parker);
+    worker->now_ns = tr_clock_now(sched->options.clock);
+    tr_wheel_init(&worker->wheel, (uint64_t)(worker->now_ns / TR_NS_PER_MS));
+}
+
+troupe_status tr_sched_create(const struct tr_sched_options *options, struct tr_sched **out)
+{
+    troupe_status status = TROUPE_E_NO_MEMORY;
+    struct tr_sched *sched = NULL;
+
+    TR_CHECK(options->workers >= 1 && options->workers <= TR_WORKERS_MAX);
+    sched = calloc(1, sizeof(*sched));
+    if (sched == NULL) {
+        goto done;
+    }
+    sched->options = *options;
+    tr_pool_init(&sched->pool);
+    tr_pool_cache_init(&sched->shared_cache, &sched->pool, true);
+    tr_store_relaxed(&sched->node_id, 1);
+    tr_store_relaxed(&sched->lease_deadline_ns, INT64_MAX);
+    status = tr_table_init(&sched->table, options->actors_max);
+    if (status != TROUPE_OK) {
+        goto done;
+    }
+    sched->workers =
+        aligned_alloc(64, ((options->workers * sizeof(*sched->workers)) + 63) / 64 * 64);
+    if (sched->workers == NULL) {
+        status = TROUPE_E_NO_MEMORY;
+        goto done;
+    }
+    for (uint32_t i = 0; i < options->workers; i++) {
+        worker_init(&sched->workers[i], sched, i);
+    }
+    *out = sched;
+    sched = NULL;
+
+done:
+    if (sched != NULL) {
+        tr_table_fini(&sched->table);
+        free(sched);
+    }
+    return status;
+}
+
+troupe_status tr_sched_start(struct tr_sched *sched)
+{
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        const troupe_status status = tr_thread_start(&sched->workers[i].thread, "troupe-worker",
+                                                     worker_main, &sched->workers[i]);
+
+        if (status != TROUPE_OK) {
+            tr_sched_stop(sched);
+            return status;
+        }
+    }
+    return TROUPE_OK;
+}
+
+void tr_sched_stop(struct tr_sched *sched)
+{
+    tr_store32_release(&sched->stopping, 1);
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        tr_parker_unpark(&sched->workers[i].parker);
+    }
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        tr_thread_join(&sched->workers[i].thread);
+    }
+}
+
+struct tr_pool_cache *tr_sched_cache(struct tr_sched *sched, struct tr_worker *worker)
+{
+    return worker != NULL ? &worker->cache : &sched->shared_cache;
+}
