@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Fails when a header of ours does not compile by itself, or a public one not in C++ either.
 
-Run from the repository root: tools/check_headers.py. Each header stands alone in a C file; the public ones
+    tools/check_headers.py [BUILD_DIR]
+
+Run it from the repository root. BUILD_DIR has the headers that the build makes. Each header stands alone in a C file; the public ones
 also in C++17, through every C++ compiler that is there (g++, clang++), with warnings as errors.
 """
 import concurrent.futures
+import glob
 import os
 import shutil
 import subprocess
@@ -26,6 +29,11 @@ def library_flags():
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
+def generated(build):
+    """Answers -I for every folder called `generated` in a build."""
+    return ["-I" + path for path in glob.glob(os.path.join(build, "**/generated"), recursive=True)]
+
+
 def compile_alone(command, path):
     """Answers the compiler's complaint, or nothing."""
     source = f'#include "{os.path.abspath(path)}"\ntypedef int not_an_empty_file;\n'
@@ -34,7 +42,7 @@ def compile_alone(command, path):
 
 
 def main():
-    flags = WARNINGS + OURS + library_flags()
+    flags = WARNINGS + OURS + library_flags() + (generated(sys.argv[1]) if len(sys.argv) > 1 else [])
     paths = sorted(headers())
     jobs = [(["cc", "-std=c17", "-xc"] + flags, path) for path in paths]
     compilers = [name for name in ("g++", "clang++") if shutil.which(name)]

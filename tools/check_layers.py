@@ -23,7 +23,7 @@ LAYERS = {
     "registry/names": ["troupe", "base", "sync", "core", "dist"],
     "registry/pg": ["troupe", "base", "io", "dist", "names"],
     "daemon": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist", "node", "names", "pg"],
-    "cli": ["troupe", "base", "type", "wire", "io", "dist", "node", "names", "pg"],
+    "cli": ["troupe", "base", "type", "wire", "io", "dist", "node", "names", "pg", "daemon"],
     "examples": ["troupe"],
 }
 # third-party header -> folders that may include it

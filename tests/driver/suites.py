@@ -31,7 +31,7 @@ class Build:
         if status == 0:
             words = ["cmake", "--build", f"build/{self.preset}", "--parallel", str(os.cpu_count())]
             output, status = run(words, 900, {})
-        return Result(count(output, status), output)
+        return Result(count(output, status), re.sub(r"^\[ *\d+%\] .*\n", "", output, flags=re.M))
 
 
 class Ctest:
@@ -121,7 +121,7 @@ def lint(build):
         Job("lint.tidy", Command(["tools/check_tidy.py"])),
         Job("lint.format", Format()),
         Job("lint.shell", Shellcheck()),
-        Job("lint.headers", Command(["tools/check_headers.py"]), cost=2),
+        Job("lint.headers", Command(["tools/check_headers.py", f"build/{build}"]), after, cost=2),
         Job("lint.cppcheck", cppcheck(f"build/{build}"), after),
         Job("lint.clang-tidy", Command(["tools/check_clang_tidy.py", f"build/{build}", "--jobs", "1"], 900), after),
     ]
