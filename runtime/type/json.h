@@ -33,7 +33,7 @@ struct tr_json_buffer {
     troupe_status status; /* of the value being written */
 };
 
-/* The allocator is lent until fini. */
+/* The allocator is lent until fini. size_max is at most TR_JSON_OUTPUT_SIZE_MAX. */
 void tr_json_buffer_init(struct tr_json_buffer *buffer, size_t size_max,
                          const struct tr_allocator *allocator);
 

@@ -31,6 +31,7 @@ void tr_json_buffer_clear(struct tr_json_buffer *buffer)
 
 bool tr_json_buffer_grow(struct tr_json_buffer *buffer, size_t size)
 {
+    const size_t capacity_max = buffer->size_max + 1; /* with the NUL */
     size_t capacity = buffer->capacity < CAPACITY_FIRST ? CAPACITY_FIRST : buffer->capacity;
     char *data = NULL;
 
@@ -43,6 +44,9 @@ bool tr_json_buffer_grow(struct tr_json_buffer *buffer, size_t size)
     }
     while (capacity <= buffer->size + size) {
         capacity *= 2; /* the limit is far from the top of size_t */
+    }
+    if (capacity > capacity_max) {
+        capacity = capacity_max;
     }
     data = buffer->allocator->allocate(buffer->allocator->context, capacity);
     if (data == NULL) {
@@ -60,12 +64,12 @@ bool tr_json_buffer_grow(struct tr_json_buffer *buffer, size_t size)
 
 void tr_json_put_integer(struct tr_json_buffer *buffer, bool negative, uint64_t magnitude)
 {
-    if (tr_json_room(buffer, TR_DECIMAL_SIZE_MAX + 1u)) {
-        if (negative) {
-            buffer->data[buffer->size++] = '-';
-        }
-        buffer->size += tr_decimal_print(magnitude, buffer->data + buffer->size);
-    }
+    char text[TR_DECIMAL_SIZE_MAX + 1u];
+    size_t size = negative ? 1 : 0;
+
+    text[0] = '-';
+    size += tr_decimal_print(magnitude, text + size);
+    tr_json_put(buffer, text, size);
 }
 
 /* Puts a point where the locale of the process has something else. Answers the new size. */
