@@ -533,50 +533,48 @@ END $$;
 -- session lock of it. The server notices a killed process within some milliseconds: on 'session alive' try again soon.
 CREATE FUNCTION troupe.node_declare_gone(p_by bigint, p_node_id bigint, OUT epoch bigint, OUT refused text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = troupe, pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
-#variable_conflict use_column
 BEGIN
-    SELECT a.epoch, a.refused INTO epoch, refused FROM troupe._accuse(p_by, p_node_id, false) a;
-    IF refused IS NULL THEN
-        refused := troupe._session_broken(p_node_id);
-    END IF;
-    IF refused IS NOT NULL THEN
-        RETURN;
-    END IF;
-    PERFORM FROM troupe.cluster FOR UPDATE;
-    SELECT a.epoch, a.refused INTO epoch, refused FROM troupe._accuse(p_by, p_node_id, false) a;
-    IF refused IS NULL THEN
-        refused := troupe._session_broken(p_node_id);
-    END IF;
-    IF refused IS NULL THEN
-        epoch := troupe._kill(p_node_id, p_by, 'gone');
-    END IF;
+    SELECT d.epoch, d.refused INTO epoch, refused FROM troupe._declare_broken(p_by, p_node_id, 'gone', 0) d;
 END $$;
 
 -- Evidence (b), lost: the caller's session to the victim broke, and the server holds no session lock of it on two looks
 -- p_grace_ms apart (by anybody; at least 100 ms). A renewal in between clears the first look.
 CREATE FUNCTION troupe.node_declare_lost(p_by bigint, p_node_id bigint, p_grace_ms int, OUT epoch bigint, OUT refused text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = troupe, pg_catalog, pg_temp SET lock_timeout = '5s' AS $$
+BEGIN
+    SELECT d.epoch, d.refused INTO epoch, refused FROM troupe._declare_broken(p_by, p_node_id, 'lost', p_grace_ms) d;
+END $$;
+
+-- The first look takes no lock, the second is under the row of `cluster`.
+CREATE FUNCTION troupe._declare_broken(p_by bigint, p_node_id bigint, p_kind text, p_grace_ms int, OUT epoch bigint, OUT refused text)
+LANGUAGE plpgsql VOLATILE SET search_path = troupe, pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    SELECT a.epoch, a.refused INTO epoch, refused FROM troupe._accuse(p_by, p_node_id, false) a;
-    IF refused IS NULL THEN
-        refused := troupe._second_look(p_node_id, p_grace_ms);
-    END IF;
-    IF refused IS NOT NULL THEN
-        RETURN;
-    END IF;
-    PERFORM FROM troupe.cluster FOR UPDATE;
-    SELECT a.epoch, a.refused INTO epoch, refused FROM troupe._accuse(p_by, p_node_id, false) a;
-    IF refused IS NULL THEN
-        refused := troupe._second_look(p_node_id, p_grace_ms);
-    END IF;
-    IF refused IS NULL THEN
-        epoch := troupe._kill(p_node_id, p_by, 'lost');
-    END IF;
+    FOR look IN 1..2 LOOP
+        SELECT a.epoch, a.refused INTO epoch, refused FROM troupe._accuse(p_by, p_node_id, false) a;
+        IF refused IS NOT NULL THEN
+            RETURN;
+        END IF;
+        refused := CASE p_kind WHEN 'gone' THEN troupe._session_broken(p_node_id)
+                               ELSE troupe._second_look(p_node_id, p_grace_ms, look = 2) END;
+        IF refused IS NOT NULL THEN
+            -- A death between the two questions took the lease with it; then that is the answer.
+            epoch := (SELECT n.down_epoch FROM troupe.node n WHERE n.node_id = p_node_id);
+            IF epoch IS NOT NULL THEN
+                refused := 'already down';
+            END IF;
+            RETURN;
+        END IF;
+        IF look = 1 THEN
+            PERFORM FROM troupe.cluster FOR UPDATE;
+        END IF;
+    END LOOP;
+    epoch := troupe._kill(p_node_id, p_by, p_kind);
 END $$;
 
 -- Why this is not the second look at a lost node, or NULL. Makes the first look when there was none.
-CREATE FUNCTION troupe._second_look(p_node_id bigint, p_grace_ms int) RETURNS text
+-- p_lock: wait for a renewal that is under way. Only under the row of `cluster`, or the order of locks is broken.
+CREATE FUNCTION troupe._second_look(p_node_id bigint, p_grace_ms int, p_lock boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = troupe, pg_catalog, pg_temp AS $$
 DECLARE
     v_refused text := troupe._session_broken(p_node_id);
@@ -585,7 +583,10 @@ BEGIN
     IF v_refused IS NOT NULL THEN
         RETURN v_refused;
     END IF;
-    SELECT * INTO l FROM troupe.lease x WHERE x.node_id = p_node_id FOR UPDATE;
+    IF p_lock THEN
+        PERFORM FROM troupe.lease x WHERE x.node_id = p_node_id FOR UPDATE;
+    END IF;
+    SELECT * INTO l FROM troupe.lease x WHERE x.node_id = p_node_id;
     IF NOT FOUND THEN
         RETURN 'no lease row';
     ELSIF l.lost_since IS NULL THEN
