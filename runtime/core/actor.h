@@ -77,7 +77,7 @@ struct tr_actor {
     /* Any thread. */
     struct tr_inbox inbox;
     struct tr_atomic_u64 id;      /* 0: the slot is free */
-    struct tr_atomic_u32 waiting;       /* counted messages taken but not handled; the owner writes */
+    struct tr_atomic_u32 waiting; /* counted messages taken but not handled; the owner writes */
     struct tr_atomic_u32 message_limit; /* constant while the actor lives, as byte_limit */
     struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox */
     struct tr_atomic_u64 byte_limit;

@@ -4,7 +4,7 @@
 
 #include "type/value.h"
 
-static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal signal,
+static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                  size_t payload_size)
 {
     struct tr_message *message = tr_pool_get(cache, sizeof(struct tr_message) + payload_size);
@@ -16,7 +16,7 @@ static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal sig
     return message;
 }
 
-struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                      size_t payload_size)
 {
     struct tr_message *message = create(cache, signal, payload_size);
@@ -27,7 +27,7 @@ struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal
     return message;
 }
 
-struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                            const troupe_type *type, const void *value,
                                            size_t tail_size)
 {
@@ -44,7 +44,7 @@ struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_
     return message;
 }
 
-struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                             int32_t kind, const char *text)
 {
     const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);

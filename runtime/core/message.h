@@ -20,7 +20,7 @@
 #include "sync/pool.h"
 #include "troupe/actor.h"
 
-enum tr_signal {
+enum tr_signal_kind {
     TR_SIGNAL_MESSAGE,
     TR_SIGNAL_CALL,        /* ref: of the caller */
     TR_SIGNAL_REPLY,       /* ref: of the call */
@@ -45,8 +45,9 @@ enum tr_signal {
 };
 
 enum {
-    TR_MESSAGE_NAMED = 1, /* a struct tr_name_tail follows the value */
-    TR_MESSAGE_INBOX = 2  /* from the inbox table; ref is the row's id */
+    TR_MESSAGE_NAMED = 1,   /* a struct tr_name_tail follows the value */
+    TR_MESSAGE_INBOX = 2,   /* from the inbox table; ref is the id of the row */
+    TR_MESSAGE_RETURNED = 4 /* back to its sender: the holder did not know the name any more */
 };
 
 struct tr_message {
@@ -59,7 +60,7 @@ struct tr_message {
     uint32_t block_size; /* of the payload, in bytes */
     uint32_t value_size; /* of the value in the payload */
     int16_t status;      /* troupe_status of CALL_FAILED */
-    uint8_t signal;      /* enum tr_signal */
+    uint8_t signal;      /* enum tr_signal_kind */
     uint8_t flags;
     _Alignas(8) uint8_t payload[];
 };
@@ -100,12 +101,12 @@ struct tr_name_tail {
 };
 
 /* All fail only by answering NULL: there is no memory. Payloads are zero or filled as said. */
-struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                      size_t payload_size);
-struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                            const troupe_type *type, const void *value,
                                            size_t tail_size);
-struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal signal,
+struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                             int32_t kind, const char *text);
 struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
                                             troupe_pid pid, uint32_t flags, const char *text);

@@ -1,0 +1,347 @@
+#include "dist/router.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "dist/peers.h"
+
+enum { STACK_BYTES = 2048 };
+
+struct router_peer {
+    uint64_t node_id;
+    uint32_t session;       /* 0: none */
+    struct tr_map watchers; /* actor id -> itself as a pointer */
+};
+
+struct tr_router {
+    struct tr_router_options options;
+    struct tr_peers *peers;
+    struct tr_pool_cache cache; /* of the loop thread */
+    struct tr_mutex mutex;      /* everything below */
+    struct tr_map by_node;      /* node id -> struct router_peer */
+    uint32_t up;
+};
+
+troupe_status tr_router_create(const struct tr_router_options *options, struct tr_router **out)
+{
+    struct tr_router *router = calloc(1, sizeof(*router));
+
+    if (router == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    router->options = *options;
+    tr_pool_cache_init(&router->cache, &options->sched->pool, false);
+    tr_mutex_init(&router->mutex);
+    *out = router;
+    return TROUPE_OK;
+}
+
+void tr_router_destroy(struct tr_router *router)
+{
+    struct router_peer *peer = NULL;
+
+    if (router == NULL) {
+        return;
+    }
+    while ((peer = tr_map_take_any(&router->by_node)) != NULL) {
+        tr_map_fini(&peer->watchers);
+        free(peer);
+    }
+    tr_map_fini(&router->by_node);
+    tr_mutex_fini(&router->mutex);
+    free(router);
+}
+
+void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
+{
+    router->peers = peers;
+}
+
+/* ---- out ---- */
+
+static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
+                                const uint8_t *bytes, size_t size)
+{
+    const struct tr_peers_target target = {
+        .node_id = message->to.node,
+        .session = message->session,
+        .order = (uint32_t)message->from.id,
+        .flags = tr_signal_is_counted(message->signal) ? 0 : TR_PEERS_SYSTEM};
+    const struct tr_slice part = {.bytes = bytes, .size = size};
+
+    return tr_peers_send(router->peers, &target, &part, 1);
+}
+
+static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message)
+{
+    uint8_t stack[STACK_BYTES];
+    uint8_t *bytes = stack;
+    const size_t size_max = tr_codec_size_max(message);
+    const int64_t now_ns = tr_clock_now(router->options.sched->options.clock);
+
+    if (size_max > sizeof(stack)) {
+        bytes = malloc(size_max);
+        if (bytes == NULL) {
+            return TROUPE_E_NO_MEMORY;
+        }
+    }
+    const size_t size = tr_codec_encode(message, now_ns, bytes, size_max);
+    const troupe_status status = send_bytes(router, message, bytes, size);
+
+    if (bytes != stack) {
+        free(bytes);
+    }
+    return status;
+}
+
+troupe_status tr_router_post(struct tr_router *router, struct tr_message *message)
+{
+    struct tr_sched *sched = router->options.sched;
+    const troupe_status status = encode_and_send(router, message);
+
+    if (status == TROUPE_OK) {
+        tr_message_destroy(&sched->shared_cache, message);
+        return TROUPE_OK;
+    }
+    tr_sched_bounce(sched, NULL, message, status == TROUPE_E_NO_MEMORY ? TROUPE_E_BUSY : status,
+                    NULL);
+    return status;
+}
+
+troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_t session,
+                             const uint8_t *bytes, size_t size)
+{
+    const struct tr_peers_target target = {
+        .node_id = node_id, .session = session, .flags = TR_PEERS_SYSTEM};
+    const struct tr_slice part = {.bytes = bytes, .size = size};
+
+    return tr_peers_send(router->peers, &target, &part, 1);
+}
+
+/* ---- who is told ---- */
+
+static struct router_peer *find(struct tr_router *router, uint64_t node_id)
+{
+    return tr_map_get(&router->by_node, node_id);
+}
+
+uint32_t tr_router_watch(struct tr_router *router, uint64_t node_id, uint64_t actor_id)
+{
+    uint32_t session = 0;
+
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = find(router, node_id);
+
+    if (peer != NULL && peer->session != 0 &&
+        tr_map_put(&peer->watchers, actor_id, (void *)(uintptr_t)actor_id) == TROUPE_OK) {
+        session = peer->session;
+    }
+    tr_mutex_unlock(&router->mutex);
+    return session;
+}
+
+void tr_router_unwatch(struct tr_router *router, uint64_t node_id, uint64_t actor_id)
+{
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = find(router, node_id);
+
+    if (peer != NULL) {
+        (void)tr_map_take(&peer->watchers, actor_id);
+    }
+    tr_mutex_unlock(&router->mutex);
+}
+
+uint32_t tr_router_session(struct tr_router *router, uint64_t node_id)
+{
+    tr_mutex_lock(&router->mutex);
+    const struct router_peer *peer = find(router, node_id);
+    const uint32_t session = peer == NULL ? 0 : peer->session;
+
+    tr_mutex_unlock(&router->mutex);
+    return session;
+}
+
+uint32_t tr_router_peers_up(struct tr_router *router)
+{
+    tr_mutex_lock(&router->mutex);
+    const uint32_t up = router->up;
+
+    tr_mutex_unlock(&router->mutex);
+    return up;
+}
+
+static struct router_peer *find_or_add(struct tr_router *router, uint64_t node_id)
+{
+    struct router_peer *peer = find(router, node_id);
+
+    if (peer != NULL) {
+        return peer;
+    }
+    peer = calloc(1, sizeof(*peer));
+    if (peer == NULL) {
+        return NULL;
+    }
+    peer->node_id = node_id;
+    if (tr_map_put(&router->by_node, node_id, peer) != TROUPE_OK) {
+        free(peer);
+        return NULL;
+    }
+    return peer;
+}
+
+void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session)
+{
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = find_or_add(router, node_id);
+
+    if (peer != NULL) {
+        router->up += peer->session == 0 ? 1 : 0;
+        peer->session = session;
+    }
+    tr_mutex_unlock(&router->mutex);
+}
+
+static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node_id,
+                      uint32_t session)
+{
+    struct tr_sched *sched = router->options.sched;
+    struct tr_message *message = tr_message_create(&router->cache, TR_SIGNAL_NODE_LOST, 0);
+
+    if (message == NULL) {
+        router->options.on_bad(router->options.context, node_id,
+                               "out of memory while telling an actor of a lost node");
+        return;
+    }
+    message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
+    message->ref = node_id;
+    message->session = session;
+    (void)tr_sched_post(sched, NULL, message);
+}
+
+void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session)
+{
+    struct tr_map watchers = {0};
+    const void *actor_id = NULL;
+    uint32_t position = 0;
+
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = find(router, node_id);
+
+    if (peer != NULL && peer->session == session) {
+        peer->session = 0;
+        router->up--;
+        watchers = peer->watchers;
+        peer->watchers = (struct tr_map){0};
+    }
+    tr_mutex_unlock(&router->mutex);
+    while ((actor_id = tr_map_next(&watchers, &position)) != NULL) {
+        tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session);
+    }
+    tr_map_fini(&watchers);
+}
+
+/* ---- in ---- */
+
+/* Tells the caller of a request whose value cannot be read here. Takes the message. */
+static void refuse_value(struct tr_router *router, struct tr_message *message, uint64_t node_id,
+                         const char *why)
+{
+    struct tr_sched *sched = router->options.sched;
+
+    router->options.on_bad(router->options.context, node_id, why);
+    if (message->signal == TR_SIGNAL_CALL) {
+        struct tr_message *failed = tr_message_create_reason(&router->cache, TR_SIGNAL_CALL_FAILED,
+                                                             TROUPE_REASON_ERROR, why);
+
+        if (failed != NULL) {
+            failed->status = TROUPE_E_TYPE;
+            failed->to = message->from;
+            failed->from = message->to;
+            failed->ref = message->ref;
+            failed->session = message->session;
+            (void)tr_sched_post(sched, NULL, failed);
+        }
+    } else if (message->signal == TR_SIGNAL_REPLY) {
+        /* The caller is here: its call fails for the same reason. */
+        struct tr_message *failed = tr_message_create_reason(&router->cache, TR_SIGNAL_CALL_FAILED,
+                                                             TROUPE_REASON_ERROR, why);
+
+        if (failed != NULL) {
+            failed->status = TROUPE_E_TYPE;
+            failed->to = message->to;
+            failed->from = message->from;
+            failed->ref = message->ref;
+            (void)tr_sched_post(sched, NULL, failed);
+        }
+    }
+    tr_message_destroy(&router->cache, message);
+}
+
+static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t session,
+                      const uint8_t *bytes, size_t size)
+{
+    struct tr_sched *sched = router->options.sched;
+    const struct tr_codec_source source = {.bytes = bytes,
+                                           .size = size,
+                                           .now_ns = tr_clock_now(sched->options.clock),
+                                           .cache = &router->cache,
+                                           .find_type = router->options.find_type,
+                                           .find_context = router->options.context};
+    struct tr_message *message = NULL;
+    char error[256] = "";
+    const troupe_status status = tr_codec_decode(&source, &message, error, sizeof(error));
+
+    if (message == NULL) {
+        router->options.on_bad(router->options.context, node_id, troupe_status_text(status));
+        return;
+    }
+    const bool returned = (message->flags & TR_MESSAGE_RETURNED) != 0;
+
+    message->to.node = tr_sched_node_id(sched);
+    message->session = session;
+    /* A node speaks for its own actors; only a returned message and a forgotten call name others.
+     */
+    if (!returned && message->signal != TR_SIGNAL_FORGET_CALL && message->from.node != node_id) {
+        router->options.on_bad(router->options.context, node_id,
+                               "a signal in the name of another node's actor");
+        tr_message_destroy(&router->cache, message);
+        return;
+    }
+    if (status != TROUPE_OK) {
+        refuse_value(router, message, node_id, error);
+        return;
+    }
+    if (returned) {
+        router->options.on_returned(router->options.context, message);
+        return;
+    }
+    (void)tr_sched_post(sched, NULL, message);
+}
+
+void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
+                          const uint8_t *bytes, size_t size)
+{
+    void *context = router->options.context;
+
+    if (size > 0 && bytes[0] == TR_PACKET_SPAWN) {
+        struct tr_spawn_request request = {0};
+        char storage[TR_CODEC_STORAGE_SIZE];
+
+        if (tr_codec_decode_spawn(bytes, size, &request, storage) != TROUPE_OK ||
+            request.caller.node != node_id) {
+            router->options.on_bad(context, node_id, "a spawn request that cannot be read");
+            return;
+        }
+        router->options.on_spawn(context, &request, session);
+    } else if (size > 0 && bytes[0] == TR_PACKET_INBOX) {
+        char name[256];
+
+        if (tr_codec_decode_inbox(bytes, size, name) != TROUPE_OK) {
+            router->options.on_bad(context, node_id, "an inbox hint that cannot be read");
+            return;
+        }
+        router->options.on_inbox(context, name);
+    } else {
+        on_signal(router, node_id, session, bytes, size);
+    }
+}

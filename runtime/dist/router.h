@@ -1,0 +1,67 @@
+/* dist/router.h - signals to other nodes and from them, and who is told when a node is gone.
+ *
+ * Each peer has a set of local actors that have a link, monitor or open call with it. When its
+ * session is lost, each of them gets one TR_SIGNAL_NODE_LOST and works out by itself, in its own
+ * turn, which exits, DOWNs and failed calls that means: so the order with what came before is kept.
+ *
+ *     tr_router_create(&options, &router);  ports: tr_router_post, _watch, _unwatch
+ *     peers' events: tr_router_on_up, _on_message, _on_lost
+ *
+ * Threads: said with each function.
+ */
+#ifndef TR_DIST_ROUTER_H
+#define TR_DIST_ROUTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dist/codec.h"
+#include "sched/sched.h"
+
+struct tr_peers;
+struct tr_router;
+
+struct tr_router_options {
+    struct tr_sched *sched;
+    tr_codec_find_type find_type; /* loop thread */
+    void *context;                /* of find_type and of the following */
+    /* Loop thread. What is no signal between actors. */
+    void (*on_spawn)(void *context, const struct tr_spawn_request *request, uint32_t session);
+    void (*on_inbox)(void *context, const char *name);
+    void (*on_returned)(void *context, struct tr_message *message); /* takes the message */
+    void (*on_bad)(void *context, uint64_t node_id, const char *why);
+};
+
+TROUPE_MUST_USE troupe_status tr_router_create(const struct tr_router_options *options,
+                                               struct tr_router **out);
+void tr_router_destroy(struct tr_router *router);
+
+/* Before the loop runs. */
+void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers);
+
+/* Sends a signal to another node. Takes it; what cannot be sent is answered as if by that node. Any
+ * thread. */
+troupe_status tr_router_post(struct tr_router *router, struct tr_message *message);
+
+/* Sends a packet that is no signal. session 0: whatever is current. Any thread. */
+troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_t session,
+                             const uint8_t *bytes, size_t size);
+
+/* Puts an actor into the set of a node and answers the session, or 0 when there is none. Any
+ * thread. */
+uint32_t tr_router_watch(struct tr_router *router, uint64_t node_id, uint64_t actor_id);
+void tr_router_unwatch(struct tr_router *router, uint64_t node_id, uint64_t actor_id);
+
+/* The present session with a node, or 0. Any thread. */
+uint32_t tr_router_session(struct tr_router *router, uint64_t node_id);
+/* How many sessions there are. Any thread. */
+uint32_t tr_router_peers_up(struct tr_router *router);
+
+/* Events of the peers. Loop thread. */
+void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session);
+void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
+                          const uint8_t *bytes, size_t size);
+/* Tells every watching actor. on_told, if given, is called after that. */
+void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session);
+
+#endif
