@@ -438,7 +438,7 @@ LANGUAGE plpgsql STABLE SET search_path = troupe, pg_catalog, pg_temp AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
 BEGIN
-    RETURN (SELECT greatest(0, ceil(extract(epoch FROM min(coalesce(l.until, v_now)) - v_now) * 1000))::bigint
+    RETURN (SELECT ceil(extract(epoch FROM min(greatest(coalesce(l.until, v_now), v_now)) - v_now) * 1000)::bigint
               FROM troupe.node n LEFT JOIN troupe.lease l USING (node_id)
              WHERE n.state <> 'down' AND n.node_id <> p_node_id);
 END $$;
