@@ -23,6 +23,7 @@ struct tr_loop {
     bool started;         /* creator's thread only */
     bool wake_closed;     /* loop thread only */
     struct tr_loop_hook *hooks; /* loop thread only */
+    bool in_hooks;              /* loop thread only */
 
     uv_mutex_t lock; /* guards what follows */
     struct post *first;
@@ -85,15 +86,17 @@ static void on_wake(uv_async_t *async)
 
 static void on_prepare(uv_prepare_t *prepare)
 {
-    const struct tr_loop *loop = prepare->data;
+    struct tr_loop *loop = prepare->data;
     struct tr_loop_hook *hook = loop->hooks;
 
+    loop->in_hooks = true;
     while (hook != NULL) {
         struct tr_loop_hook *next = hook->next; /* the hook may remove itself */
 
         hook->fn(hook->context);
         hook = next;
     }
+    loop->in_hooks = false;
 }
 
 /* The parts of a loop that uv_loop_init does not make. On failure everything is undone but the
@@ -261,6 +264,11 @@ troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context)
 bool tr_loop_is_current(const struct tr_loop *loop)
 {
     return current == loop;
+}
+
+bool tr_loop_will_turn(const struct tr_loop *loop)
+{
+    return current == loop && !loop->in_hooks;
 }
 
 uint64_t tr_loop_now(const struct tr_loop *loop)

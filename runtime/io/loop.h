@@ -59,6 +59,10 @@ TROUPE_MUST_USE troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, 
 /* True on the thread that runs this loop. */
 bool tr_loop_is_current(const struct tr_loop *loop);
 
+/* True on the thread that runs this loop outside its hooks: then the hooks are still to run before
+ * it blocks, and nobody has to wake it for what they will find. */
+bool tr_loop_will_turn(const struct tr_loop *loop);
+
 /* The monotonic clock in nanoseconds; it does not count while the machine is suspended. Any
  * thread. */
 uint64_t tr_loop_now(const struct tr_loop *loop);

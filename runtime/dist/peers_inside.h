@@ -1,0 +1,306 @@
+/* dist/peers_inside.h - what the files of peers share; nobody else includes it.
+ *
+ *   peers.c        the interface, the table, closing
+ *   peer_link.c    one wanted node: dialling, its session, sending, time
+ *   peer_conn.c    one connection: reading frames, the handshake
+ *   peer_judge.c   which connection a pair of nodes keeps
+ *   peer_client.c  connections of clients
+ *   peer_dead.c    node ids that are refused for ever
+ *
+ * Freeing: whatever may be on the stack below an event is put aside (conn_close, peer_retire) and
+ * freed by the hook that runs before the loop blocks, when nothing is on the stack.
+ */
+#ifndef TR_DIST_PEERS_INSIDE_H
+#define TR_DIST_PEERS_INSIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "base/rng.h"
+#include "dist/peers.h"
+#include "io/loop.h"
+#include "io/stream.h"
+#include "io/timer.h"
+#include "sync/thread.h"
+#include "wire/frame_reader.h"
+#include "wire/handshake.h"
+#include "wire/send_queue.h"
+#include "wire/session.h"
+
+enum {
+    SHARDS = 16,
+    HOST_SIZE_MAX = 255,
+    ADDRESS_SIZE = 64,
+    REFUSALS = 32,
+    DEAD_MAX = 65536,
+    READ_SIZE = 512 * 1024,      /* of one read of a proven peer: at least three frames */
+    LOWER_DIALS_AFTER_MS = 1000, /* the higher node id has that long to begin */
+    LOWER_REDIAL_MS = 10, /* after a break both dial; this lets the higher one be first mostly */
+    BACKOFF_MIN_MS = 50,
+    BACKOFF_MAX_MS = 2000,
+    BACKOFF_AUTH_MS = 5000, /* a secret seldom changes within a second */
+    RETRY_MS = 10,          /* after there was no memory */
+    CLOSE_MS = 500,
+    REFUSAL_LOG_MS = 10000,
+    NS_PER_MS = 1000000
+};
+
+enum conn_state {
+    CONN_CONNECTING, /* our dial; first, so that a zeroed one is that */
+    CONN_WAITING,    /* accepted, and we do not know yet who we are */
+    CONN_GREETING,   /* handshake */
+    CONN_PARKED,     /* proven, and not wanted yet: the registry's news may be on its way */
+    CONN_SESSION,
+    CONN_CLIENT,
+    CONN_REFUSING, /* the refusal is not written out yet */
+    CONN_CLOSED
+};
+
+struct client_out; /* frames of a reply, waiting to be written */
+
+struct conn {
+    struct tr_peers *peers;
+    struct conn *next;  /* in peers->conns, or in peers->grave */
+    struct conn **link; /* what points at it in peers->conns */
+    enum conn_state state;
+    bool dialer;
+    bool counted; /* among the unproven */
+    struct tr_stream *stream;
+    struct tr_frame_reader *reader;
+    struct tr_handshake *handshake;
+    struct tr_timer *timer; /* deadline; of a client, idleness */
+    struct peer *peer;      /* dial: the target; CONN_SESSION: whose */
+    size_t unproven_bytes;
+    char address[ADDRESS_SIZE];
+
+    /* CONN_CLIENT */
+    uint64_t client;
+    struct tr_seal *sending;
+    struct tr_seal *receiving;
+    uint8_t *request; /* as far as it has arrived */
+    size_t request_size;
+    uint64_t request_id;
+    struct client_out *out_first;
+    struct client_out **out_last;
+    size_t out_bytes;
+};
+
+/* A session and what its messages are reported with. It may be on the stack when it is lost, so it
+ * goes to the grave then. */
+struct session_box {
+    struct session_box *next; /* in the grave */
+    struct peer *peer;
+    struct tr_session *session;
+};
+
+struct peer {
+    /* constant */
+    struct tr_peers *peers;
+    uint64_t node_id;
+
+    /* loop thread */
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+    char host[HOST_SIZE_MAX + 1];
+    uint16_t port;
+    struct conn *conn;       /* of the session */
+    struct conn *dial;       /* ours, not done with its handshake */
+    struct session_box *box; /* NULL = no session */
+    bool confirmed;          /* the peer is known to know of this session */
+    bool used;               /* something was submitted since the last look */
+    uint32_t last_session;
+    uint32_t attempts; /* dials that failed since the last success */
+    uint64_t dial_at;  /* UINT64_MAX = not planned */
+    uint64_t armed_at; /* when the timer fires */
+    struct tr_timer *timer;
+    struct peer *next_grave;
+
+    /* under the shard's lock */
+    struct tr_send_queue queue;
+    uint32_t live;   /* session number for senders; 0 = none */
+    bool dirty;      /* in peers->dirty */
+    bool overloaded; /* a system signal could not be kept: the session has to go */
+    bool gone;       /* forgotten */
+
+    /* under dirty_lock */
+    struct peer *next_dirty;
+};
+
+struct shard {
+    struct tr_mutex lock;
+    struct tr_map map; /* node id -> peer */
+};
+
+struct refusal {
+    char host[ADDRESS_SIZE];
+    uint64_t logged_at;
+    uint64_t silent; /* since then */
+};
+
+struct dead_set {
+    uint64_t *ids; /* sorted */
+    size_t count;
+    size_t capacity;
+    uint64_t floor; /* what was dropped from the set is not above it */
+};
+
+struct tr_peers {
+    struct tr_peers_config config; /* strings and secret owned */
+    struct tr_peers_events events;
+    struct tr_loop *loop;
+    uint8_t *secret;
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+    char listen_host[ADDRESS_SIZE];
+    uint64_t node_id; /* 0 until the identity is known */
+    uint64_t system_id;
+    uint8_t cluster_id[TR_CLUSTER_ID_SIZE];
+    struct tr_rng rng;
+    struct tr_listener *listener;
+    struct tr_signal *signal;
+    struct tr_loop_hook hook;
+    struct conn *conns; /* all that are not closed */
+    struct conn *grave;
+    struct peer *peer_grave;
+    struct session_box *session_grave;
+    uint32_t unproven;
+    uint32_t client_count;
+    uint64_t client_last; /* the last client handle given out */
+    struct dead_set dead;
+    struct refusal refusals[REFUSALS];
+    struct tr_peers_counters counters;
+
+    bool closing;
+    uint64_t close_by;
+    struct tr_timer *close_timer;
+    void (*done)(void *context);
+    void *done_context;
+
+    struct shard shards[SHARDS];
+    struct tr_mutex dirty_lock;
+    struct peer *dirty;
+};
+
+static inline uint64_t ms_to_ns(uint64_t ms)
+{
+    return ms * NS_PER_MS;
+}
+
+/* ---- peers.c ---- */
+
+__attribute__((format(printf, 3, 4))) void peers_log(const struct tr_peers *peers, int level,
+                                                     const char *format, ...);
+struct shard *peers_shard(struct tr_peers *peers, uint64_t node_id);
+
+/* Lends the peer that is wanted under this id, or NULL. */
+struct peer *peers_find(struct tr_peers *peers, uint64_t node_id);
+
+/* Counts, logs and reports a handshake that was refused. */
+void peers_refused(struct tr_peers *peers, const char *address, troupe_status why);
+
+/* ---- peer_link.c ---- */
+
+TROUPE_MUST_USE troupe_status peer_create(struct tr_peers *peers, uint64_t node_id,
+                                          struct peer **out);
+
+/* Frees a peer that is in no table, list or grave. */
+void peer_destroy(struct peer *peer);
+
+/* Plans the next dial for a time from now, and sets the timer. */
+void peer_plan_dial(struct peer *peer, uint64_t delay_ns);
+uint64_t peer_backoff(struct peer *peer);
+
+/* Adds the peer to those the next turn flushes; under its shard's lock. Answers whether it was not
+ * among them. */
+bool peer_mark_dirty(struct peer *peer);
+
+/* Has the next turn flush the peer. */
+void peer_touch(struct peer *peer);
+
+/* Lends the session, or NULL. */
+static inline struct tr_session *peer_session(const struct peer *peer)
+{
+    return peer->box == NULL ? NULL : peer->box->session;
+}
+
+void session_box_destroy(struct session_box *box);
+
+/* Writes what can be written and sets the timer. */
+void peer_flush(struct peer *peer);
+void peer_arm(struct peer *peer);
+
+/* The connection of the session is gone: it may be resumed. */
+void peer_break(struct peer *peer);
+
+/* The session is lost: tells the owner. No-op without one. */
+void peer_lose(struct peer *peer, enum tr_peers_lost reason);
+
+/* Begins a session with this number on a proven connection, or goes on with the one there is. Takes
+ * the seals. */
+void peer_begin(struct peer *peer, struct conn *conn, const struct tr_resume *agreed,
+                uint64_t peer_received);
+
+/* One frame of the session. */
+void peer_frame(struct peer *peer, struct tr_frame *frame, uint64_t now);
+
+/* Cuts the connection of the session as a fault would. */
+void peer_cut(struct peer *peer);
+
+/* Everything of the node ends now; the peer goes to the grave. */
+void peer_retire(struct peer *peer);
+
+/* ---- peer_conn.c ---- */
+
+extern const struct tr_stream_events conn_events;
+
+/* Gives a connection in the list, with its deadline running. NULL without memory. Takes the stream,
+ * which is NULL for a dial, whatever the answer. */
+struct conn *conn_create(struct tr_peers *peers, struct tr_stream *stream, struct peer *target);
+
+/* Closes it and puts it into the grave. No-op when it is closed. */
+void conn_close(struct conn *conn);
+void conn_free(struct conn *conn);
+
+/* Begins the handshake of a connected stream. */
+void conn_greet(struct conn *conn);
+
+/* Refuses with a reason for the other side, reports it and closes. */
+void conn_refuse(struct conn *conn, troupe_status why);
+
+/* Writes what the handshake has to say. False when the connection was closed for it. */
+bool conn_flush_handshake(struct conn *conn);
+
+/* The connection has proven itself: no more deadline, larger frames. False when there was no memory
+ * and it was closed. */
+bool conn_promote(struct conn *conn, enum conn_state state);
+void conn_on_accept(void *context, struct tr_stream *stream);
+
+/* ---- peer_judge.c ---- */
+
+/* A dialer has the other's hello and says what to resume. */
+void judge_offer(struct conn *conn);
+
+/* A listener has a proven node or client before it. */
+void judge_claim(struct conn *conn);
+
+/* A dialer has the other's proof. */
+void judge_proven(struct conn *conn);
+
+/* A node has become wanted: looks whether it waits at the door. */
+void judge_parked(struct peer *peer);
+
+/* ---- peer_client.c ---- */
+
+void client_begin(struct conn *conn);
+void client_frame(struct conn *conn, struct tr_frame *frame);
+void client_flush(struct conn *conn);
+void client_fini(struct conn *conn);
+
+/* ---- peer_dead.c ---- */
+
+/* Without memory the oldest knowledge goes, never the newest. */
+void dead_add(struct dead_set *dead, uint64_t node_id);
+bool dead_has(const struct dead_set *dead, uint64_t node_id);
+void dead_fini(struct dead_set *dead);
+
+#endif
