@@ -199,6 +199,7 @@ static void count_call(struct fake_world *world)
     world->calls_max = world->calls > world->calls_max ? world->calls : world->calls_max;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's own signature */
 troupe_status troupe_call_name(troupe_self *self, const char *name, const troupe_type *type,
                                const void *message, uint32_t timeout_ms, troupe_then then,
                                uint64_t tag)
@@ -230,6 +231,7 @@ troupe_status troupe_call_name(troupe_self *self, const char *name, const troupe
     return TROUPE_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the library's own signature */
 troupe_status troupe_spawn_on(troupe_self *self, const char *node, const char *behavior,
                               const void *args, const troupe_type *args_type,
                               const troupe_spawn_options *options, uint32_t timeout_ms,
