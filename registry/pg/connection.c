@@ -312,16 +312,16 @@ static void take_results(struct reg_connection *connection)
  * silent, so the list is emptied after every read. */
 static void take_notifications(struct reg_connection *connection)
 {
-    bool any = false;
+    const uint64_t incarnation = connection->incarnation;
     PGnotify *notify = PQnotifies(connection->pg);
 
     while (notify != NULL) {
-        any = true;
+        if (connection->events.on_notify != NULL) {
+            connection->events.on_notify(connection->events.context, notify->relname,
+                                         notify->extra);
+        }
         PQfreemem(notify);
-        notify = PQnotifies(connection->pg);
-    }
-    if (any && connection->events.on_notify != NULL) {
-        connection->events.on_notify(connection->events.context);
+        notify = connection->incarnation == incarnation ? PQnotifies(connection->pg) : NULL;
     }
 }
 

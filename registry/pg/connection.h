@@ -41,8 +41,8 @@ struct reg_connection_events {
     void (*on_down)(void *context, const char *text);
     /* A try to connect failed; the next one follows by itself. sqlstate may be "". */
     void (*on_refused)(void *context, const char *sqlstate, const char *text);
-    /* Notifications arrived, one call for all that came together; may be NULL. */
-    void (*on_notify)(void *context);
+    /* A notification arrived; may be NULL. */
+    void (*on_notify)(void *context, const char *channel, const char *payload);
     /* The server warned about something; may be NULL. */
     void (*on_notice)(void *context, const char *text);
 };

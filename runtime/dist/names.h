@@ -159,6 +159,7 @@ struct tr_registry_health {
     uint64_t steps_committed;
     uint64_t steps_refused;
     uint64_t batches;
+    uint64_t statements; /* all that were sent */
 };
 
 /* The functions of one registry; context is its own. */

@@ -1,0 +1,1 @@
+SELECT m.node_id, m.name, m.host, m.port, m.epoch FROM troupe.members() m

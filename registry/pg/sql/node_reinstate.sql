@@ -1,0 +1,1 @@
+SELECT r.epoch FROM troupe.node_reinstate($1::bigint, $2::uuid) r

@@ -1,0 +1,1 @@
+SELECT troupe.prune($1::int)

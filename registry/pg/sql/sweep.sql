@@ -1,0 +1,1 @@
+SELECT troupe.sweep($1::bigint, $2::bigint, $3::int)
