@@ -1,5 +1,7 @@
 #include "type/base64.h"
 
+#include <string.h>
+
 static const char alphabet[64] = {
     'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'I', 'J', 'K', 'L', 'M', 'N', 'O', 'P',
     'Q', 'R', 'S', 'T', 'U', 'V', 'W', 'X', 'Y', 'Z', 'a', 'b', 'c', 'd', 'e', 'f',
@@ -7,20 +9,34 @@ static const char alphabet[64] = {
     'w', 'x', 'y', 'z', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '+', '/',
 };
 
+/* The last one or two bytes, padded. */
+static void encode_rest(const uint8_t *data, size_t size, char *text)
+{
+    const uint32_t second = size == 2 ? data[1] : 0;
+    const uint32_t bits = (uint32_t)data[0] << 16 | second << 8;
+
+    memcpy(text, "====", 4);
+    text[0] = alphabet[bits >> 18];
+    text[1] = alphabet[(bits >> 12) & 63u];
+    if (size == 2) {
+        text[2] = alphabet[(bits >> 6) & 63u];
+    }
+}
+
 void tr_base64_encode(const uint8_t *data, size_t size, char *text)
 {
-    while (size > 0) {
-        const size_t taken = size < 3 ? size : 3;
-        const uint32_t bits = (uint32_t)data[0] << 16 | (taken > 1 ? (uint32_t)data[1] << 8 : 0) |
-                              (taken > 2 ? (uint32_t)data[2] : 0);
+    for (; size >= 3; size -= 3) {
+        const uint32_t bits = (uint32_t)data[0] << 16 | (uint32_t)data[1] << 8 | (uint32_t)data[2];
 
         text[0] = alphabet[bits >> 18];
         text[1] = alphabet[(bits >> 12) & 63u];
-        text[2] = taken > 1 ? alphabet[(bits >> 6) & 63u] : '=';
-        text[3] = taken > 2 ? alphabet[bits & 63u] : '=';
+        text[2] = alphabet[(bits >> 6) & 63u];
+        text[3] = alphabet[bits & 63u];
         text += 4;
-        data += taken;
-        size -= taken;
+        data += 3;
+    }
+    if (size > 0) {
+        encode_rest(data, size, text);
     }
 }
 

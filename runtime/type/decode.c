@@ -45,8 +45,8 @@ static troupe_status reserve(struct decoder *decoder, const struct tr_path *path
                              size_t size, uint8_t **place)
 {
     if (!tr_block_reserve(&decoder->block, count, size, place)) {
-        return tr_fault(&decoder->fault, path, TROUPE_E_LIMIT, "the value needs more than %u bytes",
-                        TR_VALUE_SIZE_MAX);
+        return tr_fault(&decoder->fault, path, TROUPE_E_LIMIT,
+                        "the value needs more than %zu bytes", TR_VALUE_SIZE_MAX);
     }
     return TROUPE_OK;
 }
@@ -67,7 +67,7 @@ static troupe_status decode_string(struct decoder *decoder, const struct tr_path
     if (status != TROUPE_OK) {
         return status;
     }
-    if (place != NULL) {
+    if (at != NULL && place != NULL) {
         memcpy(place, token->data, token->size);
         place[token->size] = '\0';
         tr_pointer_put(at, place);
@@ -95,7 +95,7 @@ static troupe_status decode_bytes(struct decoder *decoder, const struct tr_path 
         return TROUPE_OK;
     }
     status = reserve(decoder, path, 1, token->size, &place);
-    if (place != NULL) {
+    if (at != NULL && place != NULL) {
         memcpy(place, token->data, token->size);
         tr_bytes_put(at, place, token->size);
     }
@@ -106,7 +106,6 @@ static troupe_status decode_pid(struct decoder *decoder, const struct tr_path *p
                                 const struct tr_token *token, uint8_t *at)
 {
     uint64_t parts[2] = {0, 0};
-    troupe_pid pid = {0};
 
     if (token->kind != TR_TOKEN_ARRAY || token->size != 2) {
         return expected(decoder, path, "pid", token);
@@ -120,7 +119,8 @@ static troupe_status decode_pid(struct decoder *decoder, const struct tr_path *p
         parts[index] = part.integer.magnitude;
     }
     if (at != NULL) {
-        pid = (troupe_pid){.node = parts[0], .id = parts[1]};
+        const troupe_pid pid = {.node = parts[0], .id = parts[1]};
+
         memcpy(at, &pid, sizeof(pid));
     }
     return TROUPE_OK;
@@ -209,7 +209,7 @@ static troupe_status decode_array(struct decoder *decoder, struct tr_path *path,
         return TROUPE_OK;
     }
     status = reserve(decoder, path, count, field->size, &elements);
-    if (elements != NULL) {
+    if (value != NULL && elements != NULL) {
         memset(elements, 0, count * field->size);
         tr_array_put(field, value, elements, count);
     }

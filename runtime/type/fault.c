@@ -121,7 +121,10 @@ const char *tr_error_quote(const char *text, size_t size, char *quoted)
     for (size_t index = 0; index < taken; index++) {
         const unsigned char byte = (unsigned char)text[index];
 
-        quoted[index] = byte < 0x20u || byte == 0x7fu ? '?' : text[index];
+        quoted[index] = text[index];
+        if (byte < 0x20u || byte == 0x7fu) {
+            quoted[index] = '?';
+        }
     }
     memcpy(quoted + taken, taken < size ? "..." : "", taken < size ? 4 : 1);
     return quoted;

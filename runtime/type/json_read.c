@@ -51,7 +51,7 @@ static troupe_status reserve(struct reader *reader, const struct tr_path *path, 
                              size_t size, uint8_t **place)
 {
     if (!tr_block_reserve(&reader->block, count, size, place)) {
-        return tr_fault(&reader->fault, path, TROUPE_E_LIMIT, "the value needs more than %u bytes",
+        return tr_fault(&reader->fault, path, TROUPE_E_LIMIT, "the value needs more than %zu bytes",
                         TR_VALUE_SIZE_MAX);
     }
     return TROUPE_OK;
@@ -181,7 +181,7 @@ static troupe_status read_string(struct reader *reader, const struct tr_path *pa
     }
     size = strlen(item->valuestring) + 1;
     status = reserve(reader, path, 1, size, &place);
-    if (place != NULL) {
+    if (at != NULL && place != NULL) {
         memcpy(place, item->valuestring, size);
         tr_pointer_put(at, place);
     }
@@ -207,7 +207,7 @@ static troupe_status read_bytes(struct reader *reader, const struct tr_path *pat
         return TROUPE_OK;
     }
     status = reserve(reader, path, 1, size, &place);
-    if (place != NULL) {
+    if (at != NULL && place != NULL) {
         tr_base64_decode(item->valuestring, text_size, place);
         tr_bytes_put(at, place, size);
     }
@@ -299,7 +299,7 @@ static troupe_status read_array(struct reader *reader, struct tr_path *path, con
         return TROUPE_OK;
     }
     status = reserve(reader, path, count, field->size, &elements);
-    if (elements != NULL) {
+    if (value != NULL && elements != NULL) {
         memset(elements, 0, count * field->size);
         tr_array_put(field, value, elements, count);
     }

@@ -161,7 +161,11 @@ troupe_status tr_value_to_json(const troupe_type *type, const void *value,
     troupe_status status = TROUPE_OK;
 
     buffer->status = TROUPE_OK;
-    status = write_struct(&writer, type, value, NULL);
+    if (value == NULL) { /* no content */
+        tr_json_put(buffer, "{}", 2);
+    } else {
+        status = write_struct(&writer, type, value, NULL);
+    }
     if (status == TROUPE_OK && buffer->status != TROUPE_OK) {
         status = tr_fault(&writer.fault, NULL, buffer->status, "%s",
                           buffer->status == TROUPE_E_LIMIT ? "the JSON gets too long"

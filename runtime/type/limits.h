@@ -2,6 +2,8 @@
 #ifndef TR_TYPE_LIMITS_H
 #define TR_TYPE_LIMITS_H
 
+#include <stddef.h>
+
 #define TR_TYPE_NAME_SIZE_MAX 127u /* bytes; the name travels with each message */
 #define TR_TYPE_NUMBER_MAX 65535u  /* of a field: three bytes on the wire */
 #define TR_TYPE_FIELD_COUNT_MAX                                                                    \
@@ -11,11 +13,12 @@
  * MessagePack and JSON are counted alike, and what one of them can hold the others can. */
 #define TR_TYPE_DEPTH_MAX 32u
 
-#define TR_VALUE_SIZE_MAX (64u * 1024u * 1024u)         /* bytes of a block decoded from input */
-#define TR_JSON_INPUT_SIZE_MAX (1024u * 1024u)          /* bytes; people type it */
-#define TR_JSON_STATE_SIZE_MAX (8u * 1024u * 1024u)     /* bytes; a state saved in the database */
-#define TR_JSON_OUTPUT_SIZE_MAX (1024u * 1024u * 1024u) /* bytes; jsonb itself holds less */
-#define TR_JSON_NUMBER_SIZE_MAX 62u                     /* characters; cJSON's own buffer has 63 */
+#define TR_VALUE_SIZE_MAX ((size_t)64 * 1024 * 1024)     /* bytes of a block decoded from input */
+#define TR_JSON_INPUT_SIZE_MAX ((size_t)1024 * 1024)     /* bytes; people type it */
+#define TR_JSON_STATE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* bytes; a state saved in the database   \
+                                                          */
+#define TR_JSON_OUTPUT_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; jsonb itself holds less */
+#define TR_JSON_NUMBER_SIZE_MAX 62u /* characters; cJSON's own buffer has 63 */
 
 /* Integers up to here are exact as double, which is what JSON numbers are to most readers. */
 #define TR_JSON_INTEGER_MAX UINT64_C(9007199254740991) /* 2^53 - 1 */

@@ -452,22 +452,28 @@ static const troupe_field *field_numbered(const troupe_type *type, uint32_t numb
     return NULL;
 }
 
+static bool field_is_zero(const troupe_field *field, const uint8_t *value)
+{
+    const size_t size = field->array ? sizeof(void *) : field->size;
+
+    for (size_t at = 0; at < size; at++) {
+        if (value[field->offset + at] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool versions_agree(const troupe_type *type, const void *value, const troupe_type *other_type,
                     const void *other)
 {
     for (size_t index = 0; index < type->field_count; index++) {
         const troupe_field *field = &type->fields[index];
         const troupe_field *other_field = field_numbered(other_type, field->number);
-        const uint8_t *bytes = value;
-        const size_t size = field->array ? sizeof(void *) : field->size;
+        const bool agree = other_field == NULL ? field_is_zero(field, value)
+                                               : fields_are_equal(field, value, other_field, other);
 
-        if (other_field == NULL) {
-            for (size_t at = 0; at < size; at++) {
-                if (bytes[field->offset + at] != 0) {
-                    return false;
-                }
-            }
-        } else if (!fields_are_equal(field, value, other_field, other)) {
+        if (!agree) {
             return false;
         }
     }

@@ -97,8 +97,7 @@ static void utf8_takes_every_length_and_its_edges(void **state)
                                         "\xef\xbf\xbf",
                                         "\xf0\x90\x80\x80",
                                         "\xf4\x8f\xbf\xbf",
-                                        "12345678\xc3\xa9"
-                                        "12345678"};
+                                        "12345678\xc3\xa9\x31\x32\x33\x34\x35\x36\x37\x38"};
 
     (void)state;
     for (size_t index = 0; index < sizeof(texts) / sizeof(texts[0]); index++) {
