@@ -1,0 +1,60 @@
+#include "cli/cli.h"
+#include "cli/command.h"
+
+/* clang-format off: one command a paragraph */
+const struct command commands[] = {
+    {"node", "list", "", "nodes of the cluster, from the database",
+     "The last start of each node; --all shows earlier starts too.", 0, 0,
+     OPTION_BIT(ALL) | OPTION_BIT(LIMIT), command_node_list},
+    {"actor", "list", "", "named actors, and the unnamed ones that nodes have sampled", NULL, 0, 0,
+     OPTION_BIT(NODE) | OPTION_BIT(BEHAVIOR) | OPTION_BIT(LIMIT), command_actor_list},
+    {"actor", "show", "NAME|PID", "all about one actor, its state included",
+     "A pid is written <node.id>, with or without the angle brackets.", 1, 1, 0,
+     command_actor_show},
+    {"name", "list", "", "names and who holds them", NULL, 0, 0,
+     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_name_list},
+    {"name", "whereis", "NAME", "who holds a name", NULL, 1, 1, 0, command_name_whereis},
+    {"call", NULL, "NAME|PID TYPE JSON", "send a request and print the reply",
+     "The node that knows the type turns the JSON into a message. Numbers beyond 2^53 are written\n"
+     "as strings.",
+     3, 3, 0, command_call},
+    {"send", NULL, "NAME|PID TYPE JSON", "send a message", NULL, 3, 3, 0, command_send},
+    {"spawn", NULL, "BEHAVIOR [JSON]", "start an actor; the JSON is the argument of its init", NULL,
+     1, 2,
+     OPTION_BIT(NAME) | OPTION_BIT(DURABLE) | OPTION_BIT(STRICT) | OPTION_BIT(CHECKPOINT) |
+         OPTION_BIT(CHECKPOINT_MS) | OPTION_BIT(NODE),
+     command_spawn},
+    {"exit", NULL, "NAME|PID REASON", "send an exit signal",
+     "REASON is normal, shutdown, kill (cannot be trapped), or any text, which is an error.", 2, 2,
+     0, command_exit},
+    {"event", "list", "", "what happened to the members, oldest first", NULL, 0, 0,
+     OPTION_BIT(LIMIT) | OPTION_BIT(AFTER), command_event_list},
+    {"event", "tail", "", "print events as they happen, until Ctrl-C",
+     "With -o json each event is one line.", 0, 0, OPTION_BIT(EVENTS) | OPTION_BIT(AFTER),
+     command_event_tail},
+    {"db", "migrate", "", "create the schema, or bring it up to this version",
+     "Safe to run any number of times, by several at once.", 0, 0, 0, command_db_migrate},
+    {"db", "status", "", "which migrations the database has, and which it needs", NULL, 0, 0, 0,
+     command_db_status},
+    {"dev", "up", "", "start a private PostgreSQL and some nodes, and keep them running",
+     "Starts what is not running yet and leaves the rest alone. Data, logs and the cluster secret\n"
+     "are kept in DIR; DIR/dev.json says where everything is.",
+     0, 0,
+     OPTION_BIT(NODES) | OPTION_BIT(MODULE) | OPTION_BIT(NAME_PREFIX) | OPTION_BIT(LEASE_TTL) |
+         OPTION_BIT(NO_FSYNC),
+     command_dev_up},
+    {"dev", "down", "", "stop what `dev up` started; data is kept unless --purge", NULL, 0, 0,
+     OPTION_BIT(PURGE), command_dev_down},
+    {"dev", "status", "", "what of it is running", NULL, 0, 0, 0, command_dev_status},
+    {"dev", "psql", "[ARG]...", "psql on the private database; arguments are psql's, after --",
+     NULL, 0, CLI_ARGUMENTS_MAX, 0, command_dev_psql},
+    {"dev", "start", "NODE", "start one node again", NULL, 1, 1, 0, command_dev_start},
+    {"dev", "kill", "NODE", "end one node with a signal, to see what happens", NULL, 1, 1,
+     OPTION_BIT(SIGNAL), command_dev_kill},
+    {"help", NULL, "[COMMAND]", "describe a command, or list them all", NULL, 0, 2, 0,
+     command_help},
+    {"version", NULL, "", "print the version", NULL, 0, 0, 0, command_version},
+};
+/* clang-format on */
+
+const size_t commands_count = sizeof(commands) / sizeof(commands[0]);

@@ -1,0 +1,37 @@
+/* cli/print.h - rows as a table for people or as JSON for programs.
+ *
+ * JSON has every column of the view under its own name: ids, epochs and sequence numbers as
+ * strings, as are all integers beyond 2^53; other numbers as numbers; jsonb as JSON. A table has
+ * the columns that were chosen, aligned, with control characters escaped. Threads: one. Memory:
+ * none kept.
+ */
+#ifndef CLI_PRINT_H
+#define CLI_PRINT_H
+
+#include <stddef.h>
+
+#include "cli/cli.h"
+#include "pg/pg_sync.h"
+
+/* The rows of the last statement. columns: names for the table, ended by NULL; NULL means all. */
+int print_rows(struct cli *cli, const struct reg_sync *sync, const char *const *columns);
+
+/* The first row, one line per column, or one JSON object. */
+int print_record(struct cli *cli, const struct reg_sync *sync);
+
+/* One row as a JSON object on one line. */
+int print_row_line(struct cli *cli, const struct reg_sync *sync, int row);
+
+/* Cells of our own instead of rows of a statement: the first line has the titles. */
+struct print_cells {
+    const char *const *cells; /* rows * columns texts, NULL for an empty one */
+    size_t rows;
+    size_t columns;
+};
+void print_table(const struct print_cells *cells);
+
+/* A JSON document, indented, safe for a terminal; takes nothing. */
+struct cJSON;
+int print_json(struct cli *cli, const struct cJSON *json);
+
+#endif

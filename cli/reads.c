@@ -1,0 +1,186 @@
+/* The commands that only look: they need PostgreSQL, and no node. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/database.h"
+#include "cli/print.h"
+#include "troupe/pid.h"
+
+#define ROWS_MAX 1000000u
+#define ROWS_DEFAULT 1000u
+
+/* A statement of a list: its parameters are $1 the limit, and the filters after it. */
+struct list {
+    const char *sql;
+    const char *const *columns; /* of the table */
+    const char *filters[2];
+    int filters_count;
+};
+
+static int print_list(struct cli *cli, const struct list *list)
+{
+    struct reg_sync *sync = NULL;
+    const char *values[3] = {NULL, list->filters[0], list->filters[1]};
+    char limit_text[16];
+    uint32_t limit = 0;
+    int status = cli_count(cli, OPTION_LIMIT, ROWS_MAX, ROWS_DEFAULT, &limit);
+
+    if (status == 0) {
+        status = database_open(cli, &sync);
+    }
+    if (status != 0) {
+        return status;
+    }
+    (void)snprintf(limit_text, sizeof(limit_text), "%u", (unsigned)limit);
+    values[0] = limit_text;
+    status = database_query(cli, sync, list->sql, list->filters_count + 1, values);
+    if (status == 0) {
+        status = print_rows(cli, sync, list->columns);
+    }
+    reg_sync_close(sync);
+    return status;
+}
+
+int command_node_list(struct cli *cli)
+{
+    static const char *const columns[] = {
+        "name",       "node_id", "state", "address",     "lease_left_seconds",
+        "started_at", "version", "roles", "down_reason", "declared_by",
+        NULL};
+    const struct list all = {
+        .sql = "SELECT n.* FROM troupe.nodes n ORDER BY n.name, n.node_id LIMIT $1::bigint",
+        .columns = columns};
+    const struct list last = {
+        .sql = "SELECT n.* FROM troupe.nodes n WHERE n.node_id = (SELECT max(m.node_id) FROM "
+               "troupe.nodes m WHERE m.name = n.name) ORDER BY n.name LIMIT $1::bigint",
+        .columns = columns};
+
+    return print_list(cli, cli_has(cli, OPTION_ALL) ? &all : &last);
+}
+
+int command_actor_list(struct cli *cli)
+{
+    static const char *const columns[] = {"name",     "node",   "node_id",          "actor_id",
+                                          "behavior", "status", "mailbox_messages", "state",
+                                          NULL};
+    const struct list list = {
+        .sql = "SELECT a.* FROM troupe.actors a WHERE ($2::text IS NULL OR a.node = $2) AND "
+               "($3::text IS NULL OR a.behavior = $3) ORDER BY a.name, a.node_id, a.actor_id "
+               "LIMIT $1::bigint",
+        .columns = columns,
+        .filters = {cli->options[OPTION_NODE], cli->options[OPTION_BEHAVIOR]},
+        .filters_count = 2};
+
+    return print_list(cli, &list);
+}
+
+int command_name_list(struct cli *cli)
+{
+    static const char *const columns[] = {"name",    "node",     "node_id", "actor_id", "epoch",
+                                          "durable", "behavior", "status",  NULL};
+    const struct list list = {
+        .sql = "SELECT n.* FROM troupe.names n WHERE $2::text IS NULL OR n.node = $2 ORDER BY "
+               "n.name LIMIT $1::bigint",
+        .columns = columns,
+        .filters = {cli->options[OPTION_NODE]},
+        .filters_count = 1};
+
+    return print_list(cli, &list);
+}
+
+static int no_such_name(struct cli *cli, const char *name)
+{
+    const int status =
+        problem_set(&cli->problem, PROBLEM_NO_NAME, "no such name: \"%.300s\"", name);
+
+    problem_hint(&cli->problem, "troupe name list  shows the names there are");
+    return status;
+}
+
+static int no_such_actor(struct cli *cli, const char *pid)
+{
+    const int status =
+        problem_set(&cli->problem, PROBLEM_NO_ACTOR, "no such actor in the database: %.100s", pid);
+
+    problem_detail(&cli->problem,
+                   "unnamed actors are seen there only when their node sampled them lately");
+    return status;
+}
+
+int command_name_whereis(struct cli *cli)
+{
+    static const char *const columns[] = {"name",  "node",   "node_id", "actor_id",
+                                          "epoch", "status", NULL};
+    struct reg_sync *sync = NULL;
+    const char *values[] = {cli->arguments[0]};
+    int status = database_open(cli, &sync);
+
+    if (status != 0) {
+        return status;
+    }
+    status =
+        database_query(cli, sync, "SELECT n.* FROM troupe.names n WHERE n.name = $1", 1, values);
+    if (status == 0 && reg_result_count(reg_sync_result(sync)) == 0) {
+        status = no_such_name(cli, cli->arguments[0]);
+    } else if (status == 0) {
+        status = cli->format == CLI_JSON ? print_record(cli, sync) : print_rows(cli, sync, columns);
+    }
+    reg_sync_close(sync);
+    return status;
+}
+
+/* Reads "<7.42>" or "7.42". */
+static bool is_pid(const char *text, troupe_pid *pid)
+{
+    char bracketed[TROUPE_PID_TEXT_SIZE];
+
+    if (troupe_pid_parse(text, pid) == TROUPE_OK) {
+        return true;
+    }
+    if (strlen(text) + 3 > sizeof(bracketed)) {
+        return false;
+    }
+    (void)snprintf(bracketed, sizeof(bracketed), "<%s>", text);
+    return troupe_pid_parse(bracketed, pid) == TROUPE_OK;
+}
+
+static int query_actor(struct cli *cli, struct reg_sync *sync, bool by_pid, troupe_pid pid)
+{
+    char node[24];
+    char actor[24];
+    const char *name[] = {cli->arguments[0]};
+    const char *ids[] = {node, actor};
+
+    if (!by_pid) {
+        return database_query(cli, sync, "SELECT a.* FROM troupe.actors a WHERE a.name = $1", 1,
+                              name);
+    }
+    (void)snprintf(node, sizeof(node), "%llu", (unsigned long long)pid.node);
+    (void)snprintf(actor, sizeof(actor), "%llu", (unsigned long long)pid.id);
+    return database_query(cli, sync,
+                          "SELECT a.* FROM troupe.actors a WHERE a.node_id = $1::bigint AND "
+                          "a.actor_id = $2::bigint",
+                          2, ids);
+}
+
+int command_actor_show(struct cli *cli)
+{
+    troupe_pid pid = {0};
+    const bool by_pid = is_pid(cli->arguments[0], &pid);
+    struct reg_sync *sync = NULL;
+    int status = database_open(cli, &sync);
+
+    if (status != 0) {
+        return status;
+    }
+    status = query_actor(cli, sync, by_pid, pid);
+    if (status == 0 && reg_result_count(reg_sync_result(sync)) == 0) {
+        status =
+            by_pid ? no_such_actor(cli, cli->arguments[0]) : no_such_name(cli, cli->arguments[0]);
+    } else if (status == 0) {
+        status = print_record(cli, sync);
+    }
+    reg_sync_close(sync);
+    return status;
+}

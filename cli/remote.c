@@ -1,0 +1,145 @@
+#include "cli/remote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/database.h"
+#include "daemon/secret.h"
+#include "daemon/units.h"
+#include "dist/client.h"
+
+#define PING "{\"op\":\"ping\"}"
+#define CONNECT_MS 3000u /* for each node that is tried */
+
+struct remote {
+    struct secret secret;
+    char name[80];
+    char host[256];
+    uint16_t port;
+};
+
+const char *remote_name(const struct remote *remote)
+{
+    return remote->name;
+}
+
+void remote_close(struct remote *remote)
+{
+    if (remote == NULL) {
+        return;
+    }
+    secret_wipe(&remote->secret);
+    free(remote);
+}
+
+troupe_status remote_exchange(struct remote *remote, const char *request, uint32_t timeout_ms,
+                              char **reply)
+{
+    const struct tr_client_config config = {.host = remote->host,
+                                            .port = remote->port,
+                                            .secret = remote->secret.bytes,
+                                            .secret_size = remote->secret.size,
+                                            .timeout_ms = timeout_ms};
+    uint8_t *response = NULL;
+    size_t size = 0;
+    const troupe_status status =
+        tr_client_call(&config, (const uint8_t *)request, strlen(request), &response, &size);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    if (strlen((const char *)response) != size) {
+        free(response);
+        return TROUPE_E_PROTOCOL;
+    }
+    *reply = (char *)response;
+    return TROUPE_OK;
+}
+
+static int refused(struct cli *cli, const struct remote *remote)
+{
+    const int status = problem_set(&cli->problem, PROBLEM_AUTH,
+                                   "node %s at %s:%u does not accept our cluster secret",
+                                   remote->name, remote->host, (unsigned)remote->port);
+
+    problem_hint(&cli->problem, "--secret-file names the file that the nodes were started with");
+    return status;
+}
+
+/* Asks node after node until one answers. */
+static int try_nodes(struct cli *cli, const struct reg_sync *sync, struct remote *remote)
+{
+    const struct reg_result *rows = reg_sync_result(sync);
+    const int count = reg_result_count(rows);
+    char tried[400] = "";
+    int status = 0;
+
+    for (int row = 0; row < count; row++) {
+        const char *name = reg_result_text(rows, row, 0);
+        const char *address = reg_result_text(rows, row, 1);
+        const size_t used = strlen(tried);
+        char *reply = NULL;
+        troupe_status result = TROUPE_E_INVALID;
+
+        if (name == NULL || address == NULL ||
+            !unit_address(address, remote->host, sizeof(remote->host), &remote->port)) {
+            continue;
+        }
+        (void)snprintf(remote->name, sizeof(remote->name), "%s", name);
+        result = remote_exchange(
+            remote, PING, cli->timeout_ms < CONNECT_MS ? cli->timeout_ms : CONNECT_MS, &reply);
+        free(reply);
+        if (result == TROUPE_OK) {
+            return 0;
+        }
+        if (result == TROUPE_E_AUTH) {
+            return refused(cli, remote);
+        }
+        (void)snprintf(tried + used, sizeof(tried) - used, "%s%.60s at %.80s: %s",
+                       used > 0 ? "\n" : "", name, address, troupe_status_text(result));
+    }
+    status = count == 0
+                 ? problem_set(&cli->problem, PROBLEM_NO_NODE, "no node of this cluster is up")
+                 : problem_set(&cli->problem, PROBLEM_UNREACHABLE, "no node answers over TCP");
+    problem_detail(&cli->problem, "%s", tried);
+    return status;
+}
+
+static int choose_node(struct cli *cli, struct remote *remote)
+{
+    struct reg_sync *sync = NULL;
+    int status = database_open(cli, &sync);
+
+    if (status != 0) {
+        return status;
+    }
+    status = database_query(cli, sync,
+                            "SELECT n.name, n.address FROM troupe.nodes n WHERE n.state = 'up' "
+                            "ORDER BY n.lease_left_seconds DESC NULLS LAST LIMIT 20",
+                            0, NULL);
+    if (status == 0) {
+        status = try_nodes(cli, sync, remote);
+    }
+    reg_sync_close(sync);
+    return status;
+}
+
+int remote_open(struct cli *cli, const char *secret_path, struct remote **out)
+{
+    struct remote *remote = calloc(1, sizeof(*remote));
+    int status = 0;
+
+    if (remote == NULL) {
+        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    status = secret_read(secret_path, &remote->secret, &cli->problem);
+    if (status == 0) {
+        status = choose_node(cli, remote);
+    }
+    if (status != 0) {
+        remote_close(remote);
+        return status;
+    }
+    *out = remote;
+    return 0;
+}

@@ -1,0 +1,25 @@
+/* cli/remote.h - a node reached over TCP, as a client: the cluster secret proves who we are.
+ *
+ * A client has no node id, holds no lease and writes no rows: it asks, and goes.
+ * Threads: one. Memory: one heap object.
+ */
+#ifndef CLI_REMOTE_H
+#define CLI_REMOTE_H
+
+#include "cli/cli.h"
+#include "troupe/status.h"
+
+struct remote;
+
+/* Connects to the first node of troupe.nodes that is up and answers. 0 or an exit status. */
+int remote_open(struct cli *cli, const char *secret_path, struct remote **out);
+void remote_close(struct remote *remote);
+
+/* The name of the node. */
+const char *remote_name(const struct remote *remote);
+
+/* One request of the administration protocol. Gives *reply, to be freed. */
+TROUPE_MUST_USE troupe_status remote_exchange(struct remote *remote, const char *request,
+                                              uint32_t timeout_ms, char **reply);
+
+#endif

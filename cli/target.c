@@ -1,0 +1,331 @@
+#include "cli/target.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/dev_state.h"
+#include "cli/remote.h"
+#include "daemon/admin_io.h"
+
+/* The node bounds a request by its own deadline; we wait this much longer for its answer. */
+#define ANSWER_GRACE_MS 2000
+
+struct target {
+    int socket;            /* -1 when remote */
+    struct remote *remote; /* NULL when by socket */
+    char words[200];       /* what it is, for errors */
+};
+
+void target_close(struct target *target)
+{
+    if (target == NULL) {
+        return;
+    }
+    if (target->socket >= 0) {
+        (void)close(target->socket);
+    }
+    remote_close(target->remote);
+    free(target);
+}
+
+static int make(struct cli *cli, struct target **out)
+{
+    struct target *target = calloc(1, sizeof(*target));
+
+    if (target == NULL) {
+        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    target->socket = -1;
+    *out = target;
+    return 0;
+}
+
+static int socket_problem(struct cli *cli, const char *path, troupe_status status, int error)
+{
+    int result = 0;
+
+    if (error == EACCES || error == EPERM) {
+        result = problem_set(&cli->problem, PROBLEM_PERMISSION,
+                             "the admin socket \"%s\" may not be used", path);
+        problem_hint(&cli->problem, "run this as the user of the node");
+        return result;
+    }
+    result = problem_set(&cli->problem, PROBLEM_UNREACHABLE,
+                         "no node answers at the admin socket \"%s\"", path);
+    problem_detail(&cli->problem, "%s",
+                   status == TROUPE_E_INVALID ? "the path has more than 107 bytes"
+                                              : strerror(error));
+    return result;
+}
+
+int target_open_socket(struct cli *cli, const char *path, struct target **out)
+{
+    struct target *target = NULL;
+    troupe_status status = TROUPE_OK;
+    int result = make(cli, &target);
+
+    if (result != 0) {
+        return result;
+    }
+    status = admin_io_connect(path, &target->socket);
+    if (status != TROUPE_OK) {
+        result = socket_problem(cli, path, status, errno);
+        target_close(target);
+        return result;
+    }
+    (void)snprintf(target->words, sizeof(target->words), "the node at \"%.150s\"", path);
+    *out = target;
+    return 0;
+}
+
+/* The first node of dev.json that answers. */
+static int open_dev(struct cli *cli, struct target **out)
+{
+    int status = 0;
+
+    for (int i = 0; i < cli->dev->nodes_count; i++) {
+        status = target_open_socket(cli, cli->dev->nodes[i].admin_socket, out);
+        if (status == 0) {
+            return 0;
+        }
+    }
+    status = problem_set(&cli->problem, PROBLEM_UNREACHABLE, "no node of \"%.200s\" answers",
+                         cli->dev->dir);
+    problem_hint(&cli->problem, "troupe dev up  starts those that are down");
+    return status;
+}
+
+static const char *secret_file(const struct cli *cli)
+{
+    const char *variable = getenv("TROUPE_CLUSTER_SECRET_FILE");
+
+    if (cli_has(cli, OPTION_SECRET_FILE)) {
+        return cli->options[OPTION_SECRET_FILE];
+    }
+    return variable != NULL && variable[0] != '\0' ? variable : NULL;
+}
+
+static int open_remote(struct cli *cli, const char *secret, struct target **out)
+{
+    struct target *target = NULL;
+    int status = make(cli, &target);
+
+    if (status == 0) {
+        status = remote_open(cli, secret, &target->remote);
+    }
+    if (status != 0) {
+        target_close(target);
+        return status;
+    }
+    (void)snprintf(target->words, sizeof(target->words), "node %.100s",
+                   remote_name(target->remote));
+    *out = target;
+    return 0;
+}
+
+int target_open(struct cli *cli, struct target **out)
+{
+    const char *secret = secret_file(cli);
+    int status = 0;
+
+    if (cli_has(cli, OPTION_ADMIN)) {
+        return target_open_socket(cli, cli->options[OPTION_ADMIN], out);
+    }
+    if (cli_has(cli, OPTION_SECRET_FILE)) {
+        return open_remote(cli, secret, out);
+    }
+    status = cli_has(cli, OPTION_DB) ? 0 : dev_state_find(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (cli->dev != NULL && !cli_has(cli, OPTION_DB)) {
+        return open_dev(cli, out);
+    }
+    if (secret != NULL) {
+        return open_remote(cli, secret, out);
+    }
+    status = problem_set(&cli->problem, PROBLEM_NO_WAY, "%s", problem_meaning(PROBLEM_NO_WAY));
+    problem_hint(&cli->problem,
+                 "--admin PATH on the host of a node, or --secret-file FILE to reach "
+                 "one over TCP, or `troupe dev up` for a private cluster");
+    return status;
+}
+
+/* ---- requests ---- */
+
+static int answer_problem(struct cli *cli, const struct target *target, troupe_status status)
+{
+    int result = 0;
+
+    if (status == TROUPE_E_TIMEOUT) {
+        result =
+            problem_set(&cli->problem, PROBLEM_TIMEOUT, "%s did not answer in time", target->words);
+    } else if (status == TROUPE_E_LIMIT) {
+        result = problem_set(&cli->problem, PROBLEM_REFUSED, "the request or reply is too long");
+    } else {
+        result = problem_set(&cli->problem, PROBLEM_UNREACHABLE, "%s broke the connection",
+                             target->words);
+    }
+    problem_detail(&cli->problem, "%s", troupe_status_text(status));
+    return result;
+}
+
+/* Gives *text, to be freed. */
+static troupe_status exchange(struct cli *cli, struct target *target, const char *request,
+                              char **text)
+{
+    const int wait_ms = (int)cli->timeout_ms + ANSWER_GRACE_MS;
+    troupe_status status = TROUPE_OK;
+
+    if (target->remote != NULL) {
+        return remote_exchange(target->remote, request, (uint32_t)wait_ms, text);
+    }
+    status = admin_io_write(target->socket, request, wait_ms);
+    /* A server that refuses us closes after it said why; so we read even when writing failed. */
+    if (status != TROUPE_OK && status != TROUPE_E_CLOSED) {
+        return status;
+    }
+    return admin_io_read(target->socket, wait_ms, wait_ms, text);
+}
+
+int target_request(struct cli *cli, struct target *target, const struct cJSON *request,
+                   struct cJSON **reply)
+{
+    char *sent = cJSON_PrintUnformatted(request);
+    char *text = NULL;
+    cJSON *parsed = NULL;
+    troupe_status status = TROUPE_OK;
+
+    if (sent == NULL) {
+        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    status = exchange(cli, target, sent, &text);
+    cJSON_free(sent);
+    if (status != TROUPE_OK) {
+        return answer_problem(cli, target, status);
+    }
+    parsed = cJSON_Parse(text);
+    free(text);
+    if (!cJSON_IsObject(parsed)) {
+        cJSON_Delete(parsed);
+        return problem_set(&cli->problem, PROBLEM_ADMIN, "%s answered something else than JSON",
+                           target->words);
+    }
+    *reply = parsed;
+    return 0;
+}
+
+static const char *field(const cJSON *object, const char *key)
+{
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+    return text != NULL ? text : "";
+}
+
+/* What was not found: the node says so in "what"; without it the words tell. */
+static enum problem_code not_found_code(const cJSON *reply)
+{
+    static const struct {
+        const char *word;
+        enum problem_code code;
+    } words[] = {{"behavior", PROBLEM_NO_BEHAVIOR},
+                 {"type", PROBLEM_NO_TYPE},
+                 {"node", PROBLEM_NO_NODE},
+                 {"actor", PROBLEM_NO_ACTOR},
+                 {"name", PROBLEM_NO_NAME}};
+    const char *what = field(reply, "what");
+    const char *error = field(reply, "error");
+    const size_t head = strcspn(error, ":\""); /* what follows is a name that somebody chose */
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(what, words[i].word) == 0) {
+            return words[i].code;
+        }
+    }
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        const char *found = strstr(error, words[i].word);
+
+        if (found != NULL && found < error + head) {
+            return words[i].code;
+        }
+    }
+    return PROBLEM_NO_NAME;
+}
+
+static enum problem_code reply_code(const cJSON *reply)
+{
+    static const struct {
+        const char *status;
+        enum problem_code code;
+    } codes[] = {
+        {"TROUPE_E_TYPE", PROBLEM_BAD_JSON},
+        {"TROUPE_E_NOPROC", PROBLEM_NO_ACTOR},
+        {"TROUPE_E_TIMEOUT", PROBLEM_TIMEOUT},
+        {"TROUPE_E_EXISTS", PROBLEM_NAME_HELD},
+        {"TROUPE_E_EXITED", PROBLEM_FAILED},
+        {"TROUPE_E_FAILED", PROBLEM_FAILED},
+        {"TROUPE_E_NO_REPLY", PROBLEM_FAILED},
+        {"TROUPE_E_BUSY", PROBLEM_BUSY},
+        {"TROUPE_E_NOCONNECTION", PROBLEM_UNREACHABLE},
+        {"TROUPE_E_REGISTRY", PROBLEM_NO_POSTGRES},
+        {"TROUPE_E_DENIED", PROBLEM_PERMISSION},
+        {"TROUPE_E_FENCED", PROBLEM_FENCED},
+        {"TROUPE_E_AUTH", PROBLEM_AUTH},
+    };
+    const char *status = field(reply, "status");
+
+    if (strcmp(status, "TROUPE_E_NOT_FOUND") == 0) {
+        return not_found_code(reply);
+    }
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strcmp(status, codes[i].status) == 0) {
+            return codes[i].code;
+        }
+    }
+    return PROBLEM_REFUSED;
+}
+
+static const char *default_hint(enum problem_code code)
+{
+    switch ((int)code) {
+    case PROBLEM_NO_NAME:
+        return "troupe name list  shows the names there are";
+    case PROBLEM_NO_BEHAVIOR:
+    case PROBLEM_NO_TYPE:
+        return "is the module that defines it loaded on that node?";
+    case PROBLEM_NO_NODE:
+        return "troupe node list  shows the nodes there are";
+    case PROBLEM_TIMEOUT:
+        return "--timeout gives it longer";
+    default:
+        return "";
+    }
+}
+
+int target_ask(struct cli *cli, struct target *target, const struct cJSON *request,
+               struct cJSON **reply)
+{
+    cJSON *answer = NULL;
+    int status = target_request(cli, target, request, &answer);
+
+    if (status != 0) {
+        return status;
+    }
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(answer, "ok"))) {
+        const enum problem_code code = reply_code(answer);
+        const char *hint = field(answer, "hint");
+
+        status = problem_set(&cli->problem, code, "%s",
+                             field(answer, "error")[0] != '\0' ? field(answer, "error")
+                                                               : problem_meaning(code));
+        problem_detail(&cli->problem, "%s", field(answer, "detail"));
+        problem_hint(&cli->problem, "%s", hint[0] != '\0' ? hint : default_hint(code));
+        cJSON_Delete(answer);
+        return status;
+    }
+    *reply = answer;
+    return 0;
+}

@@ -1,0 +1,80 @@
+/* trouped - one Troupe node as a program. See trouped --help and docs/cli.md. */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/run.h"
+#include "daemon/settings.h"
+
+static int fail(const struct problem *problem)
+{
+    problem_print(stderr, "trouped", problem);
+    return problem_exit_status(problem->code);
+}
+
+static int run_with(const struct settings *settings, int argc, char **argv)
+{
+    struct problem problem;
+    struct options options;
+    struct log log;
+    int status = options_build(settings, &options, &problem);
+
+    if (status != 0) {
+        return fail(&problem);
+    }
+    if (settings->action == ACTION_CHECK) {
+        (void)printf("trouped: the settings are good\n");
+    } else {
+        log_init(&log, STDERR_FILENO, options.log_format, options.name, options.log_level);
+        status = run(&(struct run_input){settings, &options, &log, argc, argv});
+    }
+    options_fini(&options);
+    return status;
+}
+
+/* A peer, or a reader of our log, that goes away must not end the node; and SIGHUP means "read the
+ * settings again", also before there is somebody to do it. */
+static void ignore_signals(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t hangup;
+
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigemptyset(&hangup);
+    (void)sigaddset(&hangup, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct settings settings;
+    struct problem problem;
+    int status = 0;
+
+    ignore_signals();
+    settings_init(&settings);
+    status = settings_load(&settings, argc, argv, &problem);
+    if (status != 0) {
+        settings_fini(&settings);
+        return fail(&problem);
+    }
+    switch (settings.action) {
+    case ACTION_HELP:
+        settings_help(stdout);
+        break;
+    case ACTION_VERSION:
+        (void)printf("trouped %s\n", TROUPE_VERSION);
+        break;
+    case ACTION_PRINT:
+        settings_print(&settings, stdout);
+        break;
+    case ACTION_CHECK:
+    case ACTION_RUN:
+        status = run_with(&settings, argc, argv);
+        break;
+    }
+    settings_fini(&settings);
+    return status;
+}

@@ -1,0 +1,268 @@
+#include "daemon/options.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/module_check.h"
+#include "daemon/units.h"
+#include "troupe/actor.h"
+
+#define WORKERS_MAX 1024u
+#define LEASE_TTL_MS_MIN 500u
+#define TIME_MS_MAX (3600u * 1000u)
+
+struct builder {
+    const struct settings *settings;
+    struct options *options;
+    struct problem *problem;
+};
+
+static const char *get(const struct builder *builder, enum setting_id id)
+{
+    return settings_get(builder->settings, id);
+}
+
+static const char *get_or_null(const struct builder *builder, enum setting_id id)
+{
+    const char *value = get(builder, id);
+
+    return value[0] == '\0' ? NULL : value;
+}
+
+static int wrong_value(const struct settings *settings, enum setting_id id, const char *expected,
+                       struct problem *problem)
+{
+    const int status = problem_set(problem, PROBLEM_CONFIG, "%s: %s = \"%.200s\" is not valid",
+                                   settings_origin(settings, id), setting_spec(id)->key,
+                                   settings_get(settings, id));
+
+    problem_detail(problem, "expected %s", expected);
+    return status;
+}
+
+static int wrong(const struct builder *builder, enum setting_id id, const char *expected)
+{
+    return wrong_value(builder->settings, id, expected, builder->problem);
+}
+
+static bool is_node_name(const char *name)
+{
+    const size_t size = strlen(name);
+
+    for (size_t i = 0; i < size; i++) {
+        if (!isalnum((unsigned char)name[i]) && strchr("_.-", name[i]) == NULL) {
+            return false;
+        }
+    }
+    return size >= 1 && size <= 63;
+}
+
+/* The name given, or the host's name up to its first dot. */
+static int build_name(const struct builder *builder)
+{
+    const char *given = get(builder, SETTING_NAME);
+    char host[64] = "";
+
+    if (given[0] == '\0') {
+        if (gethostname(host, sizeof(host) - 1) != 0) {
+            host[0] = '\0';
+        }
+        host[strcspn(host, ".")] = '\0';
+        given = host;
+    }
+    if (!is_node_name(given)) {
+        return wrong(builder, SETTING_NAME, "1 to 63 of A-Z a-z 0-9 _ . -");
+    }
+    (void)snprintf(builder->options->name, sizeof(builder->options->name), "%s", given);
+    return 0;
+}
+
+static bool is_loopback(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           strncmp(host, "127.", 4) == 0;
+}
+
+static int build_address(const struct builder *builder)
+{
+    struct options *options = builder->options;
+
+    if (!unit_address(get(builder, SETTING_LISTEN), options->listen_host,
+                      sizeof(options->listen_host), &options->listen_port)) {
+        return wrong(builder, SETTING_LISTEN, "HOST:PORT or [IPV6]:PORT");
+    }
+    options->advertise = get_or_null(builder, SETTING_ADVERTISE);
+    return 0;
+}
+
+static int build_secret(const struct builder *builder)
+{
+    const char *path = get(builder, SETTING_SECRET_FILE);
+
+    if (path[0] != '\0') {
+        return secret_read(path, &builder->options->secret, builder->problem);
+    }
+    if (!is_loopback(builder->options->listen_host)) {
+        const int status =
+            wrong(builder, SETTING_LISTEN, "a loopback address, as there is no secret_file");
+
+        problem_hint(builder->problem, "set secret_file: without a secret nodes trust anybody");
+        return status;
+    }
+    return 0;
+}
+
+struct time_setting {
+    enum setting_id id;
+    uint32_t min_ms;
+    const char *expected;
+    uint32_t *out;
+};
+
+static int build_times(const struct builder *builder)
+{
+    struct options *options = builder->options;
+    const struct time_setting times[] = {
+        {SETTING_LEASE_TTL, LEASE_TTL_MS_MIN, "a time from 500ms to 1h", &options->lease_ttl_ms},
+        {SETTING_HEARTBEAT, 10, "a time from 10ms to 1h", &options->heartbeat_ms},
+        {SETTING_SILENCE, 100, "a time from 100ms to 1h", &options->silence_ms},
+        {SETTING_RESUME_WINDOW, 0, "a time up to 1h", &options->resume_window_ms},
+        {SETTING_STOP_TIMEOUT, 0, "a time up to 1h", &options->stop_timeout_ms},
+    };
+
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        if (!unit_milliseconds(get(builder, times[i].id), times[i].out) ||
+            *times[i].out < times[i].min_ms || *times[i].out > TIME_MS_MAX) {
+            return wrong(builder, times[i].id, times[i].expected);
+        }
+    }
+    if (options->silence_ms <= options->heartbeat_ms) {
+        return wrong(builder, SETTING_SILENCE, "more than heartbeat");
+    }
+    return 0;
+}
+
+int options_log_level(const struct settings *settings, int32_t *level, struct problem *problem)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+
+    for (int32_t i = 0; i < 4; i++) {
+        if (strcmp(settings_get(settings, SETTING_LOG_LEVEL), names[i]) == 0) {
+            *level = TROUPE_LOG_DEBUG + i;
+            return 0;
+        }
+    }
+    return wrong_value(settings, SETTING_LOG_LEVEL, "debug, info, warning or error", problem);
+}
+
+static int build_log(const struct builder *builder)
+{
+    struct options *options = builder->options;
+    const char *format = get(builder, SETTING_LOG_FORMAT);
+
+    if (strcmp(format, "auto") == 0) {
+        options->log_format = isatty(STDERR_FILENO) ? LOG_FORMAT_LOGFMT : LOG_FORMAT_JSON;
+    } else if (strcmp(format, "json") == 0) {
+        options->log_format = LOG_FORMAT_JSON;
+    } else if (strcmp(format, "logfmt") == 0) {
+        options->log_format = LOG_FORMAT_LOGFMT;
+    } else {
+        return wrong(builder, SETTING_LOG_FORMAT, "auto, logfmt or json");
+    }
+    return options_log_level(builder->settings, &options->log_level, builder->problem);
+}
+
+static int build_admin(const struct builder *builder)
+{
+    const char *path = get(builder, SETTING_ADMIN_SOCKET);
+    const char *mode = get(builder, SETTING_ADMIN_MODE);
+
+    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+        return wrong(builder, SETTING_ADMIN_SOCKET, "a path of at most 107 bytes");
+    }
+    if (strcmp(mode, "0660") != 0 && strcmp(mode, "0600") != 0) {
+        return wrong(builder, SETTING_ADMIN_MODE, "0600 or 0660");
+    }
+    builder->options->admin_mode = strcmp(mode, "0660") == 0 ? 0660 : 0600;
+    builder->options->admin_socket = get_or_null(builder, SETTING_ADMIN_SOCKET);
+    return 0;
+}
+
+static int build_choices(const struct builder *builder)
+{
+    struct options *options = builder->options;
+    const char *fenced = get(builder, SETTING_ON_FENCED);
+
+    if (strcmp(fenced, "rejoin") != 0 && strcmp(fenced, "exit") != 0) {
+        return wrong(builder, SETTING_ON_FENCED, "rejoin or exit");
+    }
+    options->exit_when_fenced = strcmp(fenced, "exit") == 0;
+    if (!unit_bool(get(builder, SETTING_ALLOW_UNSAFE_FSYNC), &options->allow_unsafe_fsync)) {
+        return wrong(builder, SETTING_ALLOW_UNSAFE_FSYNC, "on or off");
+    }
+    if (!unit_count(get(builder, SETTING_WORKERS), WORKERS_MAX, &options->workers)) {
+        return wrong(builder, SETTING_WORKERS, "a count from 0 to 1024");
+    }
+    options->db = get(builder, SETTING_DB);
+    options->roles = get_or_null(builder, SETTING_ROLES);
+    options->pid_file = get_or_null(builder, SETTING_PID_FILE);
+    options->ready_file = get_or_null(builder, SETTING_READY_FILE);
+    return 0;
+}
+
+static int build_modules(const struct builder *builder)
+{
+    const struct setting *setting = &builder->settings->all[SETTING_MODULE];
+    struct options *options = builder->options;
+
+    if (setting->values_count == 0) {
+        return 0;
+    }
+    options->modules = calloc(setting->values_count, sizeof(*options->modules));
+    if (options->modules == NULL) {
+        return problem_set(builder->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < setting->values_count; i++) {
+        const int status = module_check(setting->values[i], get(builder, SETTING_MODULE_DIR),
+                                        &options->modules[i], builder->problem);
+
+        if (status != 0) {
+            return status;
+        }
+        options->modules_count++;
+    }
+    return 0;
+}
+
+int options_build(const struct settings *settings, struct options *options, struct problem *problem)
+{
+    static int (*const steps[])(const struct builder *) = {
+        build_name,  build_address, build_times,  build_log,
+        build_admin, build_choices, build_secret, build_modules};
+    const struct builder builder = {settings, options, problem};
+
+    memset(options, 0, sizeof(*options));
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        const int status = steps[i](&builder);
+
+        if (status != 0) {
+            options_fini(options);
+            return status;
+        }
+    }
+    return 0;
+}
+
+void options_fini(struct options *options)
+{
+    for (size_t i = 0; i < options->modules_count; i++) {
+        free(options->modules[i]);
+    }
+    free(options->modules);
+    options->modules = NULL;
+    options->modules_count = 0;
+    secret_wipe(&options->secret);
+}

@@ -1,0 +1,51 @@
+/* daemon/options.h - the settings of trouped, checked and in their own types.
+ *
+ * Threads: one. Memory: texts are lent by the settings they were built from.
+ */
+#ifndef DAEMON_OPTIONS_H
+#define DAEMON_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/log.h"
+#include "daemon/secret.h"
+#include "daemon/settings.h"
+
+struct options {
+    char name[64];
+    char listen_host[256];
+    uint16_t listen_port;
+    const char *advertise; /* NULL: listen_host */
+    const char *db;
+    const char *roles;        /* NULL: none */
+    const char *admin_socket; /* NULL: none */
+    mode_t admin_mode;
+    const char *pid_file;   /* NULL: none */
+    const char *ready_file; /* NULL: none */
+    uint32_t workers;
+    uint32_t lease_ttl_ms;
+    uint32_t heartbeat_ms;
+    uint32_t silence_ms;
+    uint32_t resume_window_ms;
+    uint32_t stop_timeout_ms;
+    bool exit_when_fenced;
+    bool allow_unsafe_fsync;
+    int32_t log_level;
+    enum log_format log_format;
+    struct secret secret; /* size 0: none, then listen has to be loopback */
+    char **modules;       /* owned: absolute paths that passed module_check */
+    size_t modules_count;
+};
+
+/* Builds options from settings, reading the secret and checking modules. Answers 0 or an exit
+ * status; the problem names where the wrong value came from. To be ended by options_fini. */
+int options_build(const struct settings *settings, struct options *options,
+                  struct problem *problem);
+void options_fini(struct options *options);
+
+/* Only what SIGHUP can change: the log level. */
+int options_log_level(const struct settings *settings, int32_t *level, struct problem *problem);
+
+#endif

@@ -1,0 +1,380 @@
+#include "daemon/run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "daemon/admin_server.h"
+#include "daemon/state_files.h"
+#include "troupe/node.h"
+
+struct daemon {
+    const struct run_input *input;
+    const struct options *options;
+    struct log *log;
+    troupe_node *node;
+    int signals; /* a signalfd; -1 before start */
+    int fenced;  /* an eventfd, written by the node's thread */
+    struct admin_server admin;
+    int exit_status;
+};
+
+/* ---- starting ---- */
+
+static enum problem_code schema_code(const char *text)
+{
+    if (strstr(text, "newer") != NULL) {
+        return PROBLEM_SCHEMA_NEW;
+    }
+    return strstr(text, "older") != NULL ? PROBLEM_SCHEMA_OLD : PROBLEM_NO_SCHEMA;
+}
+
+static enum problem_code start_code(troupe_status status, const char *text)
+{
+    static const struct {
+        troupe_status status;
+        enum problem_code code;
+    } codes[] = {
+        {TROUPE_E_REGISTRY, PROBLEM_NO_POSTGRES}, {TROUPE_E_TIMEOUT, PROBLEM_NO_POSTGRES},
+        {TROUPE_E_AUTH, PROBLEM_PASSWORD},        {TROUPE_E_DENIED, PROBLEM_PERMISSION},
+        {TROUPE_E_EXISTS, PROBLEM_NAME_TAKEN},    {TROUPE_E_SYSTEM, PROBLEM_ADDRESS},
+        {TROUPE_E_INVALID, PROBLEM_CONFIG},       {TROUPE_E_MODULE, PROBLEM_MODULE},
+        {TROUPE_E_NO_MEMORY, PROBLEM_MEMORY},     {TROUPE_E_FENCED, PROBLEM_FENCED},
+    };
+
+    if (status == TROUPE_E_SCHEMA) {
+        return schema_code(text);
+    }
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (codes[i].status == status) {
+            return codes[i].code;
+        }
+    }
+    return PROBLEM_SYSTEM;
+}
+
+static void start_hint(struct problem *problem)
+{
+    switch (problem->code) {
+    case PROBLEM_NO_POSTGRES:
+        problem_hint(problem, "is PostgreSQL running, and are --db or PGHOST, PGPORT right?");
+        break;
+    case PROBLEM_NO_SCHEMA:
+    case PROBLEM_SCHEMA_OLD:
+        problem_hint(problem, "troupe db migrate  brings the database up to this version");
+        break;
+    case PROBLEM_SCHEMA_NEW:
+        problem_hint(problem, "install the newer Troupe that migrated this database");
+        break;
+    case PROBLEM_NAME_TAKEN:
+        problem_hint(problem, "give this node another --name, or stop the other one");
+        break;
+    default:
+        break;
+    }
+}
+
+static int start_problem(struct daemon *daemon, troupe_status status, const char *what,
+                         const char *error)
+{
+    struct problem problem;
+    int result = problem_set(&problem, start_code(status, error), "%s: %s", what,
+                             troupe_status_text(status));
+
+    problem_detail(&problem, "%s", error);
+    start_hint(&problem);
+    log_problem(daemon->log, &problem);
+    return result;
+}
+
+static void on_fenced(void *context)
+{
+    const struct daemon *daemon = context;
+    const uint64_t one = 1;
+
+    while (write(daemon->fenced, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
+}
+
+static void fill_config(struct daemon *daemon, troupe_config *config)
+{
+    const struct options *options = daemon->options;
+
+    troupe_config_init(config);
+    config->name = options->name;
+    config->workers = options->workers;
+    config->listen_host = options->listen_host;
+    config->listen_port = options->listen_port;
+    config->advertise_host = options->advertise;
+    config->secret = (troupe_bytes){options->secret.bytes, options->secret.size};
+    config->roles = options->roles;
+    config->lease_ttl_ms = options->lease_ttl_ms;
+    config->heartbeat_ms = options->heartbeat_ms;
+    config->silence_ms = options->silence_ms;
+    config->resume_window_ms = options->resume_window_ms;
+    config->exit_when_fenced = options->exit_when_fenced;
+    config->allow_unsafe_fsync = options->allow_unsafe_fsync;
+    config->log = log_write;
+    config->log_context = daemon->log;
+    config->on_fenced = on_fenced;
+    config->on_fenced_context = daemon;
+}
+
+static int start_node(struct daemon *daemon)
+{
+    troupe_config config;
+    char error[512] = "";
+    troupe_status status = TROUPE_OK;
+
+    fill_config(daemon, &config);
+    status = troupe_registry_postgres(daemon->options->db, &config.registry, error, sizeof(error));
+    if (status == TROUPE_OK) {
+        status = troupe_node_start(&config, &daemon->node, error, sizeof(error));
+    }
+    return status == TROUPE_OK ? 0 : start_problem(daemon, status, "the node cannot start", error);
+}
+
+static int load_modules(struct daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->options->modules_count; i++) {
+        const char *path = daemon->options->modules[i];
+        char error[512] = "";
+        troupe_status status = troupe_node_load_module(daemon->node, path, error, sizeof(error));
+
+        if (status != TROUPE_OK) {
+            return start_problem(daemon, TROUPE_E_MODULE, path, error);
+        }
+        log_printf(daemon->log, TROUPE_LOG_INFO, "loaded module %s", path);
+    }
+    return 0;
+}
+
+static bool handle_request(void *context, const char *request, char **reply)
+{
+    struct daemon *daemon = context;
+    troupe_status status = troupe_node_admin(daemon->node, request, ADMIN_REQUEST_MS, reply);
+
+    return status == TROUPE_OK;
+}
+
+static int start_admin(struct daemon *daemon)
+{
+    const struct admin_handler handler = {daemon, handle_request, troupe_json_free};
+    struct problem problem;
+    int status = 0;
+
+    daemon->admin.listener = -1;
+    daemon->admin.ended_read = -1;
+    if (daemon->options->admin_socket == NULL) {
+        return 0;
+    }
+    status = admin_server_start(&daemon->admin, daemon->options->admin_socket,
+                                daemon->options->admin_mode, &handler, daemon->log, &problem);
+    if (status != 0) {
+        log_problem(daemon->log, &problem);
+    }
+    return status;
+}
+
+static int announce(struct daemon *daemon)
+{
+    const struct options *options = daemon->options;
+    troupe_node_info info = {.struct_size = sizeof(info)};
+    struct ready_facts facts = {.name = options->name, .admin_socket = options->admin_socket};
+    struct problem problem;
+    int status = 0;
+
+    troupe_node_get_info(daemon->node, &info);
+    facts.node_id = info.node_id;
+    facts.host = options->advertise != NULL ? options->advertise : options->listen_host;
+    facts.port = info.port;
+    if (options->pid_file != NULL) {
+        status = state_write_pid(options->pid_file, &problem);
+    }
+    if (status == 0 && options->ready_file != NULL) {
+        status = state_write_ready(options->ready_file, &facts, &problem);
+    }
+    if (status != 0) {
+        log_problem(daemon->log, &problem);
+        return status;
+    }
+    log_printf(daemon->log, TROUPE_LOG_INFO,
+               "ready: node %" PRIu64 " at %s:%u, admin socket %s, version %s", info.node_id,
+               facts.host, (unsigned)facts.port,
+               facts.admin_socket != NULL ? facts.admin_socket : "none", TROUPE_VERSION);
+    return 0;
+}
+
+/* From here on signals are read from a descriptor. Before, they end the process as usual: a node
+ * that is killed while it starts is found dead like any other. */
+static int take_signals(struct daemon *daemon)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+    daemon->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    daemon->fenced = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (daemon->signals < 0 || daemon->fenced < 0) {
+        struct problem problem;
+        const int status =
+            problem_set(&problem, PROBLEM_SYSTEM, "no descriptors left: %s", strerror(errno));
+
+        log_problem(daemon->log, &problem);
+        return status;
+    }
+    return 0;
+}
+
+/* ---- serving ---- */
+
+/* Says which settings differ from those the node runs with and cannot be changed in flight. */
+static void log_changes(const struct daemon *daemon, const struct settings *fresh)
+{
+    for (int id = 0; id < SETTING_COUNT; id++) {
+        if (id == SETTING_LOG_LEVEL ||
+            strcmp(settings_get(daemon->input->settings, (enum setting_id)id),
+                   settings_get(fresh, (enum setting_id)id)) == 0) {
+            continue;
+        }
+        log_printf(
+            daemon->log, TROUPE_LOG_WARNING, "%s has changed (%s): effective after a restart",
+            setting_spec((enum setting_id)id)->key, settings_origin(fresh, (enum setting_id)id));
+    }
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct settings fresh;
+    struct problem problem;
+    int32_t level = TROUPE_LOG_INFO;
+    int status = 0;
+
+    settings_init(&fresh);
+    status = settings_load(&fresh, daemon->input->argc, daemon->input->argv, &problem);
+    if (status == 0) {
+        status = options_log_level(&fresh, &level, &problem);
+    }
+    if (status != 0) {
+        log_problem(daemon->log, &problem);
+    } else {
+        log_set_level(daemon->log, level);
+        log_printf(daemon->log, TROUPE_LOG_INFO, "settings read again");
+        log_changes(daemon, &fresh);
+    }
+    settings_fini(&fresh);
+}
+
+/* Answers whether to go on. */
+static bool on_signal(struct daemon *daemon)
+{
+    struct signalfd_siginfo info;
+
+    if (read(daemon->signals, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
+        return true;
+    }
+    if (info.ssi_signo == SIGHUP) {
+        reload(daemon);
+        return true;
+    }
+    log_printf(daemon->log, TROUPE_LOG_INFO, "%s: stopping, at most %" PRIu32 " ms",
+               info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM", daemon->options->stop_timeout_ms);
+    return false;
+}
+
+static void serve(struct daemon *daemon)
+{
+    struct pollfd entries[] = {{.fd = daemon->signals, .events = POLLIN},
+                               {.fd = daemon->fenced, .events = POLLIN},
+                               {.fd = daemon->admin.listener, .events = POLLIN},
+                               {.fd = daemon->admin.ended_read, .events = POLLIN}};
+
+    for (;;) {
+        if (poll(entries, sizeof(entries) / sizeof(entries[0]), -1) < 0) {
+            continue; /* interrupted */
+        }
+        if (entries[1].revents != 0) {
+            log_printf(daemon->log, TROUPE_LOG_ERROR, "fenced: the others declared this node dead");
+            daemon->exit_status = EX_TROUPE_FENCED;
+            return;
+        }
+        if (entries[0].revents != 0 && !on_signal(daemon)) {
+            return;
+        }
+        if (entries[3].revents != 0) {
+            admin_server_reap(&daemon->admin);
+        }
+        if (entries[2].revents != 0) {
+            admin_server_accept(&daemon->admin);
+        }
+    }
+}
+
+/* ---- stopping ---- */
+
+/* A second SIGTERM or SIGINT ends the process where it stands. */
+static void release_signals(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void stop(struct daemon *daemon)
+{
+    const uint32_t timeout_ms = daemon->options->stop_timeout_ms;
+
+    release_signals();
+    state_remove(daemon->options->ready_file);
+    if (!admin_server_stop(&daemon->admin, (int)timeout_ms)) {
+        /* Threads still use the node: it cannot be released. The process ends, which the others
+         * see at once. */
+        log_printf(daemon->log, TROUPE_LOG_WARNING, "requests still run; ending without them");
+        state_remove(daemon->options->pid_file);
+        _exit(daemon->exit_status != 0 ? daemon->exit_status : EX_TEMPFAIL);
+    }
+    troupe_node_stop(daemon->node, timeout_ms);
+    daemon->node = NULL;
+    state_remove(daemon->options->pid_file);
+    log_printf(daemon->log, TROUPE_LOG_INFO, "stopped");
+}
+
+int run(const struct run_input *input)
+{
+    struct daemon daemon = {
+        .input = input, .options = input->options, .log = input->log, .signals = -1, .fenced = -1};
+
+    daemon.admin.listener = -1;
+    daemon.exit_status = start_node(&daemon);
+    if (daemon.exit_status != 0) {
+        return daemon.exit_status;
+    }
+    daemon.exit_status = take_signals(&daemon);
+    if (daemon.exit_status == 0) {
+        daemon.exit_status = load_modules(&daemon);
+    }
+    if (daemon.exit_status == 0) {
+        daemon.exit_status = start_admin(&daemon);
+    }
+    if (daemon.exit_status == 0) {
+        daemon.exit_status = announce(&daemon);
+    }
+    if (daemon.exit_status == 0) {
+        serve(&daemon);
+    }
+    stop(&daemon);
+    (void)close(daemon.signals);
+    (void)close(daemon.fenced);
+    return daemon.exit_status;
+}

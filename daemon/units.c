@@ -1,0 +1,100 @@
+#include "daemon/units.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* Reads the digits at the front; *rest is what follows them. */
+static bool read_digits(const char *text, uint64_t *number, const char **rest)
+{
+    char *end = NULL;
+
+    if (!isdigit((unsigned char)text[0])) {
+        return false;
+    }
+    errno = 0;
+    *number = strtoull(text, &end, 10);
+    *rest = end;
+    return errno == 0;
+}
+
+bool unit_milliseconds(const char *text, uint32_t *milliseconds)
+{
+    static const struct {
+        const char *name;
+        uint64_t factor;
+    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
+    uint64_t number = 0;
+    const char *unit = NULL;
+
+    if (!read_digits(text, &number, &unit)) {
+        return false;
+    }
+    unit += *unit == ' ' ? 1 : 0;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(unit, units[i].name) == 0) {
+            if (number > UINT32_MAX / units[i].factor) {
+                return false;
+            }
+            *milliseconds = (uint32_t)(number * units[i].factor);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool unit_count(const char *text, uint32_t max, uint32_t *count)
+{
+    uint64_t number = 0;
+    const char *rest = NULL;
+
+    if (!read_digits(text, &number, &rest) || *rest != '\0' || number > max) {
+        return false;
+    }
+    *count = (uint32_t)number;
+    return true;
+}
+
+bool unit_bool(const char *text, bool *value)
+{
+    static const char *const words[][2] = {
+        {"off", "on"}, {"false", "true"}, {"no", "yes"}, {"0", "1"}};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcasecmp(text, words[i][0]) == 0 || strcasecmp(text, words[i][1]) == 0) {
+            *value = strcasecmp(text, words[i][1]) == 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool unit_address(const char *text, char *host, size_t host_size, uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    const char *begin = text;
+    const char *end = colon;
+    uint32_t number = 0;
+
+    if (colon == NULL || !unit_count(colon + 1, UINT16_MAX, &number)) {
+        return false;
+    }
+    if (text[0] == '[') {
+        if (end == text || end[-1] != ']') {
+            return false;
+        }
+        begin++;
+        end--;
+    } else if (memchr(text, ':', (size_t)(colon - text)) != NULL) {
+        return false;
+    }
+    if (end <= begin || (size_t)(end - begin) >= host_size) {
+        return false;
+    }
+    memcpy(host, begin, (size_t)(end - begin));
+    host[end - begin] = '\0';
+    *port = (uint16_t)number;
+    return true;
+}
