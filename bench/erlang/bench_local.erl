@@ -1,7 +1,8 @@
 %% The benchmarks of one node. erl ... -s bench_local main -extra NAME COUNT
 %%
 %% Each does the same work as its namesake in bench/troupe: the same messages, the same counts, a warm-up of a tenth
-%% of the size in the same process, and a check that nothing is missing.
+%% of the size in the same process, and a check that nothing is missing. Helpers are linked to the main process, so that a
+%% wrong count in one of them ends the program.
 -module(bench_local).
 -export([main/0]).
 -import(bench_support, [timed/1, rate/4, per_item/3, figure/3, cpu/0, usage/1, expect/3, rss/0, wait_all/1]).
@@ -36,9 +37,9 @@ bench("call-bare") -> fun call_bare/1.
 %% Two processes; one hop is one message. Count is the number of round trips.
 pingpong(Count) ->
     Main = self(),
-    Pong = spawn(fun() -> pong(0) end),
+    Pong = spawn_link(fun() -> pong(0) end),
     Ns = timed(fun() ->
-        spawn(fun() -> ping(Pong, Count), Main ! pings_done end),
+        spawn_link(fun() -> ping(Pong, Count), Main ! pings_done end),
         receive pings_done -> ok end
     end),
     Pong ! {stop, self()},
@@ -59,9 +60,9 @@ pong(Seen) ->
 %% One process sends Count numbered messages to another, which checks the numbers.
 counting(Count) ->
     Main = self(),
-    Counter = spawn(fun() -> count_in_order(1, Count, Main) end),
+    Counter = spawn_link(fun() -> count_in_order(1, Count, Main) end),
     Ns = timed(fun() ->
-        spawn(fun() -> send_numbers(Counter, 1, Count) end),
+        spawn_link(fun() -> send_numbers(Counter, 1, Count) end),
         receive {counted, Seen} -> expect(counted, Count, Seen) end
     end),
     fun() -> rate("counting", Count, Ns, "msgs/s") end.
@@ -79,9 +80,9 @@ many_to_one(Total) ->
     Main = self(),
     Each = max(1, Total div ?SENDERS),
     Count = Each * ?SENDERS,
-    Sink = spawn_opt(fun() -> Main ! {sum, sum(Count, 0)} end, [{message_queue_data, off_heap}]),
+    Sink = spawn_opt(fun() -> Main ! {sum, sum(Count, 0)} end, [link, {message_queue_data, off_heap}]),
     Ns = timed(fun() ->
-        [spawn(fun() -> send_numbers(Sink, 1, Each) end) || _ <- lists:seq(1, ?SENDERS)],
+        [spawn_link(fun() -> send_numbers(Sink, 1, Each) end) || _ <- lists:seq(1, ?SENDERS)],
         receive {sum, Sum} -> expect(sum, ?SENDERS * Each * (Each + 1) div 2, Sum) end
     end),
     fun() -> rate("many-to-one", Count, Ns, "msgs/s") end.
@@ -94,7 +95,7 @@ create(Count) ->
     Main = self(),
     Done = atomics:new(1, []),
     Ns = timed(fun() ->
-        spawn(fun() -> create_loop(Count, Count, Done, Main) end),
+        spawn_link(fun() -> create_loop(Count, Count, Done, Main) end),
         receive all_done -> ok end
     end),
     expect(ended, Count, atomics:get(Done, 1)),
@@ -119,7 +120,7 @@ idle(Count) ->
     Processes = erlang:system_info(process_count),
     Done = atomics:new(1, []),
     Ns = timed(fun() ->
-        spawn(fun() -> idle_loop(Count, Count, Done, Main) end),
+        spawn_link(fun() -> idle_loop(Count, Count, Done, Main) end),
         receive all_done -> ok end
     end),
     wait_until(fun() -> erlang:system_info(process_count) =:= Processes + Count end, 10000),
@@ -147,10 +148,10 @@ wait_until(Condition, Left) ->
 
 %% Calls one after the other, with all that the library does about the death of the callee.
 call(Count) ->
-    {ok, Server} = gen_server:start(?MODULE, [], []),
+    {ok, Server} = gen_server:start_link(?MODULE, [], []),
     Main = self(),
     Ns = timed(fun() ->
-        spawn(fun() -> call_loop(Server, 1, Count), Main ! calls_done end),
+        spawn_link(fun() -> call_loop(Server, 1, Count), Main ! calls_done end),
         receive calls_done -> ok end
     end),
     expect(calls, Count, gen_server:call(Server, handled)),
@@ -170,9 +171,9 @@ handle_cast(_Message, Handled) -> {noreply, Handled}.
 %% The same by two plain messages and a unique reference.
 call_bare(Count) ->
     Main = self(),
-    Server = spawn(fun() -> bare_server(0) end),
+    Server = spawn_link(fun() -> bare_server(0) end),
     Ns = timed(fun() ->
-        spawn(fun() -> bare_loop(Server, 1, Count), Main ! calls_done end),
+        spawn_link(fun() -> bare_loop(Server, 1, Count), Main ! calls_done end),
         receive calls_done -> ok end
     end),
     Server ! {stop, self()},

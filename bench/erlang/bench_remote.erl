@@ -40,10 +40,10 @@ bench("oneway", Server, [Size]) -> fun(Count) -> oneway(Server, Count, list_to_i
 bench("request-reply", Server, []) -> fun(Count) -> request_reply(Server, Count) end;
 bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end.
 
-%% The pid behind a registered name of the other node.
+%% The pid behind a registered name of the other node; linked, so that its failure is ours.
 remote_pid(Server, Name) ->
     {Name, Server} ! {who, self()},
-    receive {me, Pid} -> Pid end.
+    receive {me, Pid} -> link(Pid), Pid end.
 
 %% Count messages of Size bytes. The clock stops when the answer "all counted" is here.
 oneway(Server, Count, Size) ->

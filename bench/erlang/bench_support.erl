@@ -5,13 +5,14 @@
 -module(bench_support).
 -export([run/1, timed/1, rate/4, per_item/3, figure/3, usage/1, cpu/0, percentile/2, expect/3, rss/0, wait_all/1]).
 
-%% Runs Fun and ends the emulator: 0, or 5 when a benchmark found a wrong count or failed.
+%% Runs Fun in a process of its own and ends the emulator: 0, or 5 when a count was wrong, or a linked process failed.
+%% The process that calls this traps exits, since it starts the system.
 run(Fun) ->
-    try Fun() of
-        _ -> erlang:halt(0)
-    catch
-        Class:Reason:Stack ->
-            io:format(standard_error, "~p: ~p~n~p~n", [Class, Reason, Stack]),
+    {Pid, Ref} = spawn_monitor(Fun),
+    receive
+        {'DOWN', Ref, process, Pid, normal} -> erlang:halt(0);
+        {'DOWN', Ref, process, Pid, Reason} ->
+            io:format(standard_error, "~p~n", [Reason]),
             erlang:halt(5)
     end.
 
