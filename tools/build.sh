@@ -5,6 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# Called by make, it must not take part in that make's jobs: it has its own.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
 preset=${1:?usage: tools/build.sh PRESET [JOBS [TARGET...]]}
 jobs=${2:-$(nproc)}
 shift $(($# < 2 ? $# : 2))
@@ -16,7 +19,7 @@ trap 'rm -f "$log"' EXIT
 
 if ! cmake --preset "$preset" >"$log" 2>&1 ||
   ! cmake --build "build/$preset" --parallel "$jobs" "${targets[@]}" >"$log" 2>&1; then
-  cat "$log" >&2
+  grep -vE '^\[ *[0-9]+%\] |: (Entering|Leaving) directory' "$log" >&2
   echo "build: $preset failed ($(($(date +%s) - start)) s)" >&2
   exit 1
 fi

@@ -135,7 +135,6 @@ def full():
         Job("others", Ctest("release", OTHERS, seconds=1500), ("build.release",), cost=2),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), ("build.release",)),
-        Job("bench", Command(["bench/run"], 300, {"BENCH_SMOKE": "1", "BENCH_SYSTEMS": "troupe"}), ("build.release",), cost=2),
         Job("docs", Command(["tools/check_docs.py"]), ("build.release",)),
         Job("build.asan", Build("asan"), cost=2, build=True),
         Job("build.tsan", Build("tsan"), cost=2, build=True),

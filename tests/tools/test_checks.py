@@ -159,6 +159,25 @@ class Docs(Tree):
         self.refused("```c file=a.c\nint b;\n```\n", "not in a.c")
 
 
+class Commands(unittest.TestCase):
+    """What the commands of the README come to. Demo and tests themselves are run by suites of their own."""
+    MEANING = {
+        "make": ["tools/install_dependencies.sh run", "tools/build.sh release"],
+        "make demo": ["tools/install_dependencies.sh run", "tools/build.sh release", "examples/bank/demo.sh"],
+        "make test": ["tools/install_dependencies.sh test", "tests/run"],
+        "make bench": ["tools/install_dependencies.sh bench", "tools/build.sh release", "bench/run"],
+        "make install PREFIX=/p": ["tools/build.sh release", 'cmake --install build/release --prefix "/p"'],
+    }
+
+    def test_each_command_does_what_it_says_in_that_order(self):
+        for command, steps in self.MEANING.items():
+            words = command.split()
+            done = subprocess.run(words + ["-n"], cwd=TOP, capture_output=True, text=True, check=True)
+            places = [done.stdout.find(step) for step in steps]
+            self.assertEqual(places, sorted(places), f"{command}: {done.stdout}")
+            self.assertNotIn(-1, places, f"{command}: {done.stdout}")
+
+
 class Driver(unittest.TestCase):
     CMOCKA = "[ RUN      ] a\n[       OK ] a\n[ RUN      ] b\n[  FAILED  ] b\n[ RUN      ] c\n[  SKIPPED ] c\n[ RUN      ] d\n"
 
