@@ -20,7 +20,8 @@ troupe_pid bench_spawn(troupe_node *node, const troupe_behavior *behavior,
     return pid;
 }
 
-uint64_t bench_ask(troupe_node *node, troupe_pid to, const troupe_type *type, const void *message)
+tally bench_ask_tally(troupe_node *node, troupe_pid to, const troupe_type *type,
+                      const void *message)
 {
     troupe_result result = {0};
     const troupe_status status =
@@ -29,14 +30,26 @@ uint64_t bench_ask(troupe_node *node, troupe_pid to, const troupe_type *type, co
         (void)fprintf(stderr, "%s: %s\n", type->name, result.reason.text);
     }
     bench_must(status, type->name);
-    const number *answer = troupe_result_as(&result, &number_type);
-    if (answer == NULL) {
-        bench_must(TROUPE_E_TYPE, type->name);
-        return 0;
+    const tally *answer = troupe_result_as(&result, &tally_type);
+    bench_must(answer == NULL ? TROUPE_E_TYPE : TROUPE_OK, type->name);
+    tally copy = {0};
+    if (answer != NULL) {
+        copy = *answer;
     }
-    const uint64_t value = (uint64_t)answer->value;
     troupe_result_clear(&result);
-    return value;
+    return copy;
+}
+
+uint64_t bench_ask(troupe_node *node, troupe_pid to, const troupe_type *type, const void *message)
+{
+    return bench_ask_tally(node, to, type, message).count;
+}
+
+void bench_end(troupe_node *node, troupe_pid pid)
+{
+    int32_t kind = 0;
+    bench_must(troupe_node_exit(node, pid, TROUPE_REASON_SHUTDOWN, NULL), "exit");
+    bench_must(troupe_node_join(node, pid, BENCH_TIMEOUT_MS, &kind), "join");
 }
 
 void bench_wait_actors(troupe_node *node, uint64_t actors)

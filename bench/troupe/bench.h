@@ -19,8 +19,7 @@
 /* How long a benchmark may take before it counts as hung. */
 #define BENCH_TIMEOUT_MS 100000u
 
-/* A busy actor gives way after so many sends or spawns, by a message to itself. Erlang takes a
- * process off its scheduler after about as much. */
+/* An actor that starts others gives way after so many, by a message to itself. */
 #define BENCH_BATCH 1000u
 
 /* The message of nearly every benchmark: one number. */
@@ -29,17 +28,24 @@ typedef struct number {
 } number;
 TROUPE_TYPE(number, "bench.number", TROUPE_FIELD(number, value, 1));
 
-/* Whom to talk to and how often; answered with a number when it is done. */
+/* Whom to talk to and how often; answered with a tally when it is done. */
 typedef struct start {
     troupe_pid peer;
     uint64_t count;
 } start;
 TROUPE_TYPE(start, "bench.start", TROUPE_FIELD(start, peer, 1), TROUPE_FIELD(start, count, 2));
 
+/* What an actor answers when it is asked or has done its work: what it has handled. */
+typedef struct tally {
+    uint64_t count;
+    uint64_t bytes; /* of payloads */
+} tally;
+TROUPE_TYPE(tally, "bench.tally", TROUPE_FIELD(tally, count, 1), TROUPE_FIELD(tally, bytes, 2));
+
 /* Go on with the next batch: from an actor to itself. */
 TROUPE_TYPE_EMPTY(more, "bench.more");
 
-/* Asks how many messages an actor has handled; answered with a number. */
+/* Asks what an actor has handled; answered with a tally. */
 TROUPE_TYPE_EMPTY(get_count, "bench.get_count");
 
 /* Ends the program, with 5 and a line that says what, unless status is TROUPE_OK. */
@@ -49,8 +55,13 @@ void bench_must(troupe_status status, const char *what);
 troupe_pid bench_spawn(troupe_node *node, const troupe_behavior *behavior,
                        const troupe_spawn_options *options);
 
-/* Calls, blocks, and gives the number that came as the answer; or ends the program. */
+/* Calls, blocks, and gives the tally that came as the answer, or its count; or ends the program. */
+tally bench_ask_tally(troupe_node *node, troupe_pid to, const troupe_type *type,
+                      const void *message);
 uint64_t bench_ask(troupe_node *node, troupe_pid to, const troupe_type *type, const void *message);
+
+/* Asks an actor to end, and waits for it. */
+void bench_end(troupe_node *node, troupe_pid pid);
 
 /* Waits until so many actors are alive on the node; ends the program after 20 s. */
 void bench_wait_actors(troupe_node *node, uint64_t actors);

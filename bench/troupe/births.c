@@ -16,7 +16,7 @@ static int child_handled(troupe_self *self, const number *n)
     if (done != births.count) {
         return TROUPE_OK;
     }
-    return troupe_reply_to(self, &births.waiting, &number_type, &(number){.value = (int64_t)done});
+    return troupe_reply_to(self, &births.waiting, &tally_type, &(tally){.count = done});
 }
 
 static int mortal_on_number(troupe_self *self, void *state, const void *message)

@@ -28,7 +28,7 @@ static int caller_next(troupe_self *self, caller *c)
     if (c->next <= c->last) {
         return troupe_call(self, c->server, &number_type, &n, 0, caller_then, 0);
     }
-    const troupe_status status = troupe_reply_to(self, &c->waiting, &number_type, &n);
+    const troupe_status status = troupe_reply_to(self, &c->waiting, &tally_type, &(tally){0});
     return status == TROUPE_OK ? TROUPE_STOP : (int)status;
 }
 
@@ -51,14 +51,14 @@ static const troupe_behavior caller_behavior = {.name = "bench.caller",
 
 static int server_on_number(troupe_self *self, void *state, const void *message)
 {
-    (*(int64_t *)state)++;
+    (*(uint64_t *)state)++;
     return troupe_reply(self, &number_type, message);
 }
 
 static int server_on_get_count(troupe_self *self, void *state, const void *message)
 {
     (void)message;
-    const int status = troupe_reply(self, &number_type, &(number){.value = *(int64_t *)state});
+    const int status = troupe_reply(self, &tally_type, &(tally){.count = *(uint64_t *)state});
     return status == TROUPE_OK ? TROUPE_STOP : status;
 }
 
@@ -66,7 +66,7 @@ static const troupe_handler server_handlers[] = {
     {&number_type, server_on_number}, {&get_count_type, server_on_get_count}, {0}};
 static const troupe_behavior server_behavior = {.name = "bench.server",
                                                 .version = 1,
-                                                .state_size = sizeof(int64_t),
+                                                .state_size = sizeof(uint64_t),
                                                 .handlers = server_handlers};
 
 static void run(troupe_node *node, uint64_t count, bool report)

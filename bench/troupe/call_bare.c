@@ -42,8 +42,7 @@ static int client_on_answer(troupe_self *self, void *state, const void *message)
     if (c->next <= c->last) {
         return client_next(self, c);
     }
-    const troupe_status status =
-        troupe_reply_to(self, &c->waiting, &number_type, &(number){.value = c->last});
+    const troupe_status status = troupe_reply_to(self, &c->waiting, &tally_type, &(tally){0});
     return status == TROUPE_OK ? TROUPE_STOP : (int)status;
 }
 
@@ -68,7 +67,7 @@ static const troupe_behavior client_behavior = {.name = "bench.client",
 static int server_on_question(troupe_self *self, void *state, const void *message)
 {
     const question *q = message;
-    (*(int64_t *)state)++;
+    (*(uint64_t *)state)++;
     const answer a = {.reference = q->reference, .value = q->value};
     return troupe_send(self, troupe_sender(self), &answer_type, &a);
 }
@@ -76,7 +75,7 @@ static int server_on_question(troupe_self *self, void *state, const void *messag
 static int server_on_get_count(troupe_self *self, void *state, const void *message)
 {
     (void)message;
-    const int status = troupe_reply(self, &number_type, &(number){.value = *(int64_t *)state});
+    const int status = troupe_reply(self, &tally_type, &(tally){.count = *(uint64_t *)state});
     return status == TROUPE_OK ? TROUPE_STOP : status;
 }
 
@@ -84,7 +83,7 @@ static const troupe_handler server_handlers[] = {
     {&question_type, server_on_question}, {&get_count_type, server_on_get_count}, {0}};
 static const troupe_behavior server_behavior = {.name = "bench.bare_server",
                                                 .version = 1,
-                                                .state_size = sizeof(int64_t),
+                                                .state_size = sizeof(uint64_t),
                                                 .handlers = server_handlers};
 
 static void run(troupe_node *node, uint64_t count, bool report)

@@ -1,85 +1,72 @@
 /* 20 actors send to one, which adds up what they sent. COUNT messages in all. */
-#include "bench.h"
+#include "stream.h"
 
 #define SENDERS 20u
-
-typedef struct sender {
-    troupe_pid to;
-    int64_t next;
-    int64_t last;
-} sender;
-
-static int sender_init(troupe_self *self, void *state, const void *args)
-{
-    sender *s = state;
-    const start *a = args;
-    s->to = a->peer;
-    s->next = 1;
-    s->last = (int64_t)a->count;
-    return troupe_send(self, troupe_self_pid(self), &more_type, NULL);
-}
-
-static int sender_on_more(troupe_self *self, void *state, const void *message)
-{
-    (void)message;
-    sender *s = state;
-    troupe_status status = TROUPE_OK;
-    for (uint32_t i = 0; i < BENCH_BATCH && status == TROUPE_OK && s->next <= s->last; i++) {
-        status = troupe_send(self, s->to, &number_type, &(number){.value = s->next});
-        s->next += status == TROUPE_OK ? 1 : 0;
-    }
-    if (status != TROUPE_OK && status != TROUPE_E_BUSY) {
-        return status;
-    }
-    return s->next > s->last ? TROUPE_STOP
-                             : (int)troupe_send(self, troupe_self_pid(self), &more_type, NULL);
-}
-
-static const troupe_handler sender_handlers[] = {{&more_type, sender_on_more}, {0}};
-static const troupe_behavior sender_behavior = {.name = "bench.sender",
-                                                .version = 1,
-                                                .state_size = sizeof(sender),
-                                                .args = &start_type,
-                                                .init = sender_init,
-                                                .handlers = sender_handlers};
+#define WINDOW 200u
 
 typedef struct sink {
     troupe_from waiting;
-    uint64_t left;
+    uint64_t seen;
+    uint64_t senders_left;
     int64_t sum;
 } sink;
+
+/* A sender has had the answer to its last window, so all its numbers are in the sum. */
+static int sink_then_sent(troupe_self *self, void *state, const troupe_result *result)
+{
+    sink *s = state;
+    if (troupe_result_as(result, &tally_type) == NULL) {
+        return troupe_fail(self, "a sender failed: %s", troupe_status_text(result->status));
+    }
+    s->senders_left--;
+    if (s->senders_left > 0) {
+        return TROUPE_OK;
+    }
+    const tally done = {.count = (uint64_t)s->sum};
+    const troupe_status status = troupe_reply_to(self, &s->waiting, &tally_type, &done);
+    return status == TROUPE_OK ? TROUPE_STOP : (int)status;
+}
 
 /* Starts the senders; answered with the sum when all has come. */
 static int sink_on_start(troupe_self *self, void *state, const void *message)
 {
     sink *s = state;
     const start *asked = message;
-    const start args = {.peer = troupe_self_pid(self), .count = asked->count / SENDERS};
+    const stream_order order = {
+        .peer = troupe_self_pid(self), .count = asked->count / SENDERS, .window = WINDOW};
     s->waiting = troupe_take_from(self);
-    s->left = args.count * SENDERS;
+    s->senders_left = SENDERS;
     troupe_status status = TROUPE_OK;
     for (uint32_t i = 0; i < SENDERS && status == TROUPE_OK; i++) {
         troupe_pid pid;
-        status = troupe_spawn(self, &sender_behavior, &args, NULL, &pid);
+        status = troupe_spawn(self, &stream_sender_behavior, NULL, NULL, &pid);
+        if (status == TROUPE_OK) {
+            status = troupe_call(self, pid, &stream_order_type, &order, BENCH_TIMEOUT_MS,
+                                 sink_then_sent, 0);
+        }
     }
     return status;
 }
 
 static int sink_on_number(troupe_self *self, void *state, const void *message)
 {
+    (void)self;
     sink *s = state;
     s->sum += ((const number *)message)->value;
-    s->left--;
-    if (s->left > 0) {
-        return TROUPE_OK;
-    }
-    const troupe_status status =
-        troupe_reply_to(self, &s->waiting, &number_type, &(number){.value = s->sum});
-    return status == TROUPE_OK ? TROUPE_STOP : (int)status;
+    s->seen++;
+    return TROUPE_OK;
 }
 
-static const troupe_handler sink_handlers[] = {
-    {&number_type, sink_on_number}, {&start_type, sink_on_start}, {0}};
+static int sink_on_get_count(troupe_self *self, void *state, const void *message)
+{
+    (void)message;
+    return troupe_reply(self, &tally_type, &(tally){.count = ((sink *)state)->seen});
+}
+
+static const troupe_handler sink_handlers[] = {{&number_type, sink_on_number},
+                                               {&get_count_type, sink_on_get_count},
+                                               {&start_type, sink_on_start},
+                                               {0}};
 static const troupe_behavior sink_behavior = {
     .name = "bench.sink", .version = 1, .state_size = sizeof(sink), .handlers = sink_handlers};
 

@@ -27,7 +27,7 @@ static int ping_on_number(troupe_self *self, void *state, const void *message)
     }
     p->left--;
     if (p->left == 0) {
-        const troupe_status status = troupe_reply_to(self, &p->waiting, &number_type, n);
+        const troupe_status status = troupe_reply_to(self, &p->waiting, &tally_type, &(tally){0});
         return status == TROUPE_OK ? TROUPE_STOP : (int)status;
     }
     return troupe_send(self, p->peer, &number_type, &(number){.value = p->left});
@@ -47,8 +47,7 @@ static int pong_on_number(troupe_self *self, void *state, const void *message)
 static int pong_on_get_count(troupe_self *self, void *state, const void *message)
 {
     (void)message;
-    const number seen = {.value = (int64_t) * (uint64_t *)state};
-    const int status = troupe_reply(self, &number_type, &seen);
+    const int status = troupe_reply(self, &tally_type, &(tally){.count = *(uint64_t *)state});
     return status == TROUPE_OK ? TROUPE_STOP : status;
 }
 

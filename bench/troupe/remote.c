@@ -33,14 +33,6 @@ static int usage(const char *program)
     return EXIT_USAGE;
 }
 
-/* Filled before the node starts, constant from then on. */
-static uint8_t payload[PAYLOAD_BYTES_MAX];
-
-troupe_bytes remote_payload(size_t size)
-{
-    return (troupe_bytes){.data = payload, .size = size};
-}
-
 /* Reads the secret into buffer, of SECRET_SIZE_MAX bytes. */
 static troupe_bytes read_secret(const char *path, uint8_t *buffer)
 {
@@ -83,10 +75,7 @@ static void spawn_named(troupe_node *node, const troupe_behavior *behavior, cons
 {
     char name[NAME_SIZE];
     (void)snprintf(name, sizeof(name), "%s.%s", behavior->name, tag);
-    /* Every count must come out, so nothing may be refused: Erlang's mailboxes have no bound
-     * either. */
-    const troupe_spawn_options options = {
-        .name = name, .mailbox_messages = 10000000, .mailbox_bytes = (uint64_t)8 << 30};
+    const troupe_spawn_options options = {.name = name};
     (void)bench_spawn(node, behavior, &options);
 }
 
@@ -128,7 +117,7 @@ static const kind kinds[] = {
 
 static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
 {
-    memset(payload, 7, sizeof(payload));
+    stream_init();
     troupe_node *node = start_node(argv);
     bench_must(troupe_node_wait_cluster(node, 2, 30000), "cluster of two");
     remote_run r = {.node = node, .peer = find(node, k->peer, argv[ARG_TAG]), .size = size};
@@ -153,7 +142,7 @@ int main(int argc, char **argv)
     }
     const size_t size = argc > ARG_SIZE ? measure_number(argv[ARG_SIZE]) : REQUEST_BYTES;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (strcmp(argv[ARG_KIND], kinds[i].name) == 0 && size <= PAYLOAD_BYTES_MAX) {
+        if (strcmp(argv[ARG_KIND], kinds[i].name) == 0 && size <= STREAM_SIZE_MAX) {
             return be_client(argv, &kinds[i], measure_number(argv[ARG_COUNT]), size);
         }
     }

@@ -7,10 +7,9 @@
 #ifndef BENCH_REMOTE_H
 #define BENCH_REMOTE_H
 
-#include "bench.h"
+#include "stream.h"
 
 #define REQUEST_BYTES 64u
-#define PAYLOAD_BYTES_MAX 65536u
 
 /* A run of the client: count times, against peer; figures are printed when report is set. */
 typedef struct remote_run {
@@ -21,19 +20,17 @@ typedef struct remote_run {
     bool report;
 } remote_run;
 
-/* Bytes to send; of any size up to PAYLOAD_BYTES_MAX. */
-troupe_bytes remote_payload(size_t size);
-
 /* Adds the types that travel to the node. */
 void remote_oneway_add_types(troupe_node *node);
 void remote_request_add_types(troupe_node *node);
 
-/* Counts and checks what comes. Its mailbox must hold whatever the sender is ahead. */
+/* Counts and checks what comes. */
 extern const troupe_behavior remote_sink_behavior;
 /* Sends back what comes. */
 extern const troupe_behavior remote_echo_behavior;
 
-/* count messages of size bytes, from the first send until the sink's answer that it has all. */
+/* count messages of size bytes, from the first send until the sink's answer that it has them all.
+ */
 void remote_oneway(const remote_run *r);
 /* There and back by two plain messages: one at a time, then with 64 under way. */
 void remote_request_reply(const remote_run *r);

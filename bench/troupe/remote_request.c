@@ -48,8 +48,7 @@ static int echo_on_content(troupe_self *self, void *state, const void *message)
 static int echo_on_get_count(troupe_self *self, void *state, const void *message)
 {
     (void)message;
-    const number handled = {.value = (int64_t)((echo *)state)->handled};
-    return troupe_reply(self, &number_type, &handled);
+    return troupe_reply(self, &tally_type, &(tally){.count = ((echo *)state)->handled});
 }
 
 static const troupe_handler echo_handlers[] = {{&request_type, echo_on_request},
@@ -86,8 +85,8 @@ typedef struct client {
 
 static int client_finish(troupe_self *self, client *c)
 {
-    const number done = {.value = (int64_t)c->answered};
-    const troupe_status status = troupe_reply_to(self, &c->waiting, &number_type, &done);
+    const tally done = {.count = c->answered};
+    const troupe_status status = troupe_reply_to(self, &c->waiting, &tally_type, &done);
     return status == TROUPE_OK ? TROUPE_STOP : (int)status;
 }
 
@@ -100,7 +99,7 @@ static void client_begin(troupe_self *self, client *c, const start *s)
 
 static troupe_status client_send(troupe_self *self, client *c)
 {
-    const request r = {.reference = c->sent, .payload = remote_payload(REQUEST_BYTES)};
+    const request r = {.reference = c->sent, .payload = stream_payload(REQUEST_BYTES)};
     c->began = measure_now_ns();
     c->sent++;
     return troupe_send(self, c->server, &request_type, &r);
@@ -189,7 +188,7 @@ static int caller_then(troupe_self *self, void *state, const troupe_result *resu
 
 static int caller_next(troupe_self *self, client *c)
 {
-    const content asked = {.payload = remote_payload(REQUEST_BYTES)};
+    const content asked = {.payload = stream_payload(REQUEST_BYTES)};
     c->began = measure_now_ns();
     return troupe_call(self, c->server, &content_type, &asked, 0, caller_then, 0);
 }
