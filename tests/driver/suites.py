@@ -110,7 +110,8 @@ def cppcheck(build):
 
 UNITS = ["-L", "^(unit|prop)$"]
 SCENARIO = ["-L", "^scenario$"]
-OTHERS = ["-LE", "^(unit|prop)$"]
+SQL = ["-L", "^sql$"]
+OTHERS = ["-LE", "^(unit|prop|sql)$"]
 
 
 def lint(build):
@@ -132,6 +133,7 @@ def full():
     return [
         Job("build.release", Build("release"), cost=2, build=True),
         Job("unit", Ctest("release", UNITS, jobs=2), ("build.release",), cost=2),
+        Job("sql", Ctest("release", SQL, jobs=4), ("build.release",), cost=2),
         Job("others", Ctest("release", OTHERS, seconds=1500), ("build.release",), cost=2),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), ("build.release",)),
