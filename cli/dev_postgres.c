@@ -15,7 +15,6 @@
 
 #define SERVER_VERSION_MIN 15
 #define START_MS 60000u
-#define DATABASE_USER "troupe"
 
 /* ---- finding the programs ---- */
 
@@ -163,8 +162,8 @@ int dev_postgres_prepare(struct cli *cli, struct dev_state *state)
     if (status == 0) {
         status = choose_data(cli, state, run, &user);
     }
-    (void)snprintf(state->db, sizeof(state->db),
-                   "host=%s port=5432 user=" DATABASE_USER " dbname=troupe", state->socket_dir);
+    (void)snprintf(state->db, sizeof(state->db), "host=%s port=5432 user=troupe dbname=troupe",
+                   state->socket_dir);
     return status;
 }
 
@@ -211,7 +210,7 @@ static bool has_data(const struct dev_state *state)
 static int create_data(struct cli *cli, const struct dev_state *state)
 {
     const char *const arguments[] = {
-        "-D",          state->postgres_data, "-U",        DATABASE_USER, "--auth=trust",
+        "-D",          state->postgres_data, "-U",        "postgres", "--auth=trust",
         "--no-locale", "--encoding=UTF8",    "--no-sync", NULL};
     int result = 0;
     const int status = run_program(cli, state, "initdb", arguments, &result);
@@ -222,14 +221,19 @@ static int create_data(struct cli *cli, const struct dev_state *state)
     return result == 0 ? 0 : server_problem(cli, state, "initdb failed");
 }
 
+static void superuser_conninfo(const struct dev_state *state, char *text, size_t size)
+{
+    (void)snprintf(text, size, "host=%s port=5432 user=postgres dbname=postgres",
+                   state->socket_dir);
+}
+
 bool dev_postgres_runs(const struct dev_state *state)
 {
     struct reg_sync *sync = NULL;
     char conninfo[256];
     troupe_status status = TROUPE_OK;
 
-    (void)snprintf(conninfo, sizeof(conninfo),
-                   "host=%s port=5432 user=" DATABASE_USER " dbname=postgres", state->socket_dir);
+    superuser_conninfo(state, conninfo, sizeof(conninfo));
     status = reg_sync_connect(conninfo, "troupe dev", 3000, &sync);
     reg_sync_close(sync);
     return status == TROUPE_OK;
@@ -267,23 +271,42 @@ static int start_server(struct cli *cli, const struct dev_state *state)
     return result == 0 ? 0 : server_problem(cli, state, "PostgreSQL did not start");
 }
 
-/* Makes the database troupe unless it is there. */
-static int create_database(struct cli *cli, const struct dev_state *state)
-{
-    char conninfo[256];
-    struct reg_sync *sync = NULL;
-    troupe_status status = TROUPE_OK;
-    int result = 0;
+/* The role of nodes and commands owns the database and may make roles; it is no superuser. */
+static const char role_script[] =
+    "DO $$ BEGIN "
+    "IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'troupe_owner') THEN "
+    "CREATE ROLE troupe_owner NOLOGIN; END IF; "
+    "IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'troupe') THEN "
+    "CREATE ROLE troupe LOGIN CREATEROLE; GRANT troupe_owner TO troupe WITH ADMIN OPTION; "
+    "GRANT pg_signal_backend TO troupe_owner; END IF; END $$";
 
-    (void)snprintf(conninfo, sizeof(conninfo),
-                   "host=%s port=5432 user=" DATABASE_USER " dbname=postgres", state->socket_dir);
-    status = reg_sync_connect(conninfo, "troupe dev", 10000, &sync);
+static troupe_status make_database(struct reg_sync *sync)
+{
+    troupe_status status = reg_sync_script(sync, role_script, 10000);
+
     if (status == TROUPE_OK) {
         status = reg_sync_exec(sync, "SELECT 1 FROM pg_database d WHERE d.datname = 'troupe'", 0,
                                NULL, 10000);
     }
     if (status == TROUPE_OK && reg_result_count(reg_sync_result(sync)) == 0) {
-        status = reg_sync_exec(sync, "CREATE DATABASE troupe", 0, NULL, 30000);
+        status = reg_sync_exec(sync, "CREATE DATABASE troupe OWNER troupe TEMPLATE template0", 0,
+                               NULL, 30000);
+    }
+    return status;
+}
+
+/* Makes the role and the database unless they are there. */
+static int create_database(struct cli *cli, const struct dev_state *state)
+{
+    struct reg_sync *sync = NULL;
+    char conninfo[256];
+    troupe_status status = TROUPE_OK;
+    int result = 0;
+
+    superuser_conninfo(state, conninfo, sizeof(conninfo));
+    status = reg_sync_connect(conninfo, "troupe dev", 10000, &sync);
+    if (status == TROUPE_OK) {
+        status = make_database(sync);
     }
     if (status != TROUPE_OK) {
         result = problem_set(&cli->problem, PROBLEM_DEV, "the database could not be created");

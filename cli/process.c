@@ -68,27 +68,41 @@ static bool become(const struct process_user *user)
            setuid(user->uid) == 0 && setuid(0) != 0;
 }
 
-/* What the child does; nothing here may return to the caller. */
-static void child_main(const struct process_spec *spec, int log)
+static int open_log(const char *path)
+{
+    return open(path != NULL ? path : "/dev/null", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+}
+
+static void restore_signals(void)
 {
     const struct sigaction defaults = {.sa_handler = SIG_DFL};
-    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
     sigset_t none;
 
     (void)sigaction(SIGINT, &defaults, NULL);
     (void)sigaction(SIGTERM, &defaults, NULL);
-    (void)sigaction(SIGPIPE, &defaults, NULL);
+    (void)sigaction(SIGHUP, &defaults, NULL);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* What the child does; it never returns to the caller. */
+static _Noreturn void child_main(const struct process_spec *spec)
+{
+    const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int log = -1;
+
+    restore_signals();
     if (spec->detach) {
         (void)setsid();
     }
-    (void)dup2(nothing, STDIN_FILENO);
-    (void)dup2(log, STDOUT_FILENO);
-    (void)dup2(log, STDERR_FILENO);
     if (spec->user != NULL && spec->user->drop && (!become(spec->user) || chdir("/") != 0)) {
         _exit(CANNOT_EXEC);
     }
+    /* Only now: the log is to belong to whoever writes it. */
+    log = open_log(spec->log);
+    (void)dup2(nothing, STDIN_FILENO);
+    (void)dup2(log, STDOUT_FILENO);
+    (void)dup2(log, STDERR_FILENO);
     /* execv takes pointers to what it does not change; the cast only says so. */
     (void)execv(spec->arguments[0], (char *const *)(uintptr_t)spec->arguments);
     _exit(CANNOT_EXEC);
@@ -96,20 +110,13 @@ static void child_main(const struct process_spec *spec, int log)
 
 int process_start(const struct process_spec *spec, pid_t *pid, struct problem *problem)
 {
-    const char *path = spec->log != NULL ? spec->log : "/dev/null";
-    const int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     pid_t child = -1;
 
-    if (log < 0) {
-        return problem_set(problem, PROBLEM_SYSTEM, "cannot write \"%s\": %s", path,
-                           strerror(errno));
-    }
     (void)fflush(NULL);
     child = fork();
     if (child == 0) {
-        child_main(spec, log);
+        child_main(spec);
     }
-    (void)close(log);
     if (child < 0) {
         return problem_set(problem, PROBLEM_SYSTEM, "cannot start a process: %s", strerror(errno));
     }
