@@ -1,0 +1,480 @@
+/* What is tested: membership through registry/pg on a private PostgreSQL: joining, leaving, deaths
+ * of every kind, fencing, and what a broken connection must not cause. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/child.h"
+#include "support/pg.h"
+#include "support/registry_world.h"
+
+static const int64_t ms = 1000000;
+
+static struct pg_server *server;
+static struct world world; /* too large for a stack */
+
+static int start_server(void **state)
+{
+    (void)state;
+    server = pg_server_start();
+    pg_migrate(pg_server_conninfo(server));
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    pg_server_stop(server);
+    return 0;
+}
+
+static struct reg_sync *connect_as_admin(void)
+{
+    char conninfo[PG_CONNINFO_SIZE];
+
+    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
+    return pg_connect(conninfo);
+}
+
+/* ---- joining ---- */
+
+static void three_nodes_join_and_see_one_another(void **state)
+{
+    struct world_node *nodes[3] = {NULL};
+    const char *const names[] = {"n1", "n2", "n3"};
+
+    (void)state;
+    world_init(&world);
+    for (size_t index = 0; index < 3; index++) {
+        nodes[index] = world_join(&world, pg_server_conninfo(server), names[index], NULL);
+    }
+    for (size_t index = 0; index < 3; index++) {
+        for (size_t other = 0; other < 3; other++) {
+            struct world_seen seen = {.node = nodes[index], .node_id = nodes[other]->node_id};
+
+            if (other != index) {
+                world_wait(&world, node_sees_up, &seen);
+            }
+        }
+    }
+    for (size_t index = 0; index < 3; index++) {
+        assert_int_equal(nodes[index]->up_count, 2);
+        assert_true(nodes[index]->lease_ns > world_now(&world));
+    }
+    world_fini(&world);
+}
+
+static void a_node_that_leaves_is_down_with_that_reason(void **state)
+{
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen seen = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", NULL);
+    seen = (struct world_seen){.node = n1, .node_id = n2->node_id};
+    world_stop(n2, true);
+    world_wait(&world, node_sees_down, &seen);
+    assert_string_equal(n1->down_why[0], "left");
+    world_fini(&world);
+}
+
+static void a_name_of_a_node_that_lives_is_refused(void **state)
+{
+    struct world_node *second = NULL;
+
+    (void)state;
+    world_init(&world);
+    (void)world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    second = world_start(&world, pg_server_conninfo(server), "n1", NULL);
+    world_wait(&world, node_has_failed, second);
+    assert_int_equal(second->failed, TROUPE_E_EXISTS);
+    assert_non_null(strstr(second->failed_text, "held by node"));
+    world_fini(&world);
+}
+
+static void a_database_without_the_schema_is_named(void **state)
+{
+    char conninfo[PG_CONNINFO_SIZE];
+    struct world_node *node = NULL;
+
+    (void)state;
+    pg_server_conninfo_as(server, "postgres", "troupe", conninfo);
+    world_init(&world);
+    node = world_start(&world, conninfo, "n1", NULL);
+    world_wait(&world, node_has_failed, node);
+    assert_int_equal(node->failed, TROUPE_E_SCHEMA);
+    assert_non_null(strstr(node->failed_text, "troupe db migrate"));
+    world_fini(&world);
+}
+
+static void a_schema_too_new_is_refused(void **state)
+{
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *node = NULL;
+
+    (void)state;
+    pg_run(admin,
+           "INSERT INTO troupe.migration SELECT (jsonb_populate_record(m, '{\"id\": 99}')).* "
+           "FROM troupe.migration m WHERE m.id = 1",
+           PG_NONE);
+    world_init(&world);
+    node = world_start(&world, pg_server_conninfo(server), "n1", NULL);
+    world_wait(&world, node_has_failed, node);
+    assert_int_equal(node->failed, TROUPE_E_SCHEMA);
+    assert_non_null(strstr(node->failed_text, "too new"));
+    world_fini(&world);
+    pg_run(admin, "DELETE FROM troupe.migration WHERE id = 99", PG_NONE);
+    reg_sync_close(admin);
+}
+
+/* Sets full_page_writes and waits until new sessions see it. */
+static void set_full_page_writes(struct reg_sync *admin, const char *value)
+{
+    char statement[128];
+
+    (void)snprintf(statement, sizeof(statement), "ALTER SYSTEM SET full_page_writes = %s", value);
+    pg_run(admin, statement, PG_NONE);
+    pg_run(admin, "SELECT pg_reload_conf()", PG_NONE);
+    while (strcmp(pg_one(admin, "SHOW full_page_writes", PG_NONE), value) != 0) {
+    }
+}
+
+static void a_server_that_may_lose_commits_is_refused_unless_allowed(void **state)
+{
+    const struct world_options allowed = {.allow_unsafe_fsync = true};
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *refused = NULL;
+
+    (void)state;
+    set_full_page_writes(admin, "off");
+    world_init(&world);
+    refused = world_start(&world, pg_server_conninfo(server), "n1", NULL);
+    world_wait(&world, node_has_failed, refused);
+    assert_int_equal(refused->failed, TROUPE_E_INVALID);
+    assert_non_null(strstr(refused->failed_text, "fsync"));
+    (void)world_join(&world, pg_server_conninfo(server), "n2", &allowed);
+    world_fini(&world);
+    set_full_page_writes(admin, "on");
+    reg_sync_close(admin);
+}
+
+/* ---- what must not kill ---- */
+
+/* Ends the server's processes of a node, and answers how many there were. */
+static int64_t end_sessions(struct reg_sync *admin, uint64_t node_id)
+{
+    return pg_number(admin,
+                     "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
+                     "WHERE a.application_name = 'troupe/' || $1",
+                     PG_VALUES(pg_text((int64_t)node_id)));
+}
+
+static void wait_until_connected(struct world_node *node, uint64_t reconnects)
+{
+    const int64_t deadline_ns = world_now(&world) + WORLD_WAIT_MS * ms;
+    struct tr_registry_health health = world_health(node);
+
+    while (!(health.connected && health.listening && health.reconnects >= reconnects)) {
+        assert_true(world_now(&world) < deadline_ns);
+        health = world_health(node);
+    }
+}
+
+static void a_node_whose_connections_break_lives_and_still_hears(void **state)
+{
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_node *n3 = NULL;
+    struct world_seen seen = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", NULL);
+    wait_until_connected(n1, 0);
+    assert_int_equal(end_sessions(admin, n1->node_id), 3);
+    wait_until_connected(n1, 3);
+    n3 = world_join(&world, pg_server_conninfo(server), "n3", NULL);
+    seen = (struct world_seen){.node = n1, .node_id = n3->node_id};
+    world_wait(&world, node_sees_up, &seen);
+    seen = (struct world_seen){.node = n2, .node_id = n3->node_id};
+    world_wait(&world, node_sees_up, &seen);
+    assert_int_equal(n1->fenced, 0);
+    assert_int_equal(n2->down_count, 0);
+    world_fini(&world);
+    reg_sync_close(admin);
+}
+
+static bool has_lease_after(void *context)
+{
+    const struct world_seen *seen = context;
+
+    return seen->node->leases > seen->count;
+}
+
+static void a_restart_of_the_server_kills_nobody(void **state)
+{
+    const struct world_options options = {.ttl_ms = 1000};
+    struct world_node *nodes[3] = {NULL};
+    const char *const names[] = {"n1", "n2", "n3"};
+
+    (void)state;
+    world_init(&world);
+    for (size_t index = 0; index < 3; index++) {
+        nodes[index] = world_join(&world, pg_server_conninfo(server), names[index], &options);
+    }
+    pg_server_kill(server); /* a crash: the leases are emptied too */
+    pg_server_resume(server);
+    for (size_t index = 0; index < 3; index++) {
+        /* As long as anybody could be declared for the outage: some leases' worth of renewals. */
+        struct world_seen seen = {.node = nodes[index], .count = nodes[index]->leases + 10};
+
+        for (size_t other = 0; other < 3; other++) {
+            world_unreachable(nodes[index], nodes[other]->node_id, false);
+        }
+        world_wait(&world, has_lease_after, &seen);
+    }
+    for (size_t index = 0; index < 3; index++) {
+        assert_int_equal(nodes[index]->fenced, 0);
+        assert_int_equal(nodes[index]->down_count, 0);
+    }
+    world_fini(&world);
+}
+
+static void a_member_that_only_we_cannot_reach_stays_a_member(void **state)
+{
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen renewed = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", NULL);
+    for (int round = 0; round < 4; round++) {
+        renewed = (struct world_seen){.node = n1, .count = n1->leases};
+        world_unreachable(n1, n2->node_id, round % 2 == 0);
+        world_wait(&world, has_lease_after, &renewed);
+    }
+    assert_int_equal(n1->down_count, 0);
+    assert_int_equal(n2->fenced, 0);
+    world_fini(&world);
+}
+
+/* ---- deaths ---- */
+
+static uint64_t start_child(struct child *child, const char *name, const char *ttl_ms)
+{
+    char program[] = REGISTRY_CHILD;
+    char conninfo[PG_CONNINFO_SIZE];
+    char own_name[32];
+    char own_ttl[16];
+    char line[256];
+    char *const argv[] = {program, conninfo, own_name, own_ttl, NULL};
+
+    (void)snprintf(conninfo, sizeof(conninfo), "%s", pg_server_conninfo(server));
+    (void)snprintf(own_name, sizeof(own_name), "%s", name);
+    (void)snprintf(own_ttl, sizeof(own_ttl), "%s", ttl_ms);
+    child_start(child, argv);
+    child_line(child, line, sizeof(line));
+    assert_memory_equal(line, "joined ", 7);
+    return strtoull(line + 7, NULL, 10);
+}
+
+static int compare_i64(const void *one, const void *other)
+{
+    const int64_t a = *(const int64_t *)one;
+    const int64_t b = *(const int64_t *)other;
+
+    return (a > b) - (a < b);
+}
+
+static void a_killed_process_is_known_dead_within_moments(void **state)
+{
+    enum { ROUNDS = 21, SURVIVORS = 2 };
+    const struct world_options options = {.ttl_ms = 5000};
+    struct world_node *nodes[SURVIVORS] = {NULL};
+    int64_t took_ns[ROUNDS];
+    struct child child = {0};
+
+    (void)state;
+    world_init(&world);
+    nodes[0] = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    nodes[1] = world_join(&world, pg_server_conninfo(server), "n2", &options);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        /* The same name at once again: the dead one does not stand in the way. */
+        const uint64_t victim = start_child(&child, "victim", "5000");
+        int64_t killed_ns = 0;
+
+        took_ns[round] = 0;
+        for (size_t index = 0; index < SURVIVORS; index++) {
+            struct world_seen seen = {.node = nodes[index], .node_id = victim};
+
+            world_wait(&world, node_sees_up, &seen);
+        }
+        killed_ns = world_now(&world);
+        child_end(&child);
+        for (size_t index = 0; index < SURVIVORS; index++) {
+            world_unreachable(nodes[index], victim, true); /* as the peers' refused dials would */
+        }
+        for (size_t index = 0; index < SURVIVORS; index++) {
+            struct world_seen seen = {.node = nodes[index], .node_id = victim};
+            int64_t one_ns = 0;
+
+            world_wait(&world, node_sees_down, &seen);
+            one_ns = nodes[index]->down_ns[nodes[index]->down_count - 1] - killed_ns;
+            took_ns[round] = one_ns > took_ns[round] ? one_ns : took_ns[round];
+            assert_int_equal(nodes[index]->down_count, round + 1); /* each death once */
+            assert_string_equal(nodes[index]->down_why[round], "gone");
+        }
+    }
+    qsort(took_ns, ROUNDS, sizeof(took_ns[0]), compare_i64);
+    print_message("kill -9 to the last on_member_down: p50 %.1f ms, max %.1f ms\n",
+                  (double)took_ns[ROUNDS / 2] / 1e6, (double)took_ns[ROUNDS - 1] / 1e6);
+    assert_true(took_ns[ROUNDS / 2] <= 50 * ms);
+    world_fini(&world);
+}
+
+static void a_silent_death_is_found_by_its_lease_and_learnt_on_waking(void **state)
+{
+    enum { TTL_MS = 1000 };
+    const struct world_options options = {.ttl_ms = TTL_MS};
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen seen = {0};
+    struct child child = {0};
+    char line[256];
+    int64_t stopped_ns = 0;
+    int64_t took_ns = 0;
+    uint64_t victim = 0;
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", &options);
+    victim = start_child(&child, "victim", "1000");
+    seen = (struct world_seen){.node = n1, .node_id = victim};
+    world_wait(&world, node_sees_up, &seen);
+    /* Accusers must have been served for the victim's ttl. */
+    seen = (struct world_seen){.node = n1, .count = n1->leases + 6};
+    world_wait(&world, has_lease_after, &seen);
+    stopped_ns = world_now(&world);
+    child_signal(&child, SIGSTOP);
+    seen = (struct world_seen){.node = n1, .node_id = victim};
+    world_wait(&world, node_sees_down, &seen);
+    took_ns = n1->down_ns[0] - stopped_ns;
+    print_message("SIGSTOP with a ttl of %d ms to on_member_down: %.0f ms\n", TTL_MS,
+                  (double)took_ns / 1e6);
+    assert_true(took_ns <= (TTL_MS + 1000) * ms);
+    assert_string_equal(n1->down_why[0], "expired");
+    seen.node = n2;
+    world_wait(&world, node_sees_down, &seen);
+    child_signal(&child, SIGCONT);
+    child_line(&child, line, sizeof(line));
+    assert_string_equal(line, "fenced");
+    child_line(&child, line, sizeof(line));
+    assert_memory_equal(line, "joined ", 7);
+    seen = (struct world_seen){.node = n1, .node_id = strtoull(line + 7, NULL, 10)};
+    assert_true(seen.node_id != victim);
+    world_wait(&world, node_sees_up, &seen);
+    child_end(&child);
+    world_fini(&world);
+}
+
+static bool has_joined_again(void *context)
+{
+    const struct world_node *node = context;
+
+    return node->joins == 2;
+}
+
+static void a_fenced_node_joins_again_with_a_new_id(void **state)
+{
+    const struct world_options options = {.rejoin = true};
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen seen = {0};
+    uint64_t first = 0;
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", NULL);
+    first = n1->node_id;
+    pg_run(admin, "SELECT troupe._kill($1, $2, 'expired')",
+           PG_VALUES(pg_text((int64_t)first), pg_text((int64_t)n2->node_id)));
+    world_wait(&world, node_is_fenced, n1);
+    world_wait(&world, has_joined_again, n1);
+    assert_true(n1->node_id > first);
+    seen = (struct world_seen){.node = n2, .node_id = first};
+    world_wait(&world, node_sees_down, &seen);
+    seen.node_id = n1->node_id;
+    world_wait(&world, node_sees_up, &seen);
+    assert_int_equal(n1->fenced, 1);
+    world_fini(&world);
+    reg_sync_close(admin);
+}
+
+/* ---- rest ---- */
+
+static void an_idle_node_sends_four_statements_per_lease_period(void **state)
+{
+    enum { PERIODS = 5 };
+    const char *const behaviors[] = {"bank.account"};
+    const struct world_options options = {
+        .ttl_ms = 1000, .behaviors = behaviors, .behavior_count = 1};
+    struct world_node *n1 = NULL;
+    struct world_seen seen = {0};
+    uint64_t before = 0;
+    uint64_t sent = 0;
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    (void)world_join(&world, pg_server_conninfo(server), "n2", &options);
+    wait_until_connected(n1, 0);
+    seen = (struct world_seen){.node = n1, .count = n1->leases + 3};
+    world_wait(&world, has_lease_after, &seen);
+    before = world_health(n1).statements;
+    seen.count = n1->leases + 3 * PERIODS - 1; /* three renewals in each period */
+    world_wait(&world, has_lease_after, &seen);
+    sent = world_health(n1).statements - before;
+    print_message("idle: %" PRIu64 " statements in %d lease periods\n", sent, PERIODS);
+    assert_true(sent >= 3 * PERIODS);
+    assert_true(sent <= 4 * PERIODS + 1); /* a period may be cut at either end */
+    world_fini(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(three_nodes_join_and_see_one_another),
+        cmocka_unit_test(a_node_that_leaves_is_down_with_that_reason),
+        cmocka_unit_test(a_name_of_a_node_that_lives_is_refused),
+        cmocka_unit_test(a_database_without_the_schema_is_named),
+        cmocka_unit_test(a_schema_too_new_is_refused),
+        cmocka_unit_test(a_server_that_may_lose_commits_is_refused_unless_allowed),
+        cmocka_unit_test(a_node_whose_connections_break_lives_and_still_hears),
+        cmocka_unit_test(a_restart_of_the_server_kills_nobody),
+        cmocka_unit_test(a_member_that_only_we_cannot_reach_stays_a_member),
+        cmocka_unit_test(a_killed_process_is_known_dead_within_moments),
+        cmocka_unit_test(a_silent_death_is_found_by_its_lease_and_learnt_on_waking),
+        cmocka_unit_test(a_fenced_node_joins_again_with_a_new_id),
+        cmocka_unit_test(an_idle_node_sends_four_statements_per_lease_period),
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
