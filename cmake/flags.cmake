@@ -35,6 +35,10 @@ endfunction()
 # Calls inside the library go straight to it: no program may put a function of its own in between.
 troupe_options_if_known(-fno-semantic-interposition)
 troupe_link_options_if_known(-Wl,--as-needed)
+if(TROUPE_LTO)
+    # The archive is for linkers that know nothing of it.
+    troupe_options_if_known(-ffat-lto-objects)
+endif()
 
 if(TROUPE_SANITIZE)
     # The sanitizers see what hardening would hide: neither _FORTIFY_SOURCE nor filled variables here.
