@@ -12,7 +12,7 @@ bool tr_type_is_flat(const troupe_type *type)
     const troupe_field *end = type->fields + type->field_count;
 
     for (const troupe_field *field = type->fields; field < end; field++) {
-        if (field->array || !tr_element_is_flat(field)) {
+        if (tr_field_may_point(field) && (field->array || !tr_element_is_flat(field))) {
             return false;
         }
     }
@@ -50,13 +50,14 @@ static size_t array_size_below(const troupe_field *field, const uint8_t *value)
 
 static size_t size_below(const troupe_type *type, const uint8_t *value)
 {
+    const troupe_field *end = type->fields + type->field_count;
     size_t size = 0;
 
-    for (size_t index = 0; index < type->field_count; index++) {
-        const troupe_field *field = &type->fields[index];
-
-        size += field->array ? array_size_below(field, value)
-                             : element_size_below(field, value + field->offset);
+    for (const troupe_field *field = type->fields; field < end; field++) {
+        if (tr_field_may_point(field)) {
+            size += field->array ? array_size_below(field, value)
+                                 : element_size_below(field, value + field->offset);
+        }
     }
     return size;
 }
@@ -122,11 +123,13 @@ static uint8_t *copy_array(const troupe_field *field, uint8_t *value, uint8_t *c
 
 static uint8_t *copy_below(const troupe_type *type, uint8_t *value, uint8_t *cursor)
 {
-    for (size_t index = 0; index < type->field_count; index++) {
-        const troupe_field *field = &type->fields[index];
+    const troupe_field *end = type->fields + type->field_count;
 
-        cursor = field->array ? copy_array(field, value, cursor)
-                              : copy_element(field, value + field->offset, cursor);
+    for (const troupe_field *field = type->fields; field < end; field++) {
+        if (tr_field_may_point(field)) {
+            cursor = field->array ? copy_array(field, value, cursor)
+                                  : copy_element(field, value + field->offset, cursor);
+        }
     }
     return cursor;
 }

@@ -251,7 +251,8 @@ static troupe_status decode_field(struct decoder *decoder, struct tr_path *path,
 static const troupe_field *find_field(const troupe_type *type, uint64_t number, size_t *next)
 {
     for (size_t step = 0; step < type->field_count; step++) {
-        const size_t index = (*next + step) % type->field_count;
+        const size_t index =
+            *next + step < type->field_count ? *next + step : *next + step - type->field_count;
 
         if (type->fields[index].number == number) {
             *next = index + 1;

@@ -83,6 +83,16 @@ static inline void tr_array_put(const troupe_field *field, void *value, const vo
     tr_size_put(bytes + field->count_offset, count);
 }
 
+/* Whether something can hang below the field: the test that the paths of every message skip numbers
+ * with. */
+static inline bool tr_field_may_point(const troupe_field *field)
+{
+    const uint32_t kinds =
+        1u << TROUPE_KIND_STRING | 1u << TROUPE_KIND_BYTES | 1u << TROUPE_KIND_STRUCT;
+
+    return field->array || (kinds >> (uint32_t)field->kind & 1u) != 0;
+}
+
 /* Whether nothing hangs below one element of the field. */
 static inline bool tr_element_is_flat(const troupe_field *field)
 {

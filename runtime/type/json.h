@@ -64,7 +64,7 @@ TROUPE_MUST_USE troupe_status tr_value_from_json(const troupe_type *type,
                                                  char *error, size_t error_size);
 
 /* As troupe_from_json, for a state that another version may have saved: keys that are not known are
- * skipped, text up to TR_JSON_STATE_SIZE_MAX is taken. The caller releases *value with
+ * skipped, text up to TR_JSON_STORED_SIZE_MAX is taken. The caller releases *value with
  * troupe_value_free. */
 TROUPE_MUST_USE troupe_status tr_value_from_json_lenient(const troupe_type *type, const char *json,
                                                          size_t size, void **value, char *error,

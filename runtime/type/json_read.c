@@ -317,7 +317,8 @@ static troupe_status read_array(struct reader *reader, struct tr_path *path, con
 static const troupe_field *find_field(const troupe_type *type, const char *name, size_t *next)
 {
     for (size_t step = 0; step < type->field_count; step++) {
-        const size_t index = (*next + step) % type->field_count;
+        const size_t index =
+            *next + step < type->field_count ? *next + step : *next + step - type->field_count;
 
         if (strcmp(type->fields[index].name, name) == 0) {
             *next = index + 1;
@@ -468,7 +469,7 @@ troupe_status tr_value_from_json_lenient(const troupe_type *type, const char *js
     const struct tr_json_input input = {
         .text = json,
         .size = size,
-        .size_max = TR_JSON_STATE_SIZE_MAX,
+        .size_max = TR_JSON_STORED_SIZE_MAX,
         .lenient = true,
         .allocator = &tr_heap,
     };

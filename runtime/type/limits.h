@@ -13,10 +13,14 @@
  * MessagePack and JSON are counted alike, and what one of them can hold the others can. */
 #define TR_TYPE_DEPTH_MAX 32u
 
-#define TR_VALUE_SIZE_MAX ((size_t)64 * 1024 * 1024)     /* bytes of a block decoded from input */
-#define TR_JSON_INPUT_SIZE_MAX ((size_t)1024 * 1024)     /* bytes; people type it */
-#define TR_JSON_STATE_SIZE_MAX ((size_t)8 * 1024 * 1024) /* bytes; a state saved in the database   \
-                                                          */
+#define TR_VALUE_SIZE_MAX ((size_t)64 * 1024 * 1024) /* bytes of a block decoded from input */
+#define TR_JSON_INPUT_SIZE_MAX ((size_t)1024 * 1024) /* bytes; people type it */
+#define TR_JSON_STATE_SIZE_MAX                                                                     \
+    ((size_t)8 * 1024 * 1024) /* bytes; a state saved in the database                              \
+                               */
+/* jsonb gives a text back with spaces, and 1e+39 with all its digits: ten times as long covers
+ * both. */
+#define TR_JSON_STORED_SIZE_MAX (10 * TR_JSON_STATE_SIZE_MAX)
 #define TR_JSON_OUTPUT_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; jsonb itself holds less */
 #define TR_JSON_NUMBER_SIZE_MAX 62u /* characters; cJSON's own buffer has 63 */
 

@@ -161,15 +161,19 @@ enum tr_token_kind tr_msgpack_next(struct tr_msgpack_reader *reader, struct tr_t
     bool whole = true;
     uint8_t first = 0;
 
+    /* Most tokens are small numbers, keys above all. */
+    if (start < reader->end && *start < 0x80u) {
+        token->kind = TR_TOKEN_INTEGER;
+        token->integer = (struct tr_integer){.magnitude = *start};
+        reader->at = start + 1;
+        return TR_TOKEN_INTEGER;
+    }
     *token = (struct tr_token){.kind = TR_TOKEN_END};
     if (start == reader->end) {
         return TR_TOKEN_END;
     }
     first = *reader->at++;
-    if (first < 0x80u) {
-        token->kind = TR_TOKEN_INTEGER;
-        token->integer.magnitude = first;
-    } else if (first >= 0xe0u) {
+    if (first >= 0xe0u) {
         token->kind = TR_TOKEN_INTEGER;
         token->integer.negative = true;
         token->integer.magnitude = 0x100u - first;

@@ -54,6 +54,12 @@ void tr_value_disown(const troupe_type *type, void *value, const struct tr_alloc
 /* Bytes that the encoding needs, at most. */
 size_t tr_value_encoded_size_max(const troupe_type *type, const void *value);
 
+/* Whether the other side will take the encoding: strings are UTF-8, the block is not above
+ * TR_VALUE_SIZE_MAX. For who sends, since only there somebody can mend it. TROUPE_E_TYPE,
+ * TROUPE_E_LIMIT; error (may be NULL) says the field. */
+TROUPE_MUST_USE troupe_status tr_value_check(const troupe_type *type, const void *value,
+                                             char *error, size_t error_size);
+
 /* Encodes into bytes; answers the size written, or 0 when capacity is too small. Fields that are
  * zero (false, 0, NULL, empty) are left out, which is what makes them the default on the other
  * side. */

@@ -319,6 +319,17 @@ static void table_finds_what_was_added_by_its_name_alone(void **state)
     expect_assert_failure(tr_types_at(*state, 2));
 }
 
+static void table_is_not_misled_by_a_nul_inside_a_name(void **state)
+{
+    char name[] = "test.sample\0?";
+
+    assert_int_equal(tr_types_add(*state, &sample_type, NULL, 0), TROUPE_OK);
+    for (int last = 0; last < 256; last++) { /* some of them fall on the slot of the type */
+        name[12] = (char)last;
+        assert_null(tr_types_find(*state, name, 13));
+    }
+}
+
 static void table_takes_the_same_description_twice(void **state)
 {
     struct changed again;
@@ -483,6 +494,7 @@ int main(void)
         cmocka_unit_test(type_that_holds_itself_is_refused),
         cmocka_unit_test(error_is_cut_to_its_room),
         TABLE_TEST(table_finds_what_was_added_by_its_name_alone),
+        TABLE_TEST(table_is_not_misled_by_a_nul_inside_a_name),
         TABLE_TEST(table_takes_the_same_description_twice),
         TABLE_TEST(table_refuses_another_description_under_the_same_name),
         TABLE_TEST(table_compares_the_structs_inside),

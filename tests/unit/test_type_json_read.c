@@ -233,6 +233,20 @@ static void every_kind_is_read(void **state)
     troupe_value_free(value);
 }
 
+/* jsonb gives numbers back without exponents. */
+static void doubles_come_back_from_the_database_with_all_their_digits(void **state)
+{
+    measure *value = read_json(
+        &measure_type, "{\"real\": -0.00000000000000000000000000000000000000012345678901234567}");
+
+    (void)state;
+    assert_true(value->real == -1.2345678901234567e-40);
+    troupe_value_free(value);
+    value = read_json(&measure_type, "{\"real\": 9876543210987654300000000000000000000000}");
+    assert_true(value->real == 9.8765432109876543e39);
+    troupe_value_free(value);
+}
+
 static void text_that_is_no_json_says_where(void **state)
 {
     static const char *const cases[][2] = {
@@ -450,6 +464,7 @@ int main(void)
         cmocka_unit_test(integers_are_whole_and_in_range),
         cmocka_unit_test(integers_that_a_double_cannot_hold_have_to_be_strings),
         cmocka_unit_test(every_kind_is_read),
+        cmocka_unit_test(doubles_come_back_from_the_database_with_all_their_digits),
         cmocka_unit_test(text_that_is_no_json_says_where),
         cmocka_unit_test(text_with_a_nul_inside_is_refused),
         cmocka_unit_test(nesting_ends_at_32),

@@ -74,13 +74,15 @@ typedef struct troupe_type {
 /* Answers whether both describe the same type: the same object, or the same name. */
 TROUPE_API bool troupe_type_is(const troupe_type *type, const troupe_type *other);
 
-/* Checks a description: name, numbers, kinds, offsets, nesting (32 levels at most).
+/* Checks a description: name, numbers, kinds, offsets, nesting (32 levels at most; a struct and an
+ * array are one each), 256 fields at most, none over another, a count of its own for each array.
  * Writes the reason into error (may be NULL) and answers TROUPE_E_INVALID. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_type_check(const troupe_type *type, char *error,
                                                            size_t error_size);
 
 /* Writes value as JSON. Gives *json, ended with NUL, to the caller, who releases it with
- * troupe_json_free. 64-bit integers outside +-2^53 are written as strings.
+ * troupe_json_free. Every field is there, in the order of the description. 64-bit integers beyond
+ * +-(2^53 - 1) and doubles from 1e40 up or below 1e-40 are written as strings.
  * Fails with TROUPE_E_NO_MEMORY, or TROUPE_E_TYPE when a string is not UTF-8 or a double is not
  * finite. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_to_json(const troupe_type *type, const void *value,
@@ -88,7 +90,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_to_json(const troupe_type *type,
 TROUPE_API void troupe_json_free(char *json);
 
 /* Reads JSON into one block that holds the struct and all it points to. Gives *value to the caller,
- * who releases it with troupe_value_free. Unknown keys are an error here, since people type JSON.
+ * who releases it with troupe_value_free. Unknown keys are an error here, since people type JSON; null
+ * and what is left out are zero; 64-bit integers and doubles may be strings. At most 1 MiB of text.
  * Fails with TROUPE_E_TYPE (error says which field and why), TROUPE_E_LIMIT or TROUPE_E_NO_MEMORY.
  */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_from_json(const troupe_type *type, const char *json,
