@@ -103,9 +103,12 @@ class Shellcheck:
 
 def cppcheck(build):
     os.makedirs("build/cppcheck", exist_ok=True)
-    return Command(["cppcheck", "--quiet", f"--project={build}/compile_commands.json", "--cppcheck-build-dir=build/cppcheck",
-                    "--enable=warning,performance,portability", "--inconclusive", "--inline-suppr", "--error-exitcode=1",
-                    "--std=c11", "--suppress=missingIncludeSystem", f"-i{os.path.abspath('build')}"])
+    """What it suppresses is wrong here: it trips over compound literals in ?:, and takes arrays that a call fills for
+    uninitialized, which gcc, clang's analyzer and the sanitizers look at better. Tests are left to those."""
+    words = ["cppcheck", "--quiet", f"--project={build}/compile_commands.json", "--cppcheck-build-dir=build/cppcheck",
+             "--enable=warning,performance,portability", "--inline-suppr", "--error-exitcode=1", "--std=c11"]
+    words += [f"--suppress={name}" for name in ("missingIncludeSystem", "internalAstError", "ctuuninitvar", "legacyUninitvar")]
+    return Command(words + [f"-i{os.path.abspath(folder)}" for folder in ("build", "tests")])
 
 
 UNITS = ["-L", "^(unit|prop)$"]
