@@ -142,11 +142,13 @@ static void a_schema_too_new_is_refused(void **state)
 static void set_full_page_writes(struct reg_sync *admin, const char *value)
 {
     char statement[128];
+    int tries = 0;
 
     (void)snprintf(statement, sizeof(statement), "ALTER SYSTEM SET full_page_writes = %s", value);
     pg_run(admin, statement, PG_NONE);
     pg_run(admin, "SELECT pg_reload_conf()", PG_NONE);
     while (strcmp(pg_one(admin, "SHOW full_page_writes", PG_NONE), value) != 0) {
+        assert_true(tries++ < 100000);
     }
 }
 

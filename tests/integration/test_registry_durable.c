@@ -1,0 +1,628 @@
+/* What is tested: durable actors through registry/pg on a private PostgreSQL: steps, the inbox,
+ * links written behind, and recovery; with connections and the server dying in between. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "support/pg.h"
+#include "support/registry_world.h"
+
+static struct pg_server *server;
+static struct world world; /* too large for a stack */
+static struct world_node *n1;
+static struct world_node *n2;
+static struct world_node *n3;
+static struct reg_sync *admin;
+
+static const char *const behaviors[] = {"account"};
+
+static int start_server(void **state)
+{
+    char conninfo[PG_CONNINFO_SIZE];
+
+    (void)state;
+    server = pg_server_start();
+    pg_migrate(pg_server_conninfo(server));
+    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
+    admin = pg_connect(conninfo);
+    return 0;
+}
+
+static int stop_server(void **state)
+{
+    (void)state;
+    reg_sync_close(admin);
+    pg_server_stop(server);
+    return 0;
+}
+
+/* n1 and n2 know the behavior, n3 does not. */
+static int join_three(void **state)
+{
+    const struct world_options options = {
+        .ttl_ms = 5000, .rejoin = true, .behaviors = behaviors, .behavior_count = 1};
+    struct world_node *nodes[3] = {NULL};
+
+    (void)state;
+    world_init(&world);
+    pg_run(admin, "DELETE FROM troupe.name", PG_NONE);
+    pg_run(admin, "DELETE FROM troupe.inbox", PG_NONE);
+    pg_run(admin, "DELETE FROM troupe.link", PG_NONE);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", &options);
+    n3 = world_join(&world, pg_server_conninfo(server), "n3", NULL);
+    nodes[0] = n1;
+    nodes[1] = n2;
+    nodes[2] = n3;
+    for (size_t index = 0; index < 9; index++) {
+        struct world_seen seen = {.node = nodes[index / 3], .node_id = nodes[index % 3]->node_id};
+
+        if (index / 3 != index % 3) {
+            world_wait(&world, node_sees_up, &seen);
+        }
+    }
+    return 0;
+}
+
+static int leave_all(void **state)
+{
+    (void)state;
+    world_fini(&world);
+    return 0;
+}
+
+static uint64_t register_account(struct world_node *node, const char *name)
+{
+    const struct world_answer answer =
+        world_register(node, name, 7, "account", "{\"cents\":0}", 20000);
+
+    assert_int_equal(answer.status, TROUPE_OK);
+    return answer.epoch;
+}
+
+static int64_t cents_of(const char *name)
+{
+    return pg_number(admin, "SELECT (state->>'cents')::bigint FROM troupe.actors WHERE name = $1",
+                     PG_VALUES(name));
+}
+
+/* Waits until the statement answers this number. */
+static void wait_for_number(const char *sql, int64_t number)
+{
+    const int64_t deadline_ns = world_now(&world) + (int64_t)WORLD_WAIT_MS * 1000000;
+
+    while (pg_number(admin, sql, PG_NONE) != number) {
+        assert_true(world_now(&world) < deadline_ns);
+    }
+}
+
+/* Runs one step to its outcome. */
+static enum tr_step_outcome run_step(struct world_node *node, struct tr_step step)
+{
+    struct world_step one = {.step = step};
+
+    world_step(node, &one);
+    world_wait(&world, step_is_done, &one);
+    assert_int_equal(one.calls, 1);
+    return one.outcome;
+}
+
+/* ---- steps ---- */
+
+static void a_step_saves_state_and_sends_and_its_repetition_changes_nothing(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    const struct tr_outgoing outgoing = {"b", "bank.credit", "{\"cents\":5}"};
+    const struct tr_step step = {.name = "a",
+                                 .epoch = epoch,
+                                 .seq = 1,
+                                 .version = 1,
+                                 .state_json = "{\"cents\":10}",
+                                 .outgoing = &outgoing,
+                                 .outgoing_count = 1};
+
+    (void)state;
+    assert_int_equal(run_step(n1, step), TR_STEP_COMMITTED);
+    assert_int_equal(cents_of("a"), 10);
+    assert_int_equal(run_step(n1, step), TR_STEP_COMMITTED);
+    assert_int_equal(
+        pg_number(admin, "SELECT count(*) FROM troupe.inbox WHERE to_name = 'b'", PG_NONE), 1);
+}
+
+static void a_step_of_another_epoch_or_node_writes_nothing(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    struct tr_step step = {
+        .name = "a", .epoch = epoch + 1, .seq = 1, .state_json = "{\"cents\":9}"};
+
+    (void)state;
+    assert_int_equal(run_step(n1, step), TR_STEP_FENCED);
+    step.epoch = epoch;
+    assert_int_equal(run_step(n2, step), TR_STEP_FENCED);
+    assert_int_equal(cents_of("a"), 0);
+}
+
+static void a_step_that_cannot_be_saved_fails_alone(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    const uint64_t other = register_account(n1, "b");
+    struct world_step steps[3] = {
+        {.step = {.name = "a", .epoch = epoch, .seq = 1, .state_json = "{\"a\":\"\\u0000\"}"}},
+        {.step = {.name = "b", .epoch = other, .seq = 1, .state_json = "{\"cents\":3}"}},
+        {.step = {.name = "c", .epoch = 1, .seq = 1, .state_json = "not json"}},
+    };
+
+    (void)state;
+    for (size_t index = 0; index < 3; index++) {
+        world_step(n1, &steps[index]);
+    }
+    for (size_t index = 0; index < 3; index++) {
+        world_wait(&world, step_is_done, &steps[index]);
+    }
+    assert_int_equal(steps[0].outcome, TR_STEP_FENCED);
+    assert_int_equal(steps[1].outcome, TR_STEP_COMMITTED);
+    assert_int_equal(steps[2].outcome, TR_STEP_FENCED);
+    assert_int_equal(cents_of("b"), 3);
+}
+
+/* ---- steps under fire ---- */
+
+enum { ACCOUNTS = 50, STEPS_EACH = 60 };
+
+/* An account that makes one step after the other, each adding one cent. */
+struct walker {
+    struct tr_step step;
+    struct world_node *node;
+    char name[16];
+    char state[32];
+    uint64_t committed;
+    uint64_t refused;
+};
+
+static struct walker walkers[ACCOUNTS];
+
+static void walk(struct walker *walker)
+{
+    walker->step.seq = walker->committed + 1;
+    (void)snprintf(walker->state, sizeof(walker->state), "{\"cents\":%" PRIu64 "}",
+                   walker->step.seq);
+    walker->node->box->port.step(walker->node->box->port.context, &walker->step);
+}
+
+static void on_walked(void *context, enum tr_step_outcome outcome)
+{
+    struct walker *walker = context;
+    bool more = false;
+
+    tr_mutex_lock(&world.mutex);
+    walker->committed += outcome == TR_STEP_COMMITTED ? 1 : 0;
+    walker->refused += outcome != TR_STEP_COMMITTED ? 1 : 0;
+    more = walker->refused == 0 && walker->committed < STEPS_EACH;
+    world_changed(&world);
+    tr_mutex_unlock(&world.mutex);
+    if (more) {
+        walk(walker);
+    }
+}
+
+static void start_walking(void *context)
+{
+    (void)context;
+    for (size_t index = 0; index < ACCOUNTS; index++) {
+        walk(&walkers[index]);
+    }
+}
+
+static bool all_have_walked(void *context)
+{
+    (void)context;
+    for (size_t index = 0; index < ACCOUNTS; index++) {
+        if (walkers[index].committed < STEPS_EACH && walkers[index].refused == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool some_have_walked(void *context)
+{
+    uint64_t sum = 0;
+
+    for (size_t index = 0; index < ACCOUNTS; index++) {
+        sum += walkers[index].committed;
+    }
+    return sum >= *(const uint64_t *)context;
+}
+
+static void let_them_walk(struct world_node *node)
+{
+    static const struct tr_outgoing outgoing = {"nobody", "count", "{}"};
+
+    memset(walkers, 0, sizeof(walkers));
+    for (size_t index = 0; index < ACCOUNTS; index++) {
+        struct walker *walker = &walkers[index];
+
+        walker->node = node;
+        (void)snprintf(walker->name, sizeof(walker->name), "w%zu", index);
+        walker->step = (struct tr_step){.name = walker->name,
+                                        .epoch = register_account(node, walker->name),
+                                        .version = 1,
+                                        .state_json = walker->state,
+                                        .outgoing = &outgoing,
+                                        .outgoing_count = 1,
+                                        .done = on_walked,
+                                        .context = walker};
+    }
+    world_do(&world, start_walking, NULL);
+}
+
+/* Every step is in once: the states count them, and so do the messages sent with them. */
+static void check_walked(void)
+{
+    world_wait(&world, all_have_walked, NULL);
+    for (size_t index = 0; index < ACCOUNTS; index++) {
+        assert_int_equal(walkers[index].refused, 0);
+        assert_int_equal(walkers[index].committed, STEPS_EACH);
+    }
+    assert_int_equal(pg_number(admin,
+                               "SELECT sum((state->>'cents')::bigint) FROM troupe.actors "
+                               "WHERE name LIKE 'w%'",
+                               PG_NONE),
+                     ACCOUNTS * STEPS_EACH);
+    assert_int_equal(
+        pg_number(admin, "SELECT count(*) FROM troupe.inbox WHERE to_name = 'nobody'", PG_NONE),
+        ACCOUNTS * STEPS_EACH);
+}
+
+static void steps_happen_once_though_their_connection_breaks(void **state)
+{
+    int64_t ended = 0;
+
+    (void)state;
+    let_them_walk(n1);
+    for (uint64_t sum = 200; sum < ACCOUNTS * STEPS_EACH; sum += 400) {
+        world_wait(&world, some_have_walked, &sum);
+        ended += pg_number(admin,
+                           "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
+                           "WHERE a.application_name = 'troupe/' || $1 AND a.query LIKE '%step%'",
+                           PG_VALUES(pg_text((int64_t)n1->node_id)));
+    }
+    check_walked();
+    assert_true(ended > 0);
+}
+
+static void steps_happen_once_though_the_server_crashes(void **state)
+{
+    uint64_t sum = ACCOUNTS * STEPS_EACH / 3;
+
+    (void)state;
+    let_them_walk(n1);
+    world_wait(&world, some_have_walked, &sum);
+    reg_sync_close(admin);
+    pg_server_kill(server);
+    pg_server_resume(server);
+    {
+        char conninfo[PG_CONNINFO_SIZE];
+
+        pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
+        admin = pg_connect(conninfo);
+    }
+    check_walked();
+    assert_int_equal(n1->fenced + n2->fenced + n3->fenced, 0);
+    assert_int_equal(n1->down_count + n2->down_count + n3->down_count, 0);
+}
+
+/* ---- the inbox ---- */
+
+static void messages_sent_by_sql_arrive_and_are_gone_when_handled(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    struct world_seen seen = {.node = n1, .count = 2};
+    struct tr_step step = {.name = "a", .epoch = epoch, .seq = 1, .state_json = "{\"cents\":7}"};
+    uint64_t ids[2] = {0};
+
+    (void)state;
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{\"cents\": 3}')", PG_NONE);
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{\"cents\": 4}')", PG_NONE);
+    pg_run(admin, "SELECT troupe.inbox_hint(ARRAY['a'])", PG_NONE);
+    world_wait(&world, node_has_messages, &seen);
+    assert_string_equal(n1->inbox[0].to, "a");
+    assert_string_equal(n1->inbox[0].payload, "{\"cents\": 3}");
+    assert_string_equal(n1->inbox[1].payload, "{\"cents\": 4}");
+    ids[0] = n1->inbox[0].id;
+    ids[1] = n1->inbox[1].id;
+    step.handled = ids;
+    step.handled_count = 2;
+    assert_int_equal(run_step(n1, step), TR_STEP_COMMITTED);
+    assert_int_equal(
+        pg_number(admin, "SELECT count(*) FROM troupe.inbox WHERE to_name = 'a'", PG_NONE), 0);
+    assert_int_equal(n1->inbox_count, 2);
+    assert_int_equal(n2->inbox_count + n3->inbox_count, 0);
+}
+
+static void a_message_without_a_hint_arrives_with_a_renewal(void **state)
+{
+    struct world_seen seen = {.node = n1, .count = 1};
+
+    (void)state;
+    (void)register_account(n1, "a");
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{}')", PG_NONE);
+    world_wait(&world, node_has_messages, &seen);
+}
+
+static void a_message_sent_by_a_step_arrives_at_once_on_the_same_node(void **state)
+{
+    const struct tr_outgoing outgoing = {"b", "bank.credit", "{\"cents\": 5}"};
+    const struct tr_step step = {.name = "a",
+                                 .epoch = register_account(n1, "a"),
+                                 .seq = 1,
+                                 .outgoing = &outgoing,
+                                 .outgoing_count = 1};
+    struct world_seen seen = {.node = n1, .count = 1};
+    unsigned leases = 0;
+
+    (void)state;
+    (void)register_account(n1, "b");
+    leases = n1->leases;
+    assert_int_equal(run_step(n1, step), TR_STEP_COMMITTED);
+    world_wait(&world, node_has_messages, &seen);
+    assert_true(n1->leases <= leases + 1); /* no renewal had to bring it */
+}
+
+struct failing {
+    uint64_t epoch;
+    uint64_t id;
+};
+
+static void fail_message(void *context)
+{
+    const struct failing *failing = context;
+
+    n1->box->port.inbox_failed(n1->box->port.context, "a", failing->epoch, failing->id, "no");
+}
+
+static void a_message_that_fails_comes_again_and_becomes_a_dead_letter(void **state)
+{
+    struct failing failing = {.epoch = register_account(n1, "a")};
+    struct world_seen seen = {.node = n1};
+
+    (void)state;
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{}')", PG_NONE);
+    pg_run(admin, "SELECT troupe.inbox_hint(ARRAY['a'])", PG_NONE);
+    for (size_t attempt = 1; attempt <= 5; attempt++) {
+        seen.count = attempt;
+        world_wait(&world, node_has_messages, &seen);
+        failing.id = n1->inbox[attempt - 1].id;
+        world_do(&world, fail_message, &failing);
+    }
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{\"marker\": 1}')", PG_NONE);
+    pg_run(admin, "SELECT troupe.inbox_hint(ARRAY['a'])", PG_NONE);
+    seen.count = 6;
+    world_wait(&world, node_has_messages, &seen);
+    assert_string_equal(n1->inbox[5].payload, "{\"marker\": 1}");
+    wait_for_number("SELECT count(*) FROM troupe.dead_letters", 1);
+    assert_int_equal(n1->inbox_count, 6);
+}
+
+static void a_step_over_a_message_that_is_gone_is_reloaded_from_its_row(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    const uint64_t missing = 999999;
+    const struct tr_step step = {.name = "a",
+                                 .epoch = epoch,
+                                 .seq = 1,
+                                 .state_json = "{\"cents\":7}",
+                                 .handled = &missing,
+                                 .handled_count = 1};
+    struct world_seen seen = {.node = n1, .count = 1};
+
+    (void)state;
+    assert_int_equal(run_step(n1, step), TR_STEP_REPLAYED);
+    world_wait(&world, node_has_started, &seen);
+    assert_string_equal(n1->orphans[0].name, "a");
+    assert_string_equal(n1->orphans[0].state, "{\"cents\": 0}");
+    assert_int_equal(n1->orphans[0].epoch, epoch);
+}
+
+/* ---- links ---- */
+
+static void write_links(void *context)
+{
+    const struct tr_registry_port *port = &n1->box->port;
+    const struct tr_link_row link = {
+        .kind = TR_LINK_ROW_LINK, .a = {n2->node_id, 5}, .b = {n1->node_id, 6}};
+    const struct tr_link_row monitor = {
+        .kind = TR_LINK_ROW_MONITOR, .a = {n1->node_id, 6}, .b = {n2->node_id, 5}, .ref = 77};
+    const struct tr_link_row fleeting = {
+        .kind = TR_LINK_ROW_LINK, .a = {n1->node_id, 8}, .b = {n2->node_id, 9}};
+
+    (void)context;
+    port->link_add(port->context, &link);
+    port->link_add(port->context, &monitor);
+    port->link_add(port->context, &fleeting);
+    port->link_remove(port->context, &fleeting);
+}
+
+static void remove_link(void *context)
+{
+    const struct tr_registry_port *port = &n1->box->port;
+    const struct tr_link_row link = {
+        .kind = TR_LINK_ROW_LINK, .a = {n1->node_id, 6}, .b = {n2->node_id, 5}};
+
+    (void)context;
+    port->link_remove(port->context, &link);
+}
+
+static void links_are_written_behind_and_removed(void **state)
+{
+    const char *const count_links = "SELECT count(*) FROM troupe.links";
+
+    (void)state;
+    world_do(&world, write_links, NULL);
+    wait_for_number(count_links, 2);
+    assert_int_equal(
+        pg_number(admin, "SELECT count(*) FROM troupe.links WHERE kind = 'monitor'", PG_NONE), 1);
+    world_do(&world, remove_link, NULL);
+    wait_for_number(count_links, 1);
+}
+
+/* ---- recovery ---- */
+
+enum { ORPHANS = 1200 };
+
+struct crowd {
+    size_t answered;
+    size_t won;
+};
+
+static char crowd_names[ORPHANS][16];
+
+static void on_crowd(void *context, const struct tr_name_result *result)
+{
+    struct crowd *crowd = context;
+
+    tr_mutex_lock(&world.mutex);
+    crowd->answered++;
+    crowd->won += result->status == TROUPE_OK ? 1 : 0;
+    world_changed(&world);
+    tr_mutex_unlock(&world.mutex);
+}
+
+static void register_crowd(void *context)
+{
+    const struct tr_registry_port *port = &n3->box->port;
+
+    for (size_t index = 0; index < ORPHANS; index++) {
+        const struct tr_name_register request = {.name = crowd_names[index],
+                                                 .actor_id = index + 1,
+                                                 .durable = true,
+                                                 .behavior = "account",
+                                                 .version = 1,
+                                                 .checkpoint = "each",
+                                                 .state_json = "{\"cents\":11}",
+                                                 .deadline_ns = INT64_MAX,
+                                                 .done = on_crowd,
+                                                 .context = context};
+
+        (void)snprintf(crowd_names[index], sizeof(crowd_names[index]), "o%04zu", index);
+        port->register_name(port->context, &request);
+    }
+}
+
+static bool crowd_is_in(void *context)
+{
+    const struct crowd *crowd = context;
+
+    return crowd->answered == ORPHANS;
+}
+
+static bool all_have_started(void *context)
+{
+    (void)context;
+    return n1->started_count + n2->started_count >= ORPHANS;
+}
+
+static void the_orphans_of_a_dead_node_start_once_each_on_the_survivors(void **state)
+{
+    struct crowd crowd = {0};
+    const uint64_t victim = n3->node_id;
+    int64_t began_ns = 0;
+
+    (void)state;
+    world_do(&world, register_crowd, &crowd);
+    world_wait(&world, crowd_is_in, &crowd);
+    assert_int_equal(crowd.won, ORPHANS);
+    pg_run(admin, "SELECT troupe.send('o0003', 'bank.credit', '{}')", PG_NONE);
+    n3->rejoin = false;
+    began_ns = world_now(&world);
+    pg_run(admin, "SELECT troupe._kill($1, $2, 'gone')",
+           PG_VALUES(pg_text((int64_t)victim), pg_text((int64_t)n1->node_id)));
+    world_wait(&world, all_have_started, NULL);
+    print_message("%d orphans started after %.0f ms, %zu and %zu\n", ORPHANS,
+                  (double)(world_now(&world) - began_ns) / 1e6, n1->started_count,
+                  n2->started_count);
+    assert_int_equal(n1->orphan_count + n2->orphan_count, ORPHANS); /* none twice */
+    assert_true(n1->orphan_count >= ORPHANS / 4);                   /* shared out */
+    assert_true(n2->orphan_count >= ORPHANS / 4);
+    assert_string_equal(n1->orphans[0].state, "{\"cents\": 11}");
+    assert_int_equal(
+        pg_number(admin,
+                  "SELECT count(*) FROM troupe.names WHERE name LIKE 'o%' AND "
+                  "status = 'running' AND node_id IN ($1, $2)",
+                  PG_VALUES(pg_text((int64_t)n1->node_id), pg_text((int64_t)n2->node_id))),
+        ORPHANS);
+}
+
+static bool either_has_a_message(void *context)
+{
+    (void)context;
+    return n1->inbox_count + n2->inbox_count > 0;
+}
+
+static void a_recovered_actor_gets_its_messages_and_its_past_is_fenced(void **state)
+{
+    const uint64_t epoch = register_account(n3, "a");
+    struct tr_step step = {.name = "a", .epoch = epoch, .seq = 1, .state_json = "{\"cents\":5}"};
+    struct world_node *heir = NULL;
+
+    (void)state;
+    assert_int_equal(run_step(n3, step), TR_STEP_COMMITTED);
+    pg_run(admin, "SELECT troupe.send('a', 'bank.credit', '{\"late\": 1}')", PG_NONE);
+    pg_run(admin, "SELECT troupe._kill($1, $2, 'gone')",
+           PG_VALUES(pg_text((int64_t)n3->node_id), pg_text((int64_t)n1->node_id)));
+    world_wait(&world, either_has_a_message, NULL);
+    heir = n1->orphan_count > 0 ? n1 : n2;
+    assert_string_equal(heir->orphans[0].name, "a");
+    assert_string_equal(heir->orphans[0].state, "{\"cents\": 5}");
+    assert_int_equal(heir->orphans[0].seq, 1);
+    assert_true(heir->orphans[0].epoch > epoch);
+    assert_string_equal(heir->inbox[0].payload, "{\"late\": 1}");
+    /* The heir goes on from there; whoever still believes in the old epoch writes nothing. */
+    step.seq = 2;
+    assert_int_equal(run_step(heir, step), TR_STEP_FENCED);
+    step.epoch = heir->orphans[0].epoch;
+    assert_int_equal(run_step(heir, step), TR_STEP_COMMITTED);
+}
+
+static void steps_of_a_fenced_node_end_as_fenced(void **state)
+{
+    const uint64_t epoch = register_account(n1, "a");
+    struct tr_step step = {.name = "a", .epoch = epoch, .seq = 1, .state_json = "{\"cents\":5}"};
+
+    (void)state;
+    pg_run(admin, "SELECT troupe._kill($1, $2, 'expired')",
+           PG_VALUES(pg_text((int64_t)n1->node_id), pg_text((int64_t)n2->node_id)));
+    assert_int_equal(run_step(n1, step), TR_STEP_FENCED);
+    assert_int_equal(cents_of("a"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define THREE(test) cmocka_unit_test_setup_teardown(test, join_three, leave_all)
+        THREE(a_step_saves_state_and_sends_and_its_repetition_changes_nothing),
+        THREE(a_step_of_another_epoch_or_node_writes_nothing),
+        THREE(a_step_that_cannot_be_saved_fails_alone),
+        THREE(steps_happen_once_though_their_connection_breaks),
+        THREE(steps_happen_once_though_the_server_crashes),
+        THREE(messages_sent_by_sql_arrive_and_are_gone_when_handled),
+        THREE(a_message_without_a_hint_arrives_with_a_renewal),
+        THREE(a_message_sent_by_a_step_arrives_at_once_on_the_same_node),
+        THREE(a_message_that_fails_comes_again_and_becomes_a_dead_letter),
+        THREE(a_step_over_a_message_that_is_gone_is_reloaded_from_its_row),
+        THREE(links_are_written_behind_and_removed),
+        THREE(the_orphans_of_a_dead_node_start_once_each_on_the_survivors),
+        THREE(a_recovered_actor_gets_its_messages_and_its_past_is_fenced),
+        THREE(steps_of_a_fenced_node_end_as_fenced),
+#undef THREE
+    };
+
+    return cmocka_run_group_tests(tests, start_server, stop_server);
+}
