@@ -291,6 +291,11 @@ troupe_status reg_sync_receive(struct reg_sync *sync, uint32_t timeout_ms)
         const troupe_status status = wait_answer(sync, deadline);
         PGresult *rows = NULL;
 
+        if (status == TROUPE_E_UNKNOWN && PQresultStatus(sync->rows) == PGRES_FATAL_ERROR &&
+            sync->rows != NULL) {
+            /* The server said why before it hung up. */
+            break;
+        }
         if (status != TROUPE_OK) {
             return break_off(sync, status,
                              status == TROUPE_E_TIMEOUT ? "no answer from the server in time"
