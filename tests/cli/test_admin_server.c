@@ -68,6 +68,7 @@ static void loop_main(void *context)
     struct pollfd entries[] = {{.fd = rig->server.listener, .events = POLLIN},
                                {.fd = rig->server.ended_read, .events = POLLIN},
                                {.fd = rig->stop[0], .events = POLLIN}};
+    char byte = 0;
 
     while (poll(entries, 3, -1) > 0 && entries[2].revents == 0) {
         if (entries[1].revents != 0) {
@@ -77,6 +78,8 @@ static void loop_main(void *context)
             admin_server_accept(&rig->server);
         }
     }
+    /* Reading orders what the test wrote before it against what follows here. */
+    assert_int_equal(read(rig->stop[0], &byte, 1), 1);
     rig->stopped_in_time = admin_server_stop(&rig->server, rig->stop_ms);
 }
 

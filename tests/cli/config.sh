@@ -1,0 +1,63 @@
+#!/bin/bash
+# tests/cli/config.sh BUILD_DIR - trouped without a cluster: its settings, and how it says no.
+set -uo pipefail
+build=$(realpath "${1:?usage: tests/cli/config.sh BUILD_DIR}")
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+trap 'rm -rf "$work"' EXIT
+
+conf=$work/trouped.conf
+(umask 077; printf '%064d\n' 7 >"$work/secret")
+
+ran trouped --version
+check "--version prints the version" prints '^trouped [0-9]+\.[0-9]+'
+ran trouped --help
+check "--help lists every setting as a flag" prints '--lease-ttl TIME'
+
+printf 'name = n1\nlease_ttl = 3s\n' >"$conf"
+TROUPE_HEARTBEAT=200ms ran trouped --config "$conf" --silence 2s --print-config
+check "--print-config shows a value of the file with its line" prints "^lease_ttl = 3s +# $conf:2\$"
+check "--print-config shows a variable" prints '^heartbeat = 200ms +# TROUPE_HEARTBEAT$'
+check "--print-config shows a flag" prints '^silence = 2s +# --silence$'
+check "--print-config shows a default" prints '^resume_window = 3s +# default$'
+printf 'host=h user=u password=canary-4711\n' >"$work/db"
+TROUPE_DB_FILE=$work/db ran trouped --config "$conf" --print-config
+check "--print-config shows no password" eval '! grep -q canary "$work/out" && prints "^db = .*TROUPE_DB_FILE"'
+
+ran trouped --config "$conf" --check-config
+check "--check-config is content with good settings" ended_with 0
+printf 'name = n1\nheartbeet = 3s\n' >"$conf"
+ran trouped --config "$conf" --check-config
+check "--check-config names the line of an unknown setting" fails_as 78 1003 "$conf:2: unknown setting .heartbeet"
+printf 'name = n1\n\nlease_ttl = soon\n' >"$conf"
+ran trouped --config "$conf" --check-config
+check "--check-config names the line of a wrong value" fails_as 78 1003 "$conf:3: lease_ttl = .soon. is not valid"
+ran trouped --config "$work/none" --check-config
+check "a configuration file that is not there is refused" fails_as 78 1003 "$work/none"
+ran trouped --config /dev/null --name n1 --listen 0.0.0.0:0 --check-config
+check "without a secret only loopback is listened on" fails_as 78 1003 'listen = .0.0.0.0:0'
+ran trouped --config /dev/null --name n1 --secret-file "$work/none" --check-config
+check "a secret that is not there is refused" fails_as 78 1004 "$work/none"
+(umask 077; printf short >"$work/short")
+ran trouped --config /dev/null --name n1 --secret-file "$work/short" --check-config
+check "a secret that is too short is refused" fails_as 78 1004 "$work/short"
+install -m 644 "$work/secret" "$work/open"
+ran trouped --config /dev/null --name n1 --secret-file "$work/open" --check-config
+check "a secret that all can read is refused" fails_as 78 1004 "$work/open"
+ran trouped --config /dev/null --name n1 --module "$work/none.so" --check-config
+check "a module that is not there is refused" fails_as 78 1005 "$work/none.so"
+install -m 666 /dev/null "$work/evil.so"
+ran trouped --config /dev/null --name n1 --module "$work/evil.so" --check-config
+check "a module that all can change is refused" fails_as 78 1005 "$work/evil.so"
+ran trouped --nonsense
+check "an unknown flag is refused" fails_as 64 1001 '--nonsense'
+ran trouped --db 'host=h password=canary-4711' --check-config
+check "a password on the command line is refused, unprinted" \
+  eval 'fails_as 64 1001 "password" && ! grep -q canary "$work/err"'
+
+ran trouped --config /dev/null --name n1 --db "host=$work/nobody" --secret-file "$work/secret"
+check "no PostgreSQL ends it with 69" ended_with 69
+check "no PostgreSQL is a JSON line in the log" says '^\{"ts":".*"code":"TRP-2001"'
+ran trouped --config /dev/null --name n1 --db "host=$work/nobody" --log-format logfmt
+check "no PostgreSQL is a logfmt line when asked for" says 'level=error .*code=TRP-2001'
+finish

@@ -1,0 +1,84 @@
+/* A module for the tests of the command line: an actor that counts, fails and never answers. */
+#include <troupe/troupe.h>
+
+typedef struct counter {
+    int64_t total;
+} counter;
+TROUPE_TYPE(counter, "cli.counter_state", TROUPE_FIELD(counter, total, 1));
+
+typedef struct add {
+    int64_t by;
+    const char *memo;
+} add;
+TROUPE_TYPE(add, "cli.add", TROUPE_FIELD(add, by, 1), TROUPE_FIELD(add, memo, 2));
+
+typedef struct total {
+    int64_t total;
+    const char *memo;
+} total;
+TROUPE_TYPE(total, "cli.total", TROUPE_FIELD(total, total, 1), TROUPE_FIELD(total, memo, 2));
+
+TROUPE_TYPE_EMPTY(get, "cli.get");
+TROUPE_TYPE_EMPTY(fail, "cli.fail");
+TROUPE_TYPE_EMPTY(silence, "cli.silence");
+
+static int init(troupe_self *self, void *state, const void *args)
+{
+    const add *first = args;
+
+    if (first != NULL && first->by < 0) {
+        return troupe_fail(self, "a counter cannot begin at %lld", (long long)first->by);
+    }
+    ((counter *)state)->total = first != NULL ? first->by : 0;
+    return TROUPE_OK;
+}
+
+static int on_add(troupe_self *self, void *state, const void *message)
+{
+    counter *counted = state;
+    const add *request = message;
+
+    counted->total += request->by;
+    return troupe_reply(self, &total_type, &(total){counted->total, request->memo});
+}
+
+static int on_get(troupe_self *self, void *state, const void *message)
+{
+    const counter *counted = state;
+
+    (void)message;
+    return troupe_reply(self, &total_type, &(total){counted->total, NULL});
+}
+
+static int on_fail(troupe_self *self, void *state, const void *message)
+{
+    (void)state;
+    (void)message;
+    return troupe_fail(self, "told to fail");
+}
+
+/* Takes the request and never answers it. */
+static int on_silence(troupe_self *self, void *state, const void *message)
+{
+    (void)state;
+    (void)message;
+    (void)troupe_take_from(self);
+    return TROUPE_OK;
+}
+
+static const troupe_handler handlers[] = {
+    {&add_type, on_add}, {&get_type, on_get}, {&fail_type, on_fail}, {&silence_type, on_silence}, {0}};
+
+static const troupe_behavior counter_behavior = {.name = "cli.counter",
+                                                 .version = 1,
+                                                 .state = &counter_type,
+                                                 .args = &add_type,
+                                                 .init = init,
+                                                 .handlers = handlers};
+
+static const troupe_behavior *const behaviors[] = {&counter_behavior, NULL};
+static const troupe_type *const types[] = {&total_type, NULL};
+
+TROUPE_API const troupe_module troupe_module_entry;
+const troupe_module troupe_module_entry = {
+    .abi = TROUPE_MODULE_ABI, .name = "cli_counter", .types = types, .behaviors = behaviors};
