@@ -5,13 +5,14 @@
 #   await SECONDS COMMAND  waits until the command succeeds
 # shellcheck shell=bash
 export LC_ALL=C
+# shellcheck disable=SC2034 # for those who source this
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d /tmp/troupe-cli-test.XXXXXX)
 chmod 711 "$work"
 passed=0 failed=0 status=0
 # Nothing of the caller's reaches into the tests.
 unset "${!PG@}" "${!TROUPE_@}"
-PATH=$build/bin:$PATH
+PATH=${build:?}/bin:$PATH
 
 check() { # NAME COMMAND...
   local name=$1
@@ -36,6 +37,9 @@ ended_with() { [ "$status" -eq "$1" ] || { echo "    exit status $status, not $1
 
 prints() { grep -Eq -- "$1" "$work/out" || { echo "    stdout has no: $1"; return 1; }; }
 says() { grep -Eq -- "$1" "$work/err" || { echo "    stderr has no: $1"; return 1; }; }
+
+# Neither stdout nor stderr has it.
+hides() { ! grep -qF -- "$1" "$work/out" "$work/err" || { echo "    it is printed: $1"; return 1; }; }
 
 # The usual shape of an error: exit status, code, and words on stderr; nothing on stdout.
 fails_as() { # STATUS CODE WORDS

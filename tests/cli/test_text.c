@@ -146,6 +146,32 @@ static void problem_has_four_parts_on_lines_of_its_own(void **state)
     free(text);
 }
 
+/* Counts as documented when docs/cli.md has the line of the table, exit status included. */
+static void assert_documented(const char *document, enum problem_code code)
+{
+    char line[256];
+
+    (void)snprintf(line, sizeof(line), "\n| TRP-%04d | %d | %s |\n", (int)code,
+                   problem_exit_status(code), problem_meaning(code));
+    if (strstr(document, line) == NULL) {
+        fail_msg("docs/cli.md lacks: %s", line);
+    }
+}
+
+static void every_problem_is_documented(void **state)
+{
+    static char document[64 * 1024];
+    FILE *file = fopen(TROUPE_SOURCE_DIR "/docs/cli.md", "re");
+
+    (void)state;
+    assert_non_null(file);
+    document[fread(document, 1, sizeof(document) - 1, file)] = '\0';
+    (void)fclose(file);
+#define PROBLEM_DOCUMENTED(name, number, exit_status, meaning) assert_documented(document, name);
+    PROBLEM_MAP(PROBLEM_DOCUMENTED)
+#undef PROBLEM_DOCUMENTED
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +184,7 @@ int main(void)
         cmocka_unit_test(logfmt_value_is_quoted_when_it_is_no_plain_word),
         cmocka_unit_test(columns_count_characters_as_they_are_shown),
         cmocka_unit_test(problem_has_four_parts_on_lines_of_its_own),
+        cmocka_unit_test(every_problem_is_documented),
     };
 
     return cmocka_run_group_tests_name("daemon/text", tests, NULL, NULL);
