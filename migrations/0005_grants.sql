@@ -64,7 +64,11 @@ RESET ROLE;
 
 DO $$
 BEGIN
-    GRANT troupe_owner TO troupe_migrate;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'troupe_migrate') THEN
+        RAISE NOTICE 'troupe: there is no role troupe_migrate';
+    ELSIF NOT pg_has_role('troupe_migrate', 'troupe_owner', 'MEMBER') THEN
+        GRANT troupe_owner TO troupe_migrate;
+    END IF;
 EXCEPTION
     WHEN insufficient_privilege OR undefined_object THEN
         RAISE NOTICE 'troupe: troupe_migrate was not made a member of troupe_owner (%)', SQLERRM;
@@ -72,7 +76,9 @@ END $$;
 
 DO $$
 BEGIN
-    GRANT pg_signal_backend TO troupe_owner;
+    IF NOT pg_has_role('troupe_owner', 'pg_signal_backend', 'MEMBER') THEN
+        GRANT pg_signal_backend TO troupe_owner;
+    END IF;
 EXCEPTION
     WHEN insufficient_privilege OR undefined_object THEN
         RAISE NOTICE 'troupe: dead nodes'' database sessions will not be ended by the survivors (%)', SQLERRM;

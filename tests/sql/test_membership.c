@@ -265,9 +265,11 @@ static void epochs_have_no_gap_and_a_cursor_misses_nothing(void **state)
     pg_run(reader, "SET ROLE troupe_owner", PG_NONE);
     for (int round = 0; round < ROUNDS; round++) {
         for (size_t index = 0; index < CLUSTER_CROWD; index++) {
-            assert_int_equal(
-                reg_sync_send(cluster->crowd[index], JOIN, PG_VALUES(pg_text(number++), "7000")),
-                TROUPE_OK);
+            const char *name = pg_text(number);
+
+            number++;
+            assert_int_equal(reg_sync_send(cluster->crowd[index], JOIN, PG_VALUES(name, "7000")),
+                             TROUPE_OK);
         }
         /* Reads while they run: each row it sees follows the one before. */
         for (size_t index = 0; index < CLUSTER_CROWD; index++) {
@@ -383,7 +385,7 @@ static void a_renewal_tells_when_the_next_lease_of_others_runs_out(void **state)
 {
     struct cluster *cluster = *state;
     const struct member node = cluster_join_bare(cluster, "n1", "5000");
-    struct member other = {0};
+    struct member other;
     static const char renew[] = "SELECT expires_in_ms FROM troupe.node_renew($1, $2)";
 
     assert_null(pg_one(cluster->admin, renew, PG_VALUES(pg_text(node.id), node.boot)));

@@ -288,7 +288,7 @@ static void orphans_are_found_and_a_nodes_own_are_marked(void **state)
     const struct member first = cluster_join_bare(cluster, "n1", "60000");
     const struct member second = cluster_join_bare(cluster, "n2", "60000");
     const struct member empty = cluster_join_bare(cluster, "n3", "60000");
-    struct member again = {0};
+    struct member again;
 
     register_many(cluster, first.id, 50, "x");
     register_many(cluster, second.id, 50, "y");

@@ -28,90 +28,94 @@ static struct reg_sync *connect_as(struct cluster *cluster, const char *role)
     "SELECT * FROM troupe.name_register(1, '{a}', '{1}', '{f}', '{f}', '{NULL}', '{0}', "          \
     "'{NULL}', '{NULL}')"
 
+static const struct {
+    const char *sql;
+    const char *who; /* n(ode), c(lient), r(eader); who is not named is refused */
+} cases[] = {
+    {"SELECT * FROM troupe.nodes", "ncr"},
+    {"SELECT * FROM troupe.names", "ncr"},
+    {"SELECT * FROM troupe.actors", "ncr"},
+    {"SELECT * FROM troupe.links", "ncr"},
+    {"SELECT * FROM troupe.events", "ncr"},
+    {"SELECT * FROM troupe.durable_messages", "ncr"},
+    {"SELECT * FROM troupe.dead_letters", "ncr"},
+    {"SELECT * FROM troupe.cluster_status", "ncr"},
+    {"SELECT * FROM troupe.policies", "ncr"},
+    {"SELECT * FROM troupe.settings", "ncr"},
+    {"SELECT * FROM troupe.migrations", "ncr"},
+    {"SELECT * FROM troupe.hello()", "nc"},
+    {"SELECT * FROM troupe.members()", "nc"},
+    {"SELECT * FROM troupe.name_lookup('{a}')", "nc"},
+    {"SELECT troupe.send('a', 'm', '{}')", "nc"},
+    {"SELECT troupe.inbox_hint('{a}')", "nc"},
+    {REGISTER, "nc"},
+    {JOIN, "n"},
+    {"SELECT troupe.node_hold(1)", "n"},
+    {"SELECT * FROM troupe.node_renew(1, gen_random_uuid())", "n"},
+    {"SELECT * FROM troupe.node_reinstate(1, gen_random_uuid())", "n"},
+    {"SELECT troupe.node_drain(1, gen_random_uuid())", "n"},
+    {"SELECT troupe.node_leave(1, gen_random_uuid())", "n"},
+    {"SELECT * FROM troupe.node_declare_gone(1, 2)", "n"},
+    {"SELECT * FROM troupe.node_declare_lost(1, 2, 300)", "n"},
+    {"SELECT * FROM troupe.node_declare_expired(1, 2)", "n"},
+    {"SELECT * FROM troupe.events_since(0, 10)", "n"},
+    {"SELECT * FROM troupe.name_unregister(1, '{a}', '{1}')", "n"},
+    {"SELECT * FROM troupe.name_claim(1, 2, NULL, '', 10)", "n"},
+    {"SELECT * FROM troupe.name_load(1, '{a}')", "n"},
+    {"SELECT * FROM troupe.name_started(1, '{a}', '{1}', '{1}')", "n"},
+    {"SELECT * FROM troupe.orphans(1)", "n"},
+    {"SELECT * FROM troupe.step(1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', "
+     "'{}')",
+     "n"},
+    {"SELECT * FROM troupe.inbox_fetch(1, '{a}', 1)", "n"},
+    {"SELECT * FROM troupe.inbox_fail(1, 'a', 1, 1, 'x')", "n"},
+    {"SELECT troupe.sample_write(1, '{}', '{}', '{}', '{}', '{}', '{}')", "n"},
+    {"SELECT troupe.sweep(1, 2, 10)", "n"},
+    {"SELECT troupe.prune(10)", "n"},
+    /* Nobody: private functions, tables, the schema itself. */
+    {"SELECT troupe._kill(1, 1, 'gone')", ""},
+    {"SELECT troupe._bump('node_up', 1, 1, NULL)", ""},
+    {"SELECT troupe.grants_apply()", ""},
+    {"SELECT * FROM troupe.node", ""},
+    {"SELECT * FROM troupe.name", ""},
+    {"SELECT * FROM troupe.cluster", ""},
+    {"UPDATE troupe.node SET state = 'up'", ""},
+    {"UPDATE troupe.name SET state = NULL", ""},
+    {"INSERT INTO troupe.inbox (to_name, type, payload) VALUES ('a', 'm', '{}')", ""},
+    {"DELETE FROM troupe.lease", ""},
+    {"UPDATE troupe.policies SET may_exit = true", ""},
+    {"UPDATE troupe.settings SET value = 1", ""},
+    {"UPDATE troupe.cluster SET epoch = 0", ""},
+    {"TRUNCATE troupe.event", ""},
+    {"SELECT nextval('troupe.name_epoch')", ""},
+    {"CREATE TABLE troupe.mine (a int)", ""},
+    {"CREATE TABLE public.mine (a int)", ""},
+    {"ALTER TABLE troupe.node DISABLE TRIGGER ALL", ""},
+    {"DROP VIEW troupe.nodes", ""},
+};
+
+static void try_all_as(struct cluster *cluster, const char *role)
+{
+    struct reg_sync *sync = connect_as(cluster, role);
+
+    for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
+        const bool may = strchr(cases[index].who, role[strlen("troupe_")]) != NULL;
+        const troupe_status status = reg_sync_exec(sync, cases[index].sql, 0, NULL, PG_TIMEOUT_MS);
+
+        if (status != (may ? TROUPE_OK : TROUPE_E_DENIED)) {
+            fail_msg("%s: %s: %s", role, cases[index].sql, reg_sync_error(sync));
+        }
+    }
+    reg_sync_close(sync);
+}
+
 static void each_role_may_do_what_it_is_for_and_nothing_else(void **state)
 {
-    static const struct {
-        const char *sql;
-        const char *who; /* n(ode), c(lient), r(eader); who is not named is refused */
-    } cases[] = {
-        {"SELECT * FROM troupe.nodes", "ncr"},
-        {"SELECT * FROM troupe.names", "ncr"},
-        {"SELECT * FROM troupe.actors", "ncr"},
-        {"SELECT * FROM troupe.links", "ncr"},
-        {"SELECT * FROM troupe.events", "ncr"},
-        {"SELECT * FROM troupe.durable_messages", "ncr"},
-        {"SELECT * FROM troupe.dead_letters", "ncr"},
-        {"SELECT * FROM troupe.cluster_status", "ncr"},
-        {"SELECT * FROM troupe.policies", "ncr"},
-        {"SELECT * FROM troupe.settings", "ncr"},
-        {"SELECT * FROM troupe.migrations", "ncr"},
-        {"SELECT * FROM troupe.hello()", "nc"},
-        {"SELECT * FROM troupe.members()", "nc"},
-        {"SELECT * FROM troupe.name_lookup('{a}')", "nc"},
-        {"SELECT troupe.send('a', 'm', '{}')", "nc"},
-        {"SELECT troupe.inbox_hint('{a}')", "nc"},
-        {REGISTER, "nc"},
-        {JOIN, "n"},
-        {"SELECT troupe.node_hold(1)", "n"},
-        {"SELECT * FROM troupe.node_renew(1, gen_random_uuid())", "n"},
-        {"SELECT * FROM troupe.node_reinstate(1, gen_random_uuid())", "n"},
-        {"SELECT troupe.node_drain(1, gen_random_uuid())", "n"},
-        {"SELECT troupe.node_leave(1, gen_random_uuid())", "n"},
-        {"SELECT * FROM troupe.node_declare_gone(1, 2)", "n"},
-        {"SELECT * FROM troupe.node_declare_lost(1, 2, 300)", "n"},
-        {"SELECT * FROM troupe.node_declare_expired(1, 2)", "n"},
-        {"SELECT * FROM troupe.events_since(0, 10)", "n"},
-        {"SELECT * FROM troupe.name_unregister(1, '{a}', '{1}')", "n"},
-        {"SELECT * FROM troupe.name_claim(1, 2, NULL, '', 10)", "n"},
-        {"SELECT * FROM troupe.name_load(1, '{a}')", "n"},
-        {"SELECT * FROM troupe.name_started(1, '{a}', '{1}', '{1}')", "n"},
-        {"SELECT * FROM troupe.orphans(1)", "n"},
-        {"SELECT * FROM troupe.step(1, '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', "
-         "'{}')",
-         "n"},
-        {"SELECT * FROM troupe.inbox_fetch(1, '{a}', 1)", "n"},
-        {"SELECT * FROM troupe.inbox_fail(1, 'a', 1, 1, 'x')", "n"},
-        {"SELECT troupe.sample_write(1, '{}', '{}', '{}', '{}', '{}', '{}')", "n"},
-        {"SELECT troupe.sweep(1, 2, 10)", "n"},
-        {"SELECT troupe.prune(10)", "n"},
-        /* Nobody: private functions, tables, the schema itself. */
-        {"SELECT troupe._kill(1, 1, 'gone')", ""},
-        {"SELECT troupe._bump('node_up', 1, 1, NULL)", ""},
-        {"SELECT troupe.grants_apply()", ""},
-        {"SELECT * FROM troupe.node", ""},
-        {"SELECT * FROM troupe.name", ""},
-        {"SELECT * FROM troupe.cluster", ""},
-        {"UPDATE troupe.node SET state = 'up'", ""},
-        {"UPDATE troupe.name SET state = NULL", ""},
-        {"INSERT INTO troupe.inbox (to_name, type, payload) VALUES ('a', 'm', '{}')", ""},
-        {"DELETE FROM troupe.lease", ""},
-        {"UPDATE troupe.policies SET may_exit = true", ""},
-        {"UPDATE troupe.settings SET value = 1", ""},
-        {"UPDATE troupe.cluster SET epoch = 0", ""},
-        {"TRUNCATE troupe.event", ""},
-        {"SELECT nextval('troupe.name_epoch')", ""},
-        {"CREATE TABLE troupe.mine (a int)", ""},
-        {"CREATE TABLE public.mine (a int)", ""},
-        {"ALTER TABLE troupe.node DISABLE TRIGGER ALL", ""},
-        {"DROP VIEW troupe.nodes", ""},
-    };
-    static const char *const roles[] = {"troupe_node", "troupe_client", "troupe_reader"};
     struct cluster *cluster = *state;
 
-    for (size_t role = 0; role < sizeof(roles) / sizeof(roles[0]); role++) {
-        struct reg_sync *sync = connect_as(cluster, roles[role]);
-
-        for (size_t index = 0; index < sizeof(cases) / sizeof(cases[0]); index++) {
-            const bool may = strchr(cases[index].who, roles[role][strlen("troupe_")]) != NULL;
-            const troupe_status status =
-                reg_sync_exec(sync, cases[index].sql, 0, NULL, PG_TIMEOUT_MS);
-
-            if (status != (may ? TROUPE_OK : TROUPE_E_DENIED)) {
-                fail_msg("%s: %s: %s", roles[role], cases[index].sql, reg_sync_error(sync));
-            }
-        }
-        reg_sync_close(sync);
-    }
+    try_all_as(cluster, "troupe_node");
+    try_all_as(cluster, "troupe_client");
+    try_all_as(cluster, "troupe_reader");
 }
 
 static void nobody_can_log_in_as_the_owner(void **state)

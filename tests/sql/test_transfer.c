@@ -242,7 +242,7 @@ static void play_batch(struct game *game, struct player *player)
 static void start_node(struct game *game, struct player *player)
 {
     char name[24];
-    struct member member = {0};
+    struct member member;
 
     (void)snprintf(name, sizeof(name), "n%" PRId64, ++game->node_number);
     member = cluster_join_bare(game->cluster, name, "600000");
