@@ -30,7 +30,7 @@ LAYERS = {
 FENCES = {
     "uv.h": ["runtime/io"],
     "libpq-fe.h": ["registry/pg"],
-    "cjson/cJSON.h": ["runtime/type", "daemon", "cli"],
+    "cjson/cJSON.h": ["runtime/type", "runtime/node", "daemon", "cli"],
     "openssl/": ["runtime/wire"],
     "stdatomic.h": ["runtime/sync"],
     "pthread.h": ["runtime/sync"],

@@ -13,6 +13,27 @@
 
 /* Bytes of a registered name; the CHECK of the table says the same. */
 #define TR_NAME_SIZE_MAX 255u
+/* Actors alive on one node. The table of ids reaches 16 million. */
+#define TR_ACTORS_MAX 4000000u
+/* Messages in one mailbox, and the most that may be configured: what the inbox can count. */
+#define TR_MAILBOX_MESSAGES 10000u
+#define TR_MAILBOX_MESSAGES_MAX 1000000u
+/* Bytes of large messages in one mailbox. */
+#define TR_MAILBOX_BYTES (16u * 1024u * 1024u)
+#define TR_CALL_TIMEOUT_MS 5000u
+/* How long a lease lasts; renewed three times in that span. */
+#define TR_LEASE_TTL_MS 5000u
+#define TR_LEASE_TTL_MS_MIN 500u
+/* How long the start of a node may take until it is a member. */
+#define TR_JOIN_MS 30000u
+/* How long one request of the administration protocol may take, unless it says less. */
+#define TR_ADMIN_TIMEOUT_MS 30000u
+/* Bytes of a cluster secret, at least: a key of HMAC-SHA-256. */
+#define TR_SECRET_SIZE_MIN 32u
+/* Between look-ups of a name whose durable holder is being recovered. */
+#define TR_LOOKUP_AGAIN_MS 50u
+/* Messages of one durable step to other names, and what it may take in from its inbox. */
+#define TR_STEP_OUTGOING_MAX 1000u
 
 /* ---- wire: frames, handshakes, sessions (docs/protocol.md) ---- */
 

@@ -25,7 +25,7 @@
 struct tr_worker;
 
 /* What the actor waits for: an answer, an operation, or a timer. Found by its ref. */
-enum tr_wait_kind { TR_WAIT_CALL, TR_WAIT_OPERATION, TR_WAIT_TIMER };
+enum tr_wait_kind { TR_WAIT_CALL, TR_WAIT_OPERATION, TR_WAIT_TIMER, TR_WAIT_CHECKPOINT };
 
 struct tr_wait {
     struct tr_wheel_entry entry; /* first; under the lock of shard */
@@ -68,9 +68,10 @@ enum {
     TR_ACTOR_SUSPENDED = 2, /* waits for a commit: signals are taken in, messages are not handled */
     TR_ACTOR_ENDING = 4,    /* ends when the commit has come */
     TR_ACTOR_DURABLE = 8,
-    TR_ACTOR_HELD = 16,  /* waits for its name: like suspended */
-    TR_ACTOR_DIRTY = 32, /* durable: something was handled since the last checkpoint */
-    TR_ACTOR_SYSTEM = 64 /* the node's own: not counted, not listed, not reachable from the wire */
+    TR_ACTOR_HELD = 16,   /* waits for its name: like suspended */
+    TR_ACTOR_DIRTY = 32,  /* durable: something was handled since the last checkpoint */
+    TR_ACTOR_SYSTEM = 64, /* the node's own: not counted, not listed, not reachable from the wire */
+    TR_ACTOR_HOLDS = 128  /* durable: signals are kept back until the checkpoint is committed */
 };
 
 struct tr_actor {
@@ -81,6 +82,7 @@ struct tr_actor {
     struct tr_atomic_u32 message_limit; /* constant while the actor lives, as byte_limit */
     struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox */
     struct tr_atomic_u64 byte_limit;
+    struct tr_atomic_u64 shown_parent; /* id of the actor that spawned it, for walkers; 0: none */
     /* Whoever holds the actor: a run queue, then the worker that runs it. */
     struct tr_actor *run_next;
     uint32_t slot;

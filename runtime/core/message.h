@@ -41,6 +41,8 @@ enum tr_signal_kind {
     TR_SIGNAL_TIMER,       /* ref: what ran out */
     TR_SIGNAL_RUN,         /* payload: struct tr_run */
     TR_SIGNAL_COMMITTED,   /* ref: enum of dist/names.h; a durable actor's step is decided */
+    TR_SIGNAL_INSPECT,     /* as RUN, but at once; the function gets NULL when there is no actor */
+    TR_SIGNAL_NAMED,       /* the registry has decided; payload: struct tr_named */
     TR_SIGNAL_COUNT
 };
 
@@ -87,6 +89,13 @@ struct tr_op_result {
     char text[];
 };
 
+/* The payload of NAMED: the actor holds the name now, or, with epoch 0 and a text, must end. */
+struct tr_named {
+    uint64_t epoch;
+    int32_t status; /* TROUPE_OK, or why it was refused */
+    char text[];    /* the name, or the words */
+};
+
 struct tr_run {
     void (*function)(troupe_self *self, void *context);
     void *context;
@@ -128,11 +137,12 @@ static inline struct tr_name_tail *tr_message_name(struct tr_message *message)
     return (struct tr_name_tail *)(void *)(message->payload + message->value_size);
 }
 
-/* Whether it counts against the mailbox's bound: what users send does, what keeps promises does
- * not. */
-static inline bool tr_signal_is_counted(uint8_t signal)
+/* Whether it counts against the mailbox's bound: what users send does; what keeps promises does
+ * not, nor what comes from the inbox table, which has a bound of its own. */
+static inline bool tr_message_is_counted(const struct tr_message *message)
 {
-    return signal == TR_SIGNAL_MESSAGE || signal == TR_SIGNAL_CALL;
+    return (message->signal == TR_SIGNAL_MESSAGE || message->signal == TR_SIGNAL_CALL) &&
+           (message->flags & TR_MESSAGE_INBOX) == 0;
 }
 
 #endif

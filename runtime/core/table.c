@@ -74,6 +74,7 @@ struct tr_actor *tr_table_take(struct tr_table *table)
     memset(&actor->behavior, 0, sizeof(*actor) - offsetof(struct tr_actor, behavior));
     tr_store32_relaxed(&actor->waiting, 0);
     tr_store_relaxed(&actor->large_bytes, 0);
+    tr_store_relaxed(&actor->shown_parent, 0);
     tr_store_release(&actor->id, generation << TR_TABLE_SLOT_BITS | actor->slot);
     tr_inbox_open(&actor->inbox);
     (void)tr_add_relaxed(&table->alive, 1);

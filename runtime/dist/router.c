@@ -66,7 +66,7 @@ static troupe_status send_bytes(struct tr_router *router, const struct tr_messag
         .node_id = message->to.node,
         .session = message->session,
         .order = (uint32_t)message->from.id,
-        .flags = tr_signal_is_counted(message->signal) ? 0 : TR_PEERS_SYSTEM};
+        .flags = tr_message_is_counted(message) ? 0 : TR_PEERS_SYSTEM};
     const struct tr_slice part = {.bytes = bytes, .size = size};
 
     return tr_peers_send(router->peers, &target, &part, 1);

@@ -84,7 +84,7 @@ bool tr_name_is_valid(const char *name)
     return true;
 }
 
-struct tr_message *tr_self_named(troupe_self *self, enum tr_signal signal, const char *name,
+struct tr_message *tr_self_named(troupe_self *self, enum tr_signal_kind signal, const char *name,
                                  const troupe_type *type, const void *message, int64_t deadline_ns)
 {
     const size_t size = strlen(name) + 1;

@@ -54,7 +54,7 @@ static bool is_local(const troupe_self *self, troupe_pid pid)
 }
 
 /* Sends a signal of this actor that carries no value. */
-static void emit(troupe_self *self, enum tr_signal signal, troupe_pid to, uint64_t ref,
+static void emit(troupe_self *self, enum tr_signal_kind signal, troupe_pid to, uint64_t ref,
                  uint32_t session)
 {
     struct tr_message *message = tr_message_create(&self->worker->cache, signal, 0);
@@ -71,7 +71,7 @@ static void emit(troupe_self *self, enum tr_signal signal, troupe_pid to, uint64
 }
 
 /* The answer of a node that cannot be reached, as a signal to oneself. */
-static void emit_noconnection(troupe_self *self, enum tr_signal signal, troupe_pid from,
+static void emit_noconnection(troupe_self *self, enum tr_signal_kind signal, troupe_pid from,
                               uint64_t ref)
 {
     struct tr_message *message =

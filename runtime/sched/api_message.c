@@ -29,7 +29,7 @@ static bool fits(const troupe_type *type, const void *value)
 }
 
 /* Makes a message with a value; NULL value means a type without content. */
-static troupe_status make(troupe_self *self, enum tr_signal signal, troupe_pid to,
+static troupe_status make(troupe_self *self, enum tr_signal_kind signal, troupe_pid to,
                           const troupe_type *type, const void *value, struct tr_message **out)
 {
     if (value != NULL && !fits(type, value)) {

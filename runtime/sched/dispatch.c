@@ -124,7 +124,9 @@ static void on_answer(troupe_self *self, const struct tr_message *message)
 static void complete_spawn(troupe_self *self, const struct tr_message *message,
                            const struct tr_op_result *op)
 {
-    struct tr_relation relation = {.pid = op->pid, .session = message->session, .row = true};
+    struct tr_relation relation = {.pid = op->pid,
+                                   .session = message->session,
+                                   .row = op->pid.node != tr_sched_node_id(self->sched)};
 
     if ((op->flags & TROUPE_SPAWN_LINK) != 0 &&
         tr_relations_link(&self->actor->relations, op->pid) == NULL) {
@@ -216,6 +218,11 @@ static void on_time(troupe_self *self, const struct tr_message *message)
     if (wait == NULL) {
         return; /* Cancelled or answered while this was on its way. */
     }
+    if (wait->kind == TR_WAIT_CHECKPOINT) {
+        tr_wait_end(self, wait);
+        self->actor->flags |= TR_ACTOR_DIRTY; /* The end of this run looks whether one is due. */
+        return;
+    }
     if (wait->kind == TR_WAIT_TIMER) {
         if (wait->carry == NULL) {
             on_idle(self, wait);
@@ -259,7 +266,7 @@ static void on_run(troupe_self *self, const struct tr_message *message)
 
 static void dispatch(troupe_self *self, struct tr_message *message)
 {
-    switch ((enum tr_signal)message->signal) {
+    switch ((enum tr_signal_kind)message->signal) {
     case TR_SIGNAL_MESSAGE:
         on_message(self, message);
         break;
@@ -295,6 +302,8 @@ static void dispatch(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_FORGET_CALL:
     case TR_SIGNAL_CALL_TARGET:
     case TR_SIGNAL_COMMITTED:
+    case TR_SIGNAL_INSPECT:
+    case TR_SIGNAL_NAMED:
     case TR_SIGNAL_COUNT:
         break; /* These acted when they were taken in. */
     }

@@ -23,6 +23,9 @@ const struct tr_allocator tr_state_allocator = {
 
 void tr_state_free(const troupe_behavior *behavior, void *state)
 {
+    if (state != NULL && behavior->release != NULL) {
+        behavior->release(state);
+    }
     if (state != NULL && behavior->state != NULL) {
         tr_value_disown(behavior->state, state, &tr_state_allocator);
     }
@@ -83,6 +86,9 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
     actor->behavior = spawn->behavior;
     actor->flags = spawn->actor_flags;
     actor->parent = spawn->parent;
+    if (spawn->parent.node == tr_sched_node_id(sched)) {
+        tr_store_relaxed(&actor->shown_parent, spawn->parent.id);
+    }
     tr_store32_relaxed(&actor->message_limit, spawn->mailbox_messages != 0
                                                   ? spawn->mailbox_messages
                                                   : options->mailbox_messages);
@@ -121,6 +127,21 @@ static int begin(troupe_self *self, const struct tr_spawn *spawn)
     return behavior->recover == NULL ? TROUPE_OK : behavior->recover(self, self->actor->state);
 }
 
+/* Takes out the relations that were made for the parent. */
+static void forget_parent(struct tr_actor *actor, const struct tr_spawn *spawn)
+{
+    struct tr_relation *relation =
+        tr_relations_watched(&actor->relations, spawn->parent, spawn->monitor_ref);
+
+    if (relation != NULL) {
+        tr_relations_remove(&actor->relations, relation);
+    }
+    relation = tr_relations_link(&actor->relations, spawn->parent);
+    if (relation != NULL) {
+        tr_relations_remove(&actor->relations, relation);
+    }
+}
+
 /* Hands a new actor over to the scheduler, unless nothing waits for it. */
 static void release(troupe_self *self)
 {
@@ -146,9 +167,15 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
                                .worker = worker,
                                .actor = actor,
                                .id = tr_load_relaxed(&actor->id),
-                               .held = (spawn->actor_flags & TR_ACTOR_DURABLE) != 0};
+                               .held = (spawn->actor_flags & TR_ACTOR_HOLDS) != 0};
     const troupe_status prepared = prepare(sched, actor, spawn);
-    const int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);
+    int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);
+
+    if (answer >= 0 && spawn->begun != NULL) {
+        const troupe_status begun = spawn->begun(spawn->prepare_context, actor);
+
+        answer = begun != TROUPE_OK ? (int)begun : answer;
+    }
 
     if (answer < 0) {
         if (error != NULL) {
@@ -156,8 +183,8 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
                            self.fail_text[0] != '\0' ? self.fail_text
                                                      : troupe_status_text((troupe_status)answer));
         }
-        /* Nobody has been told of it, so nobody is told of its end. */
-        tr_relations_fini(&actor->relations);
+        /* The parent gets an answer instead of signals; whoever init linked to is told. */
+        forget_parent(actor, spawn);
         tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
         tr_actor_end(&self);
         return (troupe_status)answer;
@@ -175,7 +202,7 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
 
 /* ---- the end ---- */
 
-static struct tr_message *reason_message(troupe_self *self, enum tr_signal signal)
+static struct tr_message *reason_message(troupe_self *self, enum tr_signal_kind signal)
 {
     return tr_message_create_reason(&self->worker->cache, signal, self->stop_kind, self->stop_text);
 }
@@ -312,6 +339,15 @@ static void drop_outgoing(troupe_self *self)
     while (message != NULL) {
         struct tr_message *next = (struct tr_message *)(void *)message->item.next;
 
+        if (message->signal == TR_SIGNAL_REPLY) {
+            /* The answer was never said: its caller is told that nobody will answer. */
+            struct tr_message *failed = reason_message(self, TR_SIGNAL_CALL_FAILED);
+
+            if (failed != NULL) {
+                failed->status = TROUPE_E_EXITED;
+            }
+            send_signal(self, failed, message->to, message->ref, message->session);
+        }
         tr_message_destroy(&self->worker->cache, message);
         message = next;
     }

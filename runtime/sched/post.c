@@ -29,7 +29,7 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
                                 struct tr_message *message)
 {
     struct tr_actor *actor = tr_table_find(&sched->table, message->to.id);
-    const bool counted = tr_signal_is_counted(message->signal);
+    const bool counted = tr_message_is_counted(message);
 
     if (actor == NULL) {
         tr_sched_bounce(sched, worker, message, TROUPE_E_NOPROC, NULL);
@@ -112,12 +112,14 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
 {
     struct tr_pool_cache *cache = tr_sched_cache(sched, worker);
 
-    if ((message->flags & TR_MESSAGE_NAMED) != 0 && why == TROUPE_E_NOPROC &&
-        message->session == 0) {
+    /* A name may have moved. What was sent on can only be looked up again where it came from, and
+     * nobody knows whether what a lost session carried has arrived: that is not sent twice. */
+    if ((message->flags & TR_MESSAGE_NAMED) != 0 &&
+        (why == TROUPE_E_NOPROC || (why == TROUPE_E_NOCONNECTION && message->session == 0))) {
         sched->options.outward.stray(sched->options.outward.context, message);
         return;
     }
-    switch ((enum tr_signal)message->signal) {
+    switch ((enum tr_signal_kind)message->signal) {
     case TR_SIGNAL_CALL:
         fail_call(sched, worker, message, why, reason);
         break;
@@ -134,6 +136,15 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
         break;
     case TR_SIGNAL_MESSAGE:
         (void)tr_add_relaxed(&sched->dropped, 1);
+        break;
+    case TR_SIGNAL_INSPECT:
+        ((const struct tr_run *)(const void *)message->payload)
+            ->function(NULL, ((const struct tr_run *)(const void *)message->payload)->context);
+        break;
+    case TR_SIGNAL_NAMED:
+        sched->options.outward.unnamed(
+            sched->options.outward.context, message->to.id,
+            ((const struct tr_named *)(const void *)message->payload)->text);
         break;
     case TR_SIGNAL_REPLY:
     case TR_SIGNAL_CALL_FAILED:
@@ -155,11 +166,11 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     tr_message_destroy(cache, message);
 }
 
-troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
+static troupe_status post_run(struct tr_sched *sched, enum tr_signal_kind signal, uint64_t actor_id,
                               void (*function)(troupe_self *self, void *context), void *context)
 {
     struct tr_message *message =
-        tr_message_create(&sched->shared_cache, TR_SIGNAL_RUN, sizeof(struct tr_run));
+        tr_message_create(&sched->shared_cache, signal, sizeof(struct tr_run));
 
     if (message == NULL) {
         return TROUPE_E_NO_MEMORY;
@@ -168,6 +179,20 @@ troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
         (struct tr_run){.function = function, .context = context};
     message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
     return tr_sched_post(sched, NULL, message);
+}
+
+troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
+                              void (*function)(troupe_self *self, void *context), void *context)
+{
+    return post_run(sched, TR_SIGNAL_RUN, actor_id, function, context);
+}
+
+troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
+                               void (*function)(troupe_self *self, void *context), void *context)
+{
+    const troupe_status status = post_run(sched, TR_SIGNAL_INSPECT, actor_id, function, context);
+
+    return status == TROUPE_E_NO_MEMORY ? status : TROUPE_OK;
 }
 
 troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)

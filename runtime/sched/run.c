@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sched/sched.h"
@@ -23,7 +24,7 @@ static struct tr_message *pop(struct tr_actor *actor)
         if (actor->head == NULL) {
             actor->tail = NULL;
         }
-        if (tr_signal_is_counted(message->signal)) {
+        if (tr_message_is_counted(message)) {
             tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
             if (message->block_size >= TR_MESSAGE_LARGE) {
                 (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
@@ -36,7 +37,7 @@ static struct tr_message *pop(struct tr_actor *actor)
 /* A message that came for the actor that had this slot before. */
 static void bounce_stale(troupe_self *self, struct tr_message *message)
 {
-    if (tr_signal_is_counted(message->signal)) {
+    if (tr_message_is_counted(message)) {
         struct tr_actor *actor = self->actor;
 
         tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
@@ -111,17 +112,19 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome)
 {
     struct tr_actor *actor = self->actor;
 
-    if ((actor->flags & TR_ACTOR_SUSPENDED) == 0) {
-        return;
-    }
+    const bool waited = (actor->flags & TR_ACTOR_SUSPENDED) != 0;
+
     actor->flags &= (uint8_t)~TR_ACTOR_SUSPENDED;
     if (!self->sched->options.outward.committed(self->sched->options.outward.context, self,
                                                 outcome)) {
         tr_self_stop(self, TROUPE_REASON_FENCED, "its name was taken over");
         return;
     }
-    release_outgoing(self);
+    if (waited) {
+        release_outgoing(self);
+    }
     if ((actor->flags & TR_ACTOR_ENDING) != 0) {
+        actor->flags &= (uint8_t)~TR_ACTOR_ENDING;
         tr_self_stop(self, actor->end_kind, actor->end_text);
     }
 }
@@ -131,10 +134,11 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome)
 static bool checkpoint(troupe_self *self)
 {
     struct tr_actor *actor = self->actor;
-    const bool orderly = !self->stopping || (self->stop_kind != TROUPE_REASON_KILLED &&
-                                             self->stop_kind != TROUPE_REASON_FENCED);
+    /* What a failed handler left behind is not saved: the last commit is what counts. */
+    const bool orderly = !self->stopping || self->stop_kind == TROUPE_REASON_NORMAL ||
+                         self->stop_kind == TROUPE_REASON_SHUTDOWN;
 
-    if (!orderly || (actor->flags & TR_ACTOR_ENDING) != 0) {
+    if (!orderly) {
         return false;
     }
     if ((actor->flags & TR_ACTOR_DIRTY) == 0 && !self->stopping) {
@@ -150,6 +154,7 @@ static bool checkpoint(troupe_self *self)
     if (self->stopping) {
         actor->flags |= TR_ACTOR_ENDING;
         actor->end_kind = (int8_t)self->stop_kind;
+        free(actor->end_text);
         actor->end_text = strndup(self->stop_text, sizeof(self->stop_text));
         self->stopping = false;
     }
@@ -181,7 +186,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
                                .worker = worker,
                                .actor = actor,
                                .id = tr_load_relaxed(&actor->id),
-                               .held = (actor->flags & TR_ACTOR_DURABLE) != 0};
+                               .held = (actor->flags & TR_ACTOR_HOLDS) != 0};
 
     self.stop_text[0] = '\0';
     self.fail_text[0] = '\0';
@@ -191,7 +196,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
     tr_actor_fetch(&self);
     bool empty = run_batch(&self);
 
-    if (self.held && checkpoint(&self)) {
+    if ((actor->flags & TR_ACTOR_DURABLE) != 0 && checkpoint(&self)) {
         empty = true;
     }
     if (self.stopping) {

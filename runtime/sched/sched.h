@@ -48,6 +48,8 @@ struct tr_outward {
     /* A message to a name goes nowhere yet, or found nobody: look the name up. Takes the message.
      */
     void (*stray)(void *context, struct tr_message *message);
+    /* A name was given to an actor that had ended already. */
+    void (*unnamed)(void *context, uint64_t actor_id, const char *name);
     /* The actor has ended; its names must go before its links and monitors are told. */
     void (*ended)(void *context, struct tr_actor *actor, int32_t reason_kind);
     /* A durable actor has run: answers true when it has to wait for a commit. */
@@ -166,11 +168,18 @@ TROUPE_MUST_USE troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t a
                                               void (*function)(troupe_self *self, void *context),
                                               void *context);
 
+/* The same as soon as the actor takes in what has arrived, before the messages that wait; the
+ * function only looks. It is called with self NULL when there is no such actor: exactly once in any
+ * case. */
+TROUPE_MUST_USE troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
+                                               void (*function)(troupe_self *self, void *context),
+                                               void *context);
+
 /* Sends a signal from an actor: at once, or after its commit. Takes it. */
 troupe_status tr_self_emit(troupe_self *self, struct tr_message *message);
 
 /* A message to a name, not addressed yet; its name follows the value. NULL: no memory. */
-struct tr_message *tr_self_named(troupe_self *self, enum tr_signal signal, const char *name,
+struct tr_message *tr_self_named(troupe_self *self, enum tr_signal_kind signal, const char *name,
                                  const troupe_type *type, const void *message, int64_t deadline_ns);
 
 /* Whether text may be a name: 1 to 255 bytes of UTF-8 without control characters. */
@@ -239,7 +248,9 @@ struct tr_spawn {
     uint64_t mailbox_bytes;
     /* Called on the new actor before init or recover; may fail. Sets name and durable record. */
     troupe_status (*prepare)(void *context, struct tr_actor *actor);
-    void *prepare_context;
+    /* Called after init or recover, before the actor can run. May be NULL. */
+    troupe_status (*begun)(void *context, struct tr_actor *actor);
+    void *prepare_context; /* of both */
 };
 TROUPE_MUST_USE troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
                                              const struct tr_spawn *spawn, troupe_pid *pid,

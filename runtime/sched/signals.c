@@ -1,3 +1,5 @@
+#include <string.h>
+
 #include "sched/sched.h"
 
 /* Sends a system signal that answers another; never kept back. */
@@ -118,6 +120,11 @@ static bool on_exit(troupe_self *self, const struct tr_message *message)
         tr_self_stop(self, TROUPE_REASON_KILLED, reason->text);
         return false;
     }
+    if (reason->kind == TROUPE_REASON_FENCED && troupe_pid_is_none(message->from)) {
+        /* The node itself says so, which nobody can trap. */
+        tr_self_stop(self, TROUPE_REASON_FENCED, reason->text);
+        return false;
+    }
     return exit_is_message(self, reason->kind, reason->text,
                            troupe_pid_equal(message->from, tr_self_pid(self)));
 }
@@ -147,7 +154,7 @@ static bool on_down(troupe_self *self, const struct tr_message *message)
 }
 
 /* Queues a signal for this actor itself, as if the lost node had sent it. */
-static void queue_noconnection(troupe_self *self, enum tr_signal signal, troupe_pid from,
+static void queue_noconnection(troupe_self *self, enum tr_signal_kind signal, troupe_pid from,
                                uint64_t ref)
 {
     struct tr_message *message =
@@ -194,6 +201,19 @@ static void forget_watch(struct tr_actor *actor, uint64_t node_id, uint32_t sess
     }
 }
 
+static void queue_failed_operation(troupe_self *self, uint64_t ref)
+{
+    struct tr_message *message =
+        tr_message_create_result(&self->worker->cache, ref, TROUPE_E_NOCONNECTION, (troupe_pid){0},
+                                 0, troupe_status_text(TROUPE_E_NOCONNECTION));
+
+    if (message == NULL) {
+        return; /* No memory: the operation's timeout tells. */
+    }
+    message->to = tr_self_pid(self);
+    tr_actor_append(self->actor, message);
+}
+
 static void on_node_lost(troupe_self *self, const struct tr_message *message)
 {
     struct tr_actor *actor = self->actor;
@@ -210,8 +230,10 @@ static void on_node_lost(troupe_self *self, const struct tr_message *message)
     }
     position = 0;
     while ((wait = tr_map_next(&actor->waits, &position)) != NULL) {
-        if (wait->kind == TR_WAIT_CALL && wait->peer.node == message->ref) {
+        if (wait->peer.node == message->ref && wait->kind == TR_WAIT_CALL) {
             queue_noconnection(self, TR_SIGNAL_CALL_FAILED, wait->peer, wait->ref);
+        } else if (wait->peer.node == message->ref && wait->kind == TR_WAIT_OPERATION) {
+            queue_failed_operation(self, wait->ref);
         }
     }
 }
@@ -245,10 +267,39 @@ static void on_call_target(troupe_self *self, const struct tr_message *message)
     }
 }
 
+static void run_inspection(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_run *run = (const struct tr_run *)(const void *)message->payload;
+
+    run->function(self, run->context);
+}
+
+/* The registry has decided on the actor's name. */
+static void on_named(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_named *named = (const struct tr_named *)(const void *)message->payload;
+    struct tr_actor_extra *extra = tr_actor_extra(self->actor);
+
+    if (named->status != TROUPE_OK) {
+        tr_self_stop(self, TROUPE_REASON_ERROR, named->text);
+        return;
+    }
+    if (extra == NULL) {
+        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a name");
+        return;
+    }
+    if (extra->name == NULL) {
+        extra->name = strdup(named->text);
+    }
+    extra->epoch = named->epoch;
+    extra->named = true;
+    self->actor->flags &= (uint8_t)~TR_ACTOR_HELD;
+}
+
 /* Acts on a system signal, and answers whether it stays in the queue as a message. */
 static bool act(troupe_self *self, struct tr_message *message)
 {
-    switch ((enum tr_signal)message->signal) {
+    switch ((enum tr_signal_kind)message->signal) {
     case TR_SIGNAL_LINK:
         on_link(self, message);
         return false;
@@ -281,6 +332,12 @@ static bool act(troupe_self *self, struct tr_message *message)
         return false;
     case TR_SIGNAL_COMMITTED:
         tr_actor_on_committed(self, message->ref);
+        return false;
+    case TR_SIGNAL_INSPECT:
+        run_inspection(self, message);
+        return false;
+    case TR_SIGNAL_NAMED:
+        on_named(self, message);
         return false;
     case TR_SIGNAL_MESSAGE:
     case TR_SIGNAL_CALL:

@@ -119,6 +119,8 @@ typedef struct troupe_behavior {
     int (*recover)(troupe_self *self, void *state);
     /* Runs on every end that the actor lives to see, thus not after kill. May be NULL. */
     void (*terminate)(troupe_self *self, void *state, const troupe_reason *reason);
+    /* Frees what an undescribed state owns; runs at every end, also after kill. May be NULL. */
+    void (*release)(void *state);
     /* Brings a state saved by an older version up to this one. NULL: fields alone decide. */
     int (*upgrade)(troupe_self *self, void *state, int32_t from_version);
     const troupe_handler *handlers; /* ends with {0}; NULL means none */

@@ -1,0 +1,318 @@
+/* The agent: a system actor through which threads that are no actors call, spawn and look up.
+ *
+ * An ask is a function that runs in the agent and a condition on which the asking thread waits.
+ * Everything an ask starts ends by a deadline of its own, so the wait needs none, and all of it can
+ * live on the asker's stack.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/node.h"
+
+static const troupe_behavior agent_behavior = {.name = "troupe.agent"};
+
+troupe_status tr_agent_start(struct troupe_node *node)
+{
+    const struct tr_spawn spawn = {.behavior = &agent_behavior,
+                                   .actor_flags = TR_ACTOR_SYSTEM | TR_ACTOR_TRAPS,
+                                   .mailbox_messages = TR_MAILBOX_MESSAGES_MAX};
+    troupe_pid pid = {0};
+    const troupe_status status =
+        tr_actor_spawn(node->sched, &node->sched->workers[0], &spawn, &pid, NULL, 0);
+
+    node->agent = pid.id;
+    return status;
+}
+
+static void run_ask(troupe_self *self, void *context)
+{
+    struct tr_ask *ask = context;
+
+    ask->function(self, ask);
+}
+
+troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask)
+{
+    tr_mutex_init(&ask->mutex);
+    tr_cond_init(&ask->cond);
+    ask->done = false;
+    const troupe_status status = tr_sched_run_in(node->sched, node->agent, run_ask, ask);
+
+    if (status == TROUPE_OK) {
+        tr_mutex_lock(&ask->mutex);
+        while (!ask->done) {
+            tr_cond_wait(&ask->cond, &ask->mutex);
+        }
+        tr_mutex_unlock(&ask->mutex);
+    }
+    tr_cond_fini(&ask->cond);
+    tr_mutex_fini(&ask->mutex);
+    return status;
+}
+
+void tr_ask_done(struct tr_ask *ask)
+{
+    tr_mutex_lock(&ask->mutex);
+    ask->done = true;
+    tr_cond_signal(&ask->cond);
+    tr_mutex_unlock(&ask->mutex);
+}
+
+/* ---- blocking calls ---- */
+
+struct call_ask {
+    struct tr_ask ask; /* first */
+    troupe_pid to;
+    const char *name; /* NULL: by pid */
+    const troupe_type *type;
+    const void *message;
+    uint32_t timeout_ms;
+    troupe_result *result;
+};
+
+/* Copies a lent result into one that its asker owns. */
+static troupe_status own_result(const troupe_result *from, troupe_result *to)
+{
+    void *value = NULL;
+    troupe_status status = from->status;
+    char *text = strdup(from->reason.text == NULL ? "" : from->reason.text);
+
+    if (status == TROUPE_OK && from->value != NULL) {
+        status = troupe_value_copy(from->type, from->value, &value);
+    }
+    *to = *from;
+    to->status = text == NULL ? TROUPE_E_NO_MEMORY : status;
+    to->value = value;
+    to->reason.text = text;
+    return to->status;
+}
+
+static int call_then(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct call_ask *call = (struct call_ask *)(uintptr_t)result->tag;
+
+    (void)self;
+    (void)state;
+    (void)own_result(result, call->result);
+    tr_ask_done(&call->ask);
+    return TROUPE_OK;
+}
+
+static void call_run(troupe_self *self, struct tr_ask *ask)
+{
+    struct call_ask *call = (struct call_ask *)ask;
+    const uint64_t tag = (uint64_t)(uintptr_t)call;
+    troupe_status status = TROUPE_OK;
+
+    if (call->name != NULL) {
+        status = troupe_call_name(self, call->name, call->type, call->message, call->timeout_ms,
+                                  call_then, tag);
+    } else {
+        status = troupe_call(self, call->to, call->type, call->message, call->timeout_ms, call_then,
+                             tag);
+    }
+    if (status != TROUPE_OK) {
+        call->result->status = status;
+        tr_ask_done(ask);
+    }
+}
+
+static troupe_status call(troupe_node *node, struct call_ask *ask)
+{
+    *ask->result = (troupe_result){.status = TROUPE_E_UNKNOWN};
+    ask->ask.function = call_run;
+    const troupe_status status = tr_agent_ask(node, &ask->ask);
+
+    if (status != TROUPE_OK) {
+        ask->result->status = status;
+    }
+    return ask->result->status;
+}
+
+troupe_status troupe_node_call(troupe_node *node, troupe_pid to, const troupe_type *type,
+                               const void *message, uint32_t timeout_ms, troupe_result *result)
+{
+    struct call_ask ask = {
+        .to = to, .type = type, .message = message, .timeout_ms = timeout_ms, .result = result};
+
+    return call(node, &ask);
+}
+
+troupe_status troupe_node_call_name(troupe_node *node, const char *name, const troupe_type *type,
+                                    const void *message, uint32_t timeout_ms, troupe_result *result)
+{
+    struct call_ask ask = {
+        .name = name, .type = type, .message = message, .timeout_ms = timeout_ms, .result = result};
+
+    return call(node, &ask);
+}
+
+void troupe_result_clear(troupe_result *result)
+{
+    troupe_value_free((void *)(uintptr_t)result->value);
+    free((void *)(uintptr_t)result->reason.text);
+    *result = (troupe_result){0};
+}
+
+/* ---- looking up and waiting for an end ---- */
+
+struct whereis_ask {
+    struct tr_ask ask;
+    const char *name;
+    uint32_t timeout_ms;
+    troupe_status status;
+    troupe_pid pid;
+};
+
+static int whereis_then(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct whereis_ask *ask = (struct whereis_ask *)(uintptr_t)result->tag;
+
+    (void)self;
+    (void)state;
+    ask->status = result->status;
+    ask->pid = result->pid;
+    tr_ask_done(&ask->ask);
+    return TROUPE_OK;
+}
+
+static void whereis_run(troupe_self *self, struct tr_ask *base)
+{
+    struct whereis_ask *ask = (struct whereis_ask *)base;
+
+    ask->status =
+        troupe_whereis(self, ask->name, ask->timeout_ms, whereis_then, (uint64_t)(uintptr_t)ask);
+    if (ask->status != TROUPE_OK) {
+        tr_ask_done(base);
+    }
+}
+
+troupe_status troupe_node_whereis(troupe_node *node, const char *name, uint32_t timeout_ms,
+                                  troupe_pid *pid)
+{
+    struct whereis_ask ask = {
+        .ask = {.function = whereis_run}, .name = name, .timeout_ms = timeout_ms};
+    const troupe_status status = tr_agent_ask(node, &ask.ask);
+
+    if (status == TROUPE_OK && ask.status == TROUPE_OK) {
+        *pid = ask.pid;
+    }
+    return status != TROUPE_OK ? status : ask.status;
+}
+
+/* An actor that watches another and tells a waiting thread of its end. */
+struct join_ask {
+    struct tr_ask ask;
+    troupe_pid pid;
+    uint32_t timeout_ms;
+    troupe_status status;
+    int32_t kind;
+};
+
+struct join_state {
+    struct join_ask *ask;
+};
+
+static int join_end(struct join_state *state, troupe_status status, int32_t kind)
+{
+    state->ask->status = status;
+    state->ask->kind = kind;
+    tr_ask_done(&state->ask->ask);
+    return TROUPE_STOP;
+}
+
+static int join_on_down(troupe_self *self, void *state, const void *message)
+{
+    const troupe_down_message *down = message;
+
+    (void)self;
+    return join_end(state, down->kind == TROUPE_REASON_NOPROC ? TROUPE_E_NOPROC : TROUPE_OK,
+                    down->kind);
+}
+
+static int join_on_timeout(troupe_self *self, void *state, const void *message)
+{
+    (void)self;
+    (void)message;
+    return join_end(state, TROUPE_E_TIMEOUT, 0);
+}
+
+static int join_init(troupe_self *self, void *state, const void *args)
+{
+    struct join_state *join = state;
+    uint64_t monitor = 0;
+
+    join->ask = *(struct join_ask *const *)args;
+    const troupe_status status = troupe_monitor(self, join->ask->pid, &monitor);
+
+    return status != TROUPE_OK ? (int)status
+                               : (int)troupe_idle_timeout(self, join->ask->timeout_ms);
+}
+
+static const troupe_handler join_handlers[] = {
+    {&troupe_down_type, join_on_down}, {&troupe_timeout_type, join_on_timeout}, {0}};
+static const troupe_behavior join_behavior = {.name = "troupe.join",
+                                              .state_size = sizeof(struct join_state),
+                                              .init = join_init,
+                                              .handlers = join_handlers};
+
+static void join_run(troupe_self *self, struct tr_ask *base)
+{
+    struct join_ask *ask = (struct join_ask *)base;
+    const struct tr_spawn spawn = {
+        .behavior = &join_behavior, .args = &ask, .actor_flags = TR_ACTOR_SYSTEM};
+    troupe_pid pid = {0};
+
+    ask->status = tr_actor_spawn(self->sched, self->worker, &spawn, &pid, NULL, 0);
+    if (ask->status != TROUPE_OK) {
+        tr_ask_done(base);
+    }
+}
+
+troupe_status troupe_node_join(troupe_node *node, troupe_pid pid, uint32_t timeout_ms,
+                               int32_t *kind)
+{
+    struct join_ask ask = {
+        .ask = {.function = join_run}, .pid = pid, .timeout_ms = timeout_ms == 0 ? 1 : timeout_ms};
+    const troupe_status status = tr_agent_ask(node, &ask.ask);
+
+    if (status == TROUPE_OK && ask.status == TROUPE_OK && kind != NULL) {
+        *kind = ask.kind;
+    }
+    return status != TROUPE_OK ? status : ask.status;
+}
+
+/* ---- sends, which need no answer ---- */
+
+static troupe_status post_as_agent(troupe_node *node, troupe_pid to, struct tr_message *message)
+{
+    if (message == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    message->to = to;
+    message->from = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = node->agent};
+    return tr_sched_post(node->sched, NULL, message);
+}
+
+troupe_status troupe_node_send(troupe_node *node, troupe_pid to, const troupe_type *type,
+                               const void *message)
+{
+    if (message == NULL && type->size != 0) {
+        return TROUPE_E_INVALID;
+    }
+    const troupe_status status =
+        post_as_agent(node, to,
+                      tr_message_create_value(&node->sched->shared_cache, TR_SIGNAL_MESSAGE, type,
+                                              type->size == 0 ? NULL : message, 0));
+
+    return status == TROUPE_E_NOPROC || status == TROUPE_E_NOCONNECTION ? TROUPE_OK : status;
+}
+
+troupe_status troupe_node_exit(troupe_node *node, troupe_pid to, int32_t kind, const char *text)
+{
+    if (kind < TROUPE_REASON_NORMAL || kind > TROUPE_REASON_KILL) {
+        return TROUPE_E_INVALID;
+    }
+    return post_as_agent(
+        node, to, tr_message_create_reason(&node->sched->shared_cache, TR_SIGNAL_EXIT, kind, text));
+}

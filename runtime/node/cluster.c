@@ -1,0 +1,560 @@
+/* A node as a member: what the registry and the peers tell, and what follows from it. Loop thread,
+ * unless said. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dist/peers.h"
+#include "io/loop.h"
+#include "io/timer.h"
+#include "node/node.h"
+
+enum { FENCE_LOOK_MS = 5 };
+
+static struct tr_registry_port *port_of(struct troupe_node *node)
+{
+    return &node->registry->port;
+}
+
+int64_t tr_node_loop_deadline(struct troupe_node *node, uint32_t timeout_ms)
+{
+    const uint32_t timeout = timeout_ms == 0 ? node->config.call_timeout_ms : timeout_ms;
+
+    return (int64_t)tr_loop_now(node->loop) + (int64_t)timeout * TR_NS_PER_MS;
+}
+
+static void set_state(struct troupe_node *node, enum tr_node_state state)
+{
+    tr_mutex_lock(&node->state_mutex);
+    node->state = state;
+    tr_cond_broadcast(&node->state_changed);
+    tr_mutex_unlock(&node->state_mutex);
+}
+
+/* ---- who wants to hear of nodes ---- */
+
+troupe_status troupe_monitor_node(troupe_self *self, bool on)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    troupe_status status = TROUPE_OK;
+
+    tr_mutex_lock(&node->state_mutex);
+    if (on) {
+        status = tr_map_put(&node->node_watchers, self->id, (void *)(uintptr_t)self->id);
+    } else {
+        (void)tr_map_take(&node->node_watchers, self->id);
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    return status;
+}
+
+void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id)
+{
+    tr_mutex_lock(&node->state_mutex);
+    (void)tr_map_take(&node->node_watchers, actor_id);
+    tr_mutex_unlock(&node->state_mutex);
+}
+
+void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
+                          const char *why)
+{
+    const troupe_node_message news = {.node = node_id, .name = name, .up = up, .why = why};
+    const void *watcher = NULL;
+    uint32_t position = 0;
+
+    tr_mutex_lock(&node->state_mutex);
+    while ((watcher = tr_map_next(&node->node_watchers, &position)) != NULL) {
+        struct tr_message *message = tr_message_create_value(
+            &node->sched->shared_cache, TR_SIGNAL_MESSAGE, &troupe_node_type, &news, 0);
+
+        if (message != NULL) {
+            message->to = (troupe_pid){.node = tr_sched_node_id(node->sched),
+                                       .id = (uint64_t)(uintptr_t)watcher};
+            (void)tr_sched_post(node->sched, NULL, message);
+        }
+    }
+    tr_mutex_unlock(&node->state_mutex);
+}
+
+/* ---- events of the peers ---- */
+
+static void member_name(struct troupe_node *node, uint64_t node_id,
+                        char name[TR_NODE_NAME_SIZE_MAX + 1])
+{
+    tr_mutex_lock(&node->state_mutex);
+    const struct tr_member_info *member = tr_map_get(&node->members, node_id);
+
+    (void)snprintf(name, TR_NODE_NAME_SIZE_MAX + 1, "%s", member == NULL ? "?" : member->name);
+    tr_mutex_unlock(&node->state_mutex);
+}
+
+static void on_up(void *context, uint64_t node_id, uint32_t session)
+{
+    struct troupe_node *node = context;
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+
+    member_name(node, node_id, name);
+    tr_router_on_up(node->router, node_id, session);
+    tr_node_log(node, TROUPE_LOG_INFO, "connected to node %s (%llu), session %u", name,
+                (unsigned long long)node_id, (unsigned)session);
+    tr_cluster_tell_node(node, node_id, name, true, "");
+    set_state(node, node->state); /* For those who wait for the cluster. */
+}
+
+static void on_message(void *context, uint64_t node_id, uint32_t session, const uint8_t *bytes,
+                       size_t size)
+{
+    struct troupe_node *node = context;
+
+    tr_router_on_message(node->router, node_id, session, bytes, size);
+}
+
+static const char *lost_text(int reason)
+{
+    switch ((enum tr_peers_lost)reason) {
+    case TR_PEERS_LOST_FORGOTTEN:
+        return "down";
+    case TR_PEERS_LOST_GOODBYE:
+        return "left";
+    case TR_PEERS_LOST_EXPIRED:
+    case TR_PEERS_LOST_REPLACED:
+    case TR_PEERS_LOST_PROTOCOL:
+    case TR_PEERS_LOST_OVERLOAD:
+    case TR_PEERS_LOST_CLOSED:
+        break;
+    }
+    return "noconnection";
+}
+
+static void on_lost(void *context, uint64_t node_id, uint32_t session, int reason)
+{
+    struct troupe_node *node = context;
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+
+    member_name(node, node_id, name);
+    tr_router_on_lost(node->router, node_id, session);
+    tr_node_log(node, TROUPE_LOG_WARNING, "lost node %s (%llu): %s", name,
+                (unsigned long long)node_id, lost_text(reason));
+    tr_cluster_tell_node(node, node_id, name, false, lost_text(reason));
+}
+
+static void on_unreachable(void *context, uint64_t node_id, bool refused)
+{
+    struct troupe_node *node = context;
+
+    if (!node->leaving) {
+        port_of(node)->unreachable(port_of(node)->context, node_id, refused);
+    }
+}
+
+static void on_refused(void *context, const char *address, troupe_status why)
+{
+    struct troupe_node *node = context;
+
+    /* The peers write the log line, once per address and while. */
+    (void)address;
+    (void)why;
+    (void)tr_add_relaxed(&node->refused, 1);
+}
+
+static void on_client(void *context, uint64_t client, uint64_t request, const uint8_t *bytes,
+                      size_t size)
+{
+    tr_clients_request(context, client, request, bytes, size);
+}
+
+static void peers_log(void *context, int level, const char *text)
+{
+    tr_node_log(context, level, "%s", text);
+}
+
+static troupe_status make_peers(struct troupe_node *node)
+{
+    const struct tr_peers_config config = {.loop = node->loop,
+                                           .node_name = node->name,
+                                           .secret = node->secret,
+                                           .secret_size = node->secret_size,
+                                           .listen_host = node->listen_host,
+                                           .listen_port = node->port,
+                                           .heartbeat_ms = node->config.heartbeat_ms,
+                                           .silence_ms = node->config.silence_ms,
+                                           .resume_window_ms = node->config.resume_window_ms,
+                                           .seed = node->config.seed,
+                                           .log = peers_log,
+                                           .log_context = node};
+    const struct tr_peers_events events = {.context = node,
+                                           .on_up = on_up,
+                                           .on_message = on_message,
+                                           .on_lost = on_lost,
+                                           .on_unreachable = on_unreachable,
+                                           .on_client = on_client,
+                                           .on_refused = on_refused};
+    struct tr_peers *peers = NULL;
+    troupe_status status = tr_peers_create(&config, &events, &peers);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    status = tr_peers_listen(peers, &node->port);
+    if (status != TROUPE_OK) {
+        tr_peers_destroy(peers);
+        return status;
+    }
+    node->peers = peers;
+    tr_router_set_peers(node->router, peers);
+    return TROUPE_OK;
+}
+
+/* ---- events of the router ---- */
+
+static const troupe_type *find_type(void *context, const char *name, size_t size)
+{
+    return tr_catalog_type(context, name, size);
+}
+
+static void on_spawn(void *context, const struct tr_spawn_request *request, uint32_t session)
+{
+    tr_spawn_remote_request(context, request, session);
+}
+
+static void on_inbox_hint(void *context, const char *name)
+{
+    struct troupe_node *node = context;
+
+    port_of(node)->inbox_hint(port_of(node)->context, name);
+}
+
+static void on_returned(void *context, struct tr_message *message)
+{
+    tr_names_returned(context, message);
+}
+
+static void on_bad(void *context, uint64_t node_id, const char *why)
+{
+    struct troupe_node *node = context;
+
+    if (tr_add_relaxed(&node->bad, 1) % 1000 == 0) {
+        tr_node_log(node, TROUPE_LOG_WARNING, "from node %llu: %s", (unsigned long long)node_id,
+                    why);
+    }
+}
+
+/* ---- events of the registry ---- */
+
+static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[16],
+                      uint64_t system_id)
+{
+    struct troupe_node *node = context;
+
+    tr_store_relaxed(&node->sched->node_id, node_id);
+    tr_peers_set_identity(node->peers, node_id, cluster_id, system_id);
+    tr_node_log(node, TROUPE_LOG_INFO, "joined the cluster as node %llu, listening on %s:%u",
+                (unsigned long long)node_id, node->advertise_host, (unsigned)node->port);
+    node->fenced = false;
+    set_state(node, TR_NODE_UP);
+}
+
+static void on_failed(void *context, troupe_status status, const char *text)
+{
+    struct troupe_node *node = context;
+
+    tr_mutex_lock(&node->state_mutex);
+    node->failure = status;
+    (void)snprintf(node->failure_text, sizeof(node->failure_text), "%s", text);
+    tr_mutex_unlock(&node->state_mutex);
+    set_state(node, TR_NODE_FAILED);
+}
+
+static void on_member_up(void *context, const struct tr_member *member)
+{
+    struct troupe_node *node = context;
+    struct tr_member_info *info = calloc(1, sizeof(*info));
+
+    if (info == NULL) {
+        tr_node_log(node, TROUPE_LOG_ERROR, "out of memory for node %s", member->name);
+        return;
+    }
+    info->node_id = member->node_id;
+    (void)snprintf(info->name, sizeof(info->name), "%s", member->name);
+    tr_mutex_lock(&node->state_mutex);
+    struct tr_member_info *old = tr_map_take(&node->members, member->node_id);
+
+    if (tr_map_put(&node->members, member->node_id, info) != TROUPE_OK) {
+        free(info);
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    free(old);
+    const troupe_status status =
+        tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
+
+    if (status != TROUPE_OK) {
+        tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s:%u cannot be a peer: %s", member->name,
+                    member->host, (unsigned)member->port, troupe_status_text(status));
+    }
+}
+
+static void on_member_down(void *context, uint64_t node_id, const char *name, const char *why)
+{
+    struct troupe_node *node = context;
+
+    tr_node_log(node, TROUPE_LOG_WARNING, "node %s (%llu) is down: %s", name,
+                (unsigned long long)node_id, why);
+    tr_peers_forget(node->peers, node_id);
+    tr_mutex_lock(&node->state_mutex);
+    struct tr_member_info *member = tr_map_take(&node->members, node_id);
+
+    tr_mutex_unlock(&node->state_mutex);
+    free(member);
+}
+
+static void on_lease(void *context, int64_t deadline_ns)
+{
+    struct troupe_node *node = context;
+    const int64_t left = deadline_ns - (int64_t)tr_loop_now(node->loop);
+    const int64_t now = tr_clock_now(node->sched->options.clock);
+
+    /* The scheduler's clock counts suspended time too, so that waking late is noticed. */
+    tr_store_relaxed(&node->sched->lease_deadline_ns, (uint64_t)(now + left));
+    tr_sched_thaw(node->sched);
+}
+
+static void on_orphan(void *context, const struct tr_orphan *orphan)
+{
+    tr_durable_on_orphan(context, orphan);
+}
+
+static void on_inbox(void *context, const struct tr_inbox_row *rows, size_t count)
+{
+    tr_durable_on_inbox(context, rows, count);
+}
+
+static void registry_log(void *context, int level, const char *text)
+{
+    tr_node_log(context, level, "%s", text);
+}
+
+/* ---- fencing: this node id is dead; everything ends, then it joins again ---- */
+
+static void rejoin(void *context)
+{
+    struct troupe_node *node = context;
+
+    node->peers = NULL;
+    const troupe_status status = make_peers(node);
+
+    if (status != TROUPE_OK) {
+        tr_node_log(node, TROUPE_LOG_ERROR, "cannot listen again: %s", troupe_status_text(status));
+        return;
+    }
+    tr_node_log(node, TROUPE_LOG_INFO, "joining again after being fenced");
+    port_of(node)->rejoin(port_of(node)->context);
+}
+
+static void look_whether_ended(void *context)
+{
+    struct troupe_node *node = context;
+
+    if (tr_node_user_actors(node) > 0) {
+        return; /* The timer comes again. */
+    }
+    tr_timer_stop(node->fence_timer);
+    if (node->config.exit_when_fenced) {
+        if (node->config.on_fenced != NULL) {
+            node->config.on_fenced(node->config.on_fenced_context);
+        }
+        return;
+    }
+    tr_peers_close(node->peers, rejoin, node);
+}
+
+static void on_fenced(void *context, const char *why)
+{
+    struct troupe_node *node = context;
+    struct tr_member_info *member = NULL;
+
+    tr_node_log(node, TROUPE_LOG_ERROR, "fenced: %s", why);
+    node->fenced = true;
+    tr_store_relaxed(&node->sched->lease_deadline_ns, INT64_MAX);
+    tr_node_signal_all(node, TROUPE_REASON_FENCED, "this node was declared dead");
+    tr_sched_thaw(node->sched);
+    tr_mutex_lock(&node->state_mutex);
+    while ((member = tr_map_take_any(&node->members)) != NULL) {
+        free(member);
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    tr_timer_start(node->fence_timer, 0, FENCE_LOOK_MS * TR_NS_PER_MS);
+}
+
+/* ---- start and stop ---- */
+
+void tr_lookup_pause(struct troupe_node *node)
+{
+    if (!tr_timer_is_running(node->lookup_timer)) {
+        tr_timer_start(node->lookup_timer, TR_LOOKUP_AGAIN_MS * TR_NS_PER_MS, 0);
+    }
+}
+
+static void start_on_loop(void *context)
+{
+    struct troupe_node *node = context;
+    const struct tr_registry_join join = {.loop = node->loop,
+                                          .name = node->name,
+                                          .host = node->advertise_host,
+                                          .port = node->port,
+                                          .ttl_ms = node->config.lease_ttl_ms,
+                                          .roles = node->roles,
+                                          .version = TR_VERSION,
+                                          .seed = node->config.seed,
+                                          .allow_unsafe_fsync = node->config.allow_unsafe_fsync,
+                                          .events = {.context = node,
+                                                     .on_joined = on_joined,
+                                                     .on_failed = on_failed,
+                                                     .on_member_up = on_member_up,
+                                                     .on_member_down = on_member_down,
+                                                     .on_lease = on_lease,
+                                                     .on_fenced = on_fenced,
+                                                     .on_orphan = on_orphan,
+                                                     .on_inbox = on_inbox,
+                                                     .log = registry_log}};
+    troupe_status status =
+        tr_timer_create(node->loop, tr_lookup_on_pause_over, node, &node->lookup_timer);
+
+    if (status == TROUPE_OK) {
+        status = tr_timer_create(node->loop, look_whether_ended, node, &node->fence_timer);
+    }
+    if (status == TROUPE_OK) {
+        status = port_of(node)->start(port_of(node)->context, &join);
+    }
+    if (status != TROUPE_OK) {
+        on_failed(node, status, troupe_status_text(status));
+    }
+}
+
+static troupe_status wait_until_joined(struct troupe_node *node, char *error, size_t error_size)
+{
+    const struct tr_clock *clock = node->sched->options.clock;
+    const int64_t until = tr_clock_now(clock) + (int64_t)TR_JOIN_MS * TR_NS_PER_MS;
+    troupe_status status = TROUPE_OK;
+
+    tr_mutex_lock(&node->state_mutex);
+    while (node->state == TR_NODE_STARTING && tr_clock_now(clock) < until) {
+        (void)tr_cond_wait_for(&node->state_changed, &node->state_mutex,
+                               until - tr_clock_now(clock));
+    }
+    if (node->state == TR_NODE_FAILED) {
+        status = node->failure;
+        (void)snprintf(error, error_size, "%s", node->failure_text);
+    } else if (node->state != TR_NODE_UP) {
+        status = TROUPE_E_REGISTRY;
+        (void)snprintf(error, error_size, "the registry did not answer within %u s",
+                       TR_JOIN_MS / 1000);
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    return status;
+}
+
+troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t error_size)
+{
+    const struct tr_router_options options = {.sched = node->sched,
+                                              .find_type = find_type,
+                                              .context = node,
+                                              .on_spawn = on_spawn,
+                                              .on_inbox = on_inbox_hint,
+                                              .on_returned = on_returned,
+                                              .on_bad = on_bad};
+    troupe_status status = tr_loop_create(&node->loop);
+
+    if (status == TROUPE_OK) {
+        status = tr_router_create(&options, &node->router);
+    }
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    status = make_peers(node);
+    if (status != TROUPE_OK) {
+        (void)snprintf(error, error_size, "cannot listen on %s:%u: %s", node->listen_host,
+                       (unsigned)node->port,
+                       status == TROUPE_E_DENIED ? "without a cluster secret only on loopback"
+                                                 : troupe_status_text(status));
+        return status;
+    }
+    status = tr_loop_start(node->loop);
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    node->loop_runs = true;
+    status = tr_loop_post(node->loop, start_on_loop, node);
+    return status != TROUPE_OK ? status : wait_until_joined(node, error, error_size);
+}
+
+static void on_registry_stopped(void *context)
+{
+    struct troupe_node *node = context;
+
+    tr_timer_close(node->lookup_timer);
+    tr_timer_close(node->fence_timer);
+    tr_loop_stop(node->loop);
+}
+
+static void on_peers_closed(void *context)
+{
+    struct troupe_node *node = context;
+
+    node->peers = NULL;
+    port_of(node)->stop(port_of(node)->context, node->leaves_in_order, node->leave_timeout_ms,
+                        on_registry_stopped, node);
+}
+
+static void on_peers_closed_unstarted(void *context)
+{
+    struct troupe_node *node = context;
+
+    node->peers = NULL;
+    tr_loop_stop(node->loop);
+}
+
+static void stop_on_loop(void *context)
+{
+    struct troupe_node *node = context;
+
+    node->leaving = true;
+    tr_lookup_on_pause_over(node); /* What waits for a name gets its answer now. */
+    if (node->peers == NULL) {
+        on_peers_closed(node);
+    } else {
+        tr_peers_close(node->peers, on_peers_closed, node);
+    }
+}
+
+static void drain_on_loop(void *context)
+{
+    struct troupe_node *node = context;
+
+    port_of(node)->drain(port_of(node)->context);
+}
+
+void tr_cluster_drain(struct troupe_node *node)
+{
+    if (node->loop_runs && tr_loop_post(node->loop, drain_on_loop, node) != TROUPE_OK) {
+        tr_node_log(node, TROUPE_LOG_WARNING, "cannot tell the registry that this node drains");
+    }
+}
+
+void tr_cluster_stop(struct troupe_node *node, bool leave, uint32_t timeout_ms)
+{
+    if (node->loop == NULL) {
+        return;
+    }
+    node->leaves_in_order = leave;
+    node->leave_timeout_ms = timeout_ms;
+    if (node->loop_runs) {
+        if (tr_loop_post(node->loop, stop_on_loop, node) != TROUPE_OK) {
+            tr_loop_stop(node->loop);
+        }
+        tr_loop_join(node->loop);
+    } else if (node->peers != NULL) {
+        /* The loop never ran: it runs now, to close what was opened on it. */
+        tr_peers_close(node->peers, on_peers_closed_unstarted, node);
+        tr_loop_run(node->loop);
+    }
+}

@@ -1,0 +1,19 @@
+#include "base/limits.h"
+#include "troupe/node.h"
+
+void troupe_config_init(troupe_config *config)
+{
+    *config = (troupe_config){
+        .struct_size = sizeof(*config),
+        .name = "local",
+        .listen_host = "127.0.0.1",
+        .lease_ttl_ms = TR_LEASE_TTL_MS,
+        .heartbeat_ms = TR_HEARTBEAT_MS,
+        .silence_ms = TR_SILENCE_MS,
+        .resume_window_ms = TR_RESUME_WINDOW_MS,
+        .actors_max = TR_ACTORS_MAX,
+        .mailbox_messages = TR_MAILBOX_MESSAGES,
+        .mailbox_bytes = TR_MAILBOX_BYTES,
+        .call_timeout_ms = TR_CALL_TIMEOUT_MS,
+    };
+}

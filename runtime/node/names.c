@@ -1,0 +1,526 @@
+/* Names that actors of this node hold, and registering them. What other nodes hold is looked up in
+ * lookup.c.
+ *
+ * A name is reserved here first, so that two actors of one node never race in the registry, and
+ * confirmed when the registry has said yes. On a node without a registry the reservation is all.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "io/loop.h"
+#include "node/node.h"
+
+static uint64_t hash_name(const char *name)
+{
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+
+    for (const char *c = name; *c != '\0'; c++) {
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+static struct tr_held_name *find(struct troupe_node *node, const char *name)
+{
+    struct tr_held_name *held = tr_map_get(&node->names, hash_name(name));
+
+    while (held != NULL && strcmp(held->name, name) != 0) {
+        held = held->next;
+    }
+    return held;
+}
+
+troupe_status tr_names_init(struct troupe_node *node)
+{
+    tr_mutex_init(&node->names_mutex);
+    return TROUPE_OK;
+}
+
+void tr_names_fini(struct troupe_node *node)
+{
+    struct tr_held_name *held = NULL;
+
+    while ((held = tr_map_take_any(&node->names)) != NULL) {
+        while (held != NULL) {
+            struct tr_held_name *next = held->next;
+
+            free(held);
+            held = next;
+        }
+    }
+    tr_map_fini(&node->names);
+    tr_mutex_fini(&node->names_mutex);
+}
+
+static troupe_status add(struct troupe_node *node, const char *name, uint64_t actor_id,
+                         bool durable)
+{
+    const size_t size = strlen(name) + 1;
+    struct tr_held_name *held = malloc(sizeof(*held) + size);
+
+    if (held == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *held = (struct tr_held_name){.next = tr_map_get(&node->names, hash_name(name)),
+                                  .actor_id = actor_id,
+                                  .durable = durable};
+    memcpy(held->name, name, size);
+    if (tr_map_put(&node->names, hash_name(name), held) != TROUPE_OK) {
+        free(held);
+        return TROUPE_E_NO_MEMORY;
+    }
+    return TROUPE_OK;
+}
+
+troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint64_t actor_id,
+                               bool durable, uint64_t *holder)
+{
+    tr_mutex_lock(&node->names_mutex);
+    const struct tr_held_name *held = find(node, name);
+    troupe_status status = TROUPE_E_EXISTS;
+
+    if (held != NULL) {
+        *holder = held->actor_id;
+    } else {
+        status = add(node, name, actor_id, durable);
+    }
+    tr_mutex_unlock(&node->names_mutex);
+    return status;
+}
+
+void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor_id, uint64_t epoch)
+{
+    tr_mutex_lock(&node->names_mutex);
+    struct tr_held_name *held = find(node, name);
+
+    if (held != NULL && held->actor_id == actor_id) {
+        held->epoch = epoch;
+        held->confirmed = true;
+    }
+    tr_mutex_unlock(&node->names_mutex);
+}
+
+uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id)
+{
+    uint64_t epoch = 0;
+
+    tr_mutex_lock(&node->names_mutex);
+    struct tr_held_name *held = find(node, name);
+
+    if (held != NULL && held->actor_id == actor_id) {
+        struct tr_held_name *first = tr_map_take(&node->names, hash_name(name));
+        struct tr_held_name **link = &first;
+
+        while (*link != held) {
+            link = &(*link)->next;
+        }
+        *link = held->next;
+        if (first != NULL) {
+            /* The place was just freed, so nothing has to grow. */
+            TR_CHECK(tr_map_put(&node->names, hash_name(name), first) == TROUPE_OK);
+        }
+        epoch = held->epoch;
+        free(held);
+    }
+    tr_mutex_unlock(&node->names_mutex);
+    return epoch;
+}
+
+uint64_t tr_names_local(struct troupe_node *node, const char *name)
+{
+    tr_mutex_lock(&node->names_mutex);
+    const struct tr_held_name *held = find(node, name);
+    const uint64_t actor_id = held != NULL && held->confirmed ? held->actor_id : 0;
+
+    tr_mutex_unlock(&node->names_mutex);
+    return actor_id;
+}
+
+uint64_t tr_names_epoch(struct troupe_node *node, const char *name)
+{
+    tr_mutex_lock(&node->names_mutex);
+    const struct tr_held_name *held = find(node, name);
+    const uint64_t epoch = held == NULL ? 0 : held->epoch;
+
+    tr_mutex_unlock(&node->names_mutex);
+    return epoch;
+}
+
+const char *tr_checkpoint_name(int32_t checkpoint)
+{
+    static const char *const names[] = {"each", "every", "on_stop", "explicit"};
+
+    return checkpoint >= 0 && checkpoint < 4 ? names[checkpoint] : names[0];
+}
+
+int32_t tr_checkpoint_of(const char *name)
+{
+    for (int32_t i = 0; i < 4; i++) {
+        if (name != NULL && strcmp(tr_checkpoint_name(i), name) == 0) {
+            return i;
+        }
+    }
+    return TROUPE_CHECKPOINT_EACH;
+}
+
+/* ---- registering: from a worker to the loop to the registry, and back ---- */
+
+struct registering {
+    struct troupe_node *node;
+    uint64_t actor_id;
+    bool spawned; /* the actor is held until this is decided, and ends when it is refused */
+    bool durable;
+    bool strict;
+    int32_t checkpoint;
+    int32_t version;
+    const char *behavior; /* of the behavior, lent */
+    char *state_json;     /* owned */
+    troupe_pid caller;    /* who is answered; none: nobody */
+    uint64_t ref;
+    uint32_t session;
+    uint32_t flags;
+    int64_t deadline_ns;
+    char name[];
+};
+
+static void registering_free(struct registering *r)
+{
+    free(r->state_json);
+    free(r);
+}
+
+/* Tells the actor. Answers false when it has ended meanwhile. */
+static bool tell_named(struct registering *r, const struct tr_name_result *result)
+{
+    const char *text = result->status == TROUPE_OK ? r->name : result->text;
+    const size_t size = strlen(text) + 1;
+    struct tr_message *message = tr_message_create(&r->node->sched->shared_cache, TR_SIGNAL_NAMED,
+                                                   sizeof(struct tr_named) + size);
+
+    if (message == NULL) {
+        return false;
+    }
+    struct tr_named *named = (struct tr_named *)(void *)message->payload;
+
+    named->epoch = result->epoch;
+    named->status = result->status;
+    memcpy(named->text, text, size);
+    message->to = (troupe_pid){.node = tr_sched_node_id(r->node->sched), .id = r->actor_id};
+    /* From here on a refused or late signal releases the name by itself: see tr_names_unnamed. */
+    return tr_sched_post(r->node->sched, NULL, message) == TROUPE_OK;
+}
+
+static void on_registered(void *context, const struct tr_name_result *result)
+{
+    struct registering *r = context;
+    struct troupe_node *node = r->node;
+    struct tr_name_result shown = *result;
+    char text[TR_REASON_TEXT_SIZE];
+
+    if (result->status == TROUPE_E_EXISTS) {
+        char pid[TROUPE_PID_TEXT_SIZE];
+
+        (void)snprintf(text, sizeof(text), "the name \"%.120s\" is held by %s", r->name,
+                       troupe_pid_print(result->pid, pid));
+    } else {
+        (void)snprintf(text, sizeof(text), "the name \"%.120s\" was not registered: %s", r->name,
+                       result->text != NULL && result->text[0] != '\0'
+                           ? result->text
+                           : troupe_status_text(result->status));
+    }
+    shown.text = text;
+    if (result->status == TROUPE_OK) {
+        tr_names_confirm(node, r->name, r->actor_id, result->epoch);
+    } else if (!r->spawned) {
+        (void)tr_names_release(node, r->name, r->actor_id);
+    }
+    if (result->status == TROUPE_OK || r->spawned) {
+        (void)tell_named(r, &shown);
+    }
+    if (!troupe_pid_is_none(r->caller)) {
+        const troupe_pid self = {.node = tr_sched_node_id(node->sched), .id = r->actor_id};
+
+        tr_spawn_answer(node, NULL, r->caller, r->ref, r->session, result->status,
+                        result->status == TROUPE_OK ? self : result->pid, r->flags,
+                        result->status == TROUPE_OK ? "" : text);
+    }
+    registering_free(r);
+}
+
+static void register_on_loop(void *context)
+{
+    struct registering *r = context;
+    const struct tr_name_register request = {.name = r->name,
+                                             .actor_id = r->actor_id,
+                                             .durable = r->durable,
+                                             .strict = r->strict,
+                                             .behavior = r->behavior,
+                                             .version = r->version,
+                                             .checkpoint = tr_checkpoint_name(r->checkpoint),
+                                             .state_json = r->state_json,
+                                             .deadline_ns = r->deadline_ns,
+                                             .done = on_registered,
+                                             .context = r};
+
+    r->node->registry->port.register_name(r->node->registry->port.context, &request);
+}
+
+static struct registering *registering_create(struct troupe_node *node, const char *name,
+                                              uint64_t actor_id, uint32_t timeout_ms)
+{
+    const size_t size = strlen(name) + 1;
+    struct registering *r = calloc(1, sizeof(*r) + size);
+
+    if (r != NULL) {
+        r->node = node;
+        r->actor_id = actor_id;
+        r->deadline_ns = tr_node_loop_deadline(node, timeout_ms);
+        memcpy(r->name, name, size);
+    }
+    return r;
+}
+
+static troupe_status submit(struct registering *r)
+{
+    const troupe_status status = tr_loop_post(r->node->loop, register_on_loop, r);
+
+    if (status != TROUPE_OK) {
+        registering_free(r);
+    }
+    return status;
+}
+
+troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
+                                        const struct tr_spawn_request *request)
+{
+    struct registering *r = registering_create(node, request->name, tr_load_relaxed(&actor->id),
+                                               node->config.call_timeout_ms);
+
+    if (r == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    r->spawned = true;
+    r->durable = (request->flags & TROUPE_SPAWN_DURABLE) != 0;
+    r->strict = (request->flags & TROUPE_SPAWN_STRICT) != 0;
+    r->checkpoint = request->checkpoint;
+    r->version = actor->behavior->version;
+    r->behavior = actor->behavior->name;
+    r->caller = request->caller;
+    r->ref = request->ref;
+    r->session = tr_router_session(node->router, request->caller.node);
+    r->flags = request->flags;
+    if (r->durable) {
+        const troupe_status status = tr_durable_state_json(actor, &r->state_json, NULL, 0);
+
+        if (status != TROUPE_OK) {
+            registering_free(r);
+            return status;
+        }
+    }
+    return submit(r);
+}
+
+/* ---- giving up ---- */
+
+struct unregistering {
+    struct troupe_node *node;
+    uint64_t epoch;
+    uint64_t actor_id; /* who is answered; 0: nobody */
+    uint64_t ref;
+    char name[];
+};
+
+static void on_unregistered(void *context, const struct tr_name_result *result)
+{
+    struct unregistering *u = context;
+
+    if (u->actor_id != 0) {
+        tr_names_answer(u->node, u->actor_id, u->ref, result->status, (troupe_pid){0},
+                        result->text);
+    }
+    free(u);
+}
+
+static void unregister_on_loop(void *context)
+{
+    struct unregistering *u = context;
+    struct troupe_node *node = u->node;
+
+    node->registry->port.unregister(node->registry->port.context, u->name, u->epoch,
+                                    tr_node_loop_deadline(node, node->config.call_timeout_ms),
+                                    on_unregistered, u);
+}
+
+static troupe_status unregister(struct troupe_node *node, const char *name, uint64_t epoch,
+                                uint64_t actor_id, uint64_t ref)
+{
+    const size_t size = strlen(name) + 1;
+    struct unregistering *u = malloc(sizeof(*u) + size);
+
+    if (u == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *u = (struct unregistering){.node = node, .epoch = epoch, .actor_id = actor_id, .ref = ref};
+    memcpy(u->name, name, size);
+    const troupe_status status = tr_loop_post(node->loop, unregister_on_loop, u);
+
+    if (status != TROUPE_OK) {
+        free(u);
+    }
+    return status;
+}
+
+void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
+{
+    struct troupe_node *node = context;
+    struct tr_actor_extra *extra = actor->extra;
+    const uint64_t id = tr_load_relaxed(&actor->id);
+
+    tr_cluster_forget_watcher(node, id);
+    if (extra == NULL) {
+        return;
+    }
+    const bool durable = extra->durable != NULL;
+
+    tr_durable_free(extra->durable);
+    extra->durable = NULL;
+    if (extra->name == NULL) {
+        return;
+    }
+    const uint64_t epoch = tr_names_release(node, extra->name, id);
+
+    /* A durable actor's row outlives all ends but its own wish; a fenced one's is not ours any
+     * more. */
+    if (node->registry == NULL || epoch == 0 || reason_kind == TROUPE_REASON_FENCED ||
+        (durable && reason_kind != TROUPE_REASON_NORMAL)) {
+        return;
+    }
+    (void)unregister(node, extra->name, epoch, 0, 0);
+}
+
+void tr_names_unnamed(void *context, uint64_t actor_id, const char *name)
+{
+    struct troupe_node *node = context;
+    const uint64_t epoch = tr_names_release(node, name, actor_id);
+
+    if (epoch != 0 && node->registry != NULL) {
+        (void)unregister(node, name, epoch, 0, 0);
+    }
+}
+
+/* ---- what actors ask for ---- */
+
+void tr_names_answer(struct troupe_node *node, uint64_t actor_id, uint64_t ref,
+                     troupe_status status, troupe_pid pid, const char *text)
+{
+    struct tr_message *message = tr_message_create_result(&node->sched->shared_cache, ref, status,
+                                                          pid, 0, text == NULL ? "" : text);
+
+    if (message != NULL) {
+        message->to = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = actor_id};
+        (void)tr_sched_post(node->sched, NULL, message);
+    }
+}
+
+struct tr_wait *tr_names_wait(troupe_self *self, uint32_t timeout_ms, troupe_then then,
+                              uint64_t tag)
+{
+    struct tr_wait *wait =
+        tr_wait_start(self, TR_WAIT_OPERATION,
+                      timeout_ms == 0 ? self->sched->options.call_timeout_ms : timeout_ms);
+
+    if (wait != NULL) {
+        wait->then = then;
+        wait->tag = tag;
+    }
+    return wait;
+}
+
+static troupe_status set_name(troupe_self *self, const char *name)
+{
+    struct tr_actor_extra *extra = tr_actor_extra(self->actor);
+
+    if (extra == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    extra->name = strdup(name);
+    return extra->name == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
+}
+
+troupe_status troupe_register(troupe_self *self, const char *name, uint32_t timeout_ms,
+                              troupe_then then, uint64_t tag)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    const struct tr_actor_extra *extra = self->actor->extra;
+    uint64_t holder = 0;
+
+    if (!tr_name_is_valid(name) || then == NULL || (extra != NULL && extra->name != NULL)) {
+        return TROUPE_E_INVALID;
+    }
+    struct tr_wait *wait = tr_names_wait(self, timeout_ms, then, tag);
+
+    if (wait == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    troupe_status status = tr_names_reserve(node, name, self->id, false, &holder);
+    const troupe_pid pid = {.node = tr_sched_node_id(self->sched),
+                            .id = status == TROUPE_E_EXISTS ? holder : self->id};
+
+    if (status == TROUPE_OK && node->registry != NULL) {
+        struct registering *r = registering_create(node, name, self->id, timeout_ms);
+
+        if (r != NULL) {
+            r->caller = tr_self_pid(self);
+            r->ref = wait->ref;
+            r->behavior = self->actor->behavior->name;
+            status = submit(r);
+        } else {
+            status = TROUPE_E_NO_MEMORY;
+        }
+        if (status == TROUPE_OK) {
+            return TROUPE_OK;
+        }
+        (void)tr_names_release(node, name, self->id);
+    } else if (status == TROUPE_OK) {
+        tr_names_confirm(node, name, self->id, 0);
+        status = set_name(self, name);
+    }
+    tr_names_answer(node, self->id, wait->ref, status, pid, troupe_status_text(status));
+    return TROUPE_OK;
+}
+
+troupe_status troupe_unregister(troupe_self *self, const char *name, uint32_t timeout_ms,
+                                troupe_then then, uint64_t tag)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    struct tr_actor_extra *extra = self->actor->extra;
+    const bool own = extra != NULL && extra->name != NULL && strcmp(extra->name, name) == 0 &&
+                     extra->durable == NULL;
+
+    if (then == NULL) {
+        return TROUPE_E_INVALID;
+    }
+    struct tr_wait *wait = tr_names_wait(self, timeout_ms, then, tag);
+
+    if (wait == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    troupe_status status = own ? TROUPE_OK : TROUPE_E_NOT_FOUND;
+
+    if (own) {
+        const uint64_t epoch = tr_names_release(node, name, self->id);
+
+        free(extra->name);
+        extra->name = NULL;
+        if (node->registry != NULL) {
+            status = unregister(node, name, epoch, self->id, wait->ref);
+            if (status == TROUPE_OK) {
+                return TROUPE_OK;
+            }
+        }
+    }
+    tr_names_answer(node, self->id, wait->ref, status, (troupe_pid){0}, troupe_status_text(status));
+    return TROUPE_OK;
+}

@@ -1,0 +1,363 @@
+/* Building a node and taking it down. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "io/loop.h"
+#include "node/node.h"
+
+/* ---- checking the configuration ---- */
+
+static bool name_is_valid(const char *name)
+{
+    const size_t size = name == NULL ? 0 : strnlen(name, TR_NODE_NAME_SIZE_MAX + 1);
+
+    for (size_t i = 0; i < size; i++) {
+        if (isalnum((unsigned char)name[i]) == 0 && strchr("_.-", name[i]) == NULL) {
+            return false;
+        }
+    }
+    return size >= 1 && size <= TR_NODE_NAME_SIZE_MAX;
+}
+
+static const char *what_is_wrong(const troupe_config *config)
+{
+    if (config->struct_size != sizeof(*config)) {
+        return "the configuration was not made by troupe_config_init of this version";
+    }
+    if (!name_is_valid(config->name)) {
+        return "a node's name has 1 to 63 of A-Z a-z 0-9 _ . -";
+    }
+    if (config->workers > TR_WORKERS_MAX) {
+        return "at most 64 workers";
+    }
+    if (config->secret.size > 0 && config->secret.size < TR_SECRET_SIZE_MIN) {
+        return "the cluster secret has fewer than 32 bytes";
+    }
+    if (config->lease_ttl_ms < TR_LEASE_TTL_MS_MIN) {
+        return "the lease is shorter than 500 ms";
+    }
+    if (config->actors_max == 0 || config->actors_max >= 1u << TR_TABLE_SLOT_BITS) {
+        return "actors_max is 1 to 16,777,215";
+    }
+    if (config->mailbox_messages == 0 || config->mailbox_messages > TR_MAILBOX_MESSAGES_MAX) {
+        return "mailbox_messages is 1 to 1,000,000";
+    }
+    if (config->listen_host == NULL || strlen(config->listen_host) > 63 ||
+        (config->advertise_host != NULL && strlen(config->advertise_host) > 255) ||
+        (config->roles != NULL && strlen(config->roles) > 255)) {
+        return "an address or the roles are too long";
+    }
+    return NULL;
+}
+
+/* ---- ports of the scheduler ---- */
+
+static troupe_status post(void *context, struct tr_message *message)
+{
+    struct troupe_node *node = context;
+
+    if (node->router != NULL) {
+        return tr_router_post(node->router, message);
+    }
+    tr_sched_bounce(node->sched, NULL, message, TROUPE_E_NOCONNECTION, NULL);
+    return TROUPE_E_NOCONNECTION;
+}
+
+static uint32_t watch(void *context, uint64_t node_id, uint64_t actor_id)
+{
+    struct troupe_node *node = context;
+
+    return node->router == NULL ? 0 : tr_router_watch(node->router, node_id, actor_id);
+}
+
+static void unwatch(void *context, uint64_t node_id, uint64_t actor_id)
+{
+    struct troupe_node *node = context;
+
+    if (node->router != NULL) {
+        tr_router_unwatch(node->router, node_id, actor_id);
+    }
+}
+
+struct relation_news {
+    struct troupe_node *node;
+    struct tr_link_row row;
+    bool made;
+};
+
+static void relation_on_loop(void *context)
+{
+    struct relation_news *news = context;
+    const struct tr_registry_port *port = &news->node->registry->port;
+
+    if (news->made) {
+        port->link_add(port->context, &news->row);
+    } else {
+        port->link_remove(port->context, &news->row);
+    }
+    free(news);
+}
+
+static void relation(void *context, bool made, const struct tr_relation *relation, troupe_pid self)
+{
+    struct troupe_node *node = context;
+    struct relation_news *news = node->loop == NULL ? NULL : malloc(sizeof(*news));
+
+    if (news == NULL) {
+        return; /* The table serves people; memory is what counts. */
+    }
+    const bool watching = relation->kind == TR_RELATION_WATCHING;
+
+    *news =
+        (struct relation_news){.node = node,
+                               .made = made,
+                               .row = {.kind = watching ? TR_LINK_ROW_MONITOR : TR_LINK_ROW_LINK,
+                                       .a = self,
+                                       .b = relation->pid,
+                                       .ref = watching ? relation->ref : 0}};
+    if (tr_loop_post(node->loop, relation_on_loop, news) != TROUPE_OK) {
+        free(news);
+    }
+}
+
+static void log_line(void *context, int32_t level, troupe_pid pid, const char *text)
+{
+    char printed[TROUPE_PID_TEXT_SIZE];
+
+    tr_node_log(context, level, "%s %s", troupe_pid_print(pid, printed), text);
+}
+
+/* ---- start ---- */
+
+static troupe_status make_sched(struct troupe_node *node)
+{
+    const struct tr_sched_options options = {
+        .workers = node->config.workers != 0 ? node->config.workers : tr_thread_cores(),
+        .actors_max = node->config.actors_max,
+        .mailbox_messages = node->config.mailbox_messages,
+        .mailbox_bytes = node->config.mailbox_bytes,
+        .call_timeout_ms = node->config.call_timeout_ms,
+        .seed = node->config.seed,
+        .clock = &tr_clock_system,
+        .outward = {.context = node,
+                    .post = post,
+                    .watch = watch,
+                    .unwatch = unwatch,
+                    .relation = relation,
+                    .resolve = tr_names_resolve,
+                    .stray = tr_names_stray,
+                    .unnamed = tr_names_unnamed,
+                    .ended = tr_names_ended,
+                    .checkpoint = tr_durable_checkpoint,
+                    .committed = tr_durable_committed,
+                    .inbox_handled = tr_durable_inbox_handled,
+                    .inbox_failed = tr_durable_inbox_failed,
+                    .log = log_line},
+        .owner = node};
+
+    return tr_sched_create(&options, &node->sched);
+}
+
+static troupe_status copy_config(struct troupe_node *node, const troupe_config *config)
+{
+    node->config = *config;
+    (void)snprintf(node->name, sizeof(node->name), "%s", config->name);
+    (void)snprintf(node->listen_host, sizeof(node->listen_host), "%s", config->listen_host);
+    (void)snprintf(node->advertise_host, sizeof(node->advertise_host), "%s",
+                   config->advertise_host != NULL ? config->advertise_host : config->listen_host);
+    (void)snprintf(node->roles, sizeof(node->roles), "%s",
+                   config->roles != NULL ? config->roles : "");
+    node->port = config->listen_port;
+    if (config->seed == 0) {
+        (void)getrandom(&node->config.seed, sizeof(node->config.seed), 0);
+    }
+    if (config->secret.size > 0) {
+        node->secret = malloc(config->secret.size);
+        if (node->secret == NULL) {
+            return TROUPE_E_NO_MEMORY;
+        }
+        memcpy(node->secret, config->secret.data, config->secret.size);
+        node->secret_size = config->secret.size;
+    }
+    /* What was lent for the call must not be looked at later. */
+    node->config.name = node->name;
+    node->config.listen_host = node->listen_host;
+    node->config.advertise_host = node->advertise_host;
+    node->config.roles = node->roles;
+    node->config.secret = (troupe_bytes){0};
+    return TROUPE_OK;
+}
+
+static void node_free(struct troupe_node *node)
+{
+    struct tr_member_info *member = NULL;
+
+    tr_sched_destroy(node->sched);
+    tr_router_destroy(node->router);
+    if (node->registry != NULL) {
+        troupe_registry_destroy(node->registry);
+    }
+    tr_loop_destroy(node->loop);
+    tr_names_fini(node);
+    tr_catalog_fini(node);
+    while ((member = tr_map_take_any(&node->members)) != NULL) {
+        free(member);
+    }
+    tr_map_fini(&node->members);
+    tr_map_fini(&node->node_watchers);
+    tr_map_fini(&node->lookups);
+    tr_cond_fini(&node->state_changed);
+    tr_mutex_fini(&node->state_mutex);
+    tr_mutex_fini(&node->catalog_mutex);
+    tr_mutex_fini(&node->log_mutex);
+    if (node->secret != NULL) {
+        explicit_bzero(node->secret, node->secret_size);
+        free(node->secret);
+    }
+    free(node);
+}
+
+static troupe_status build(struct troupe_node *node, const troupe_config *config, char *error,
+                           size_t error_size)
+{
+    troupe_status status = copy_config(node, config);
+
+    if (status == TROUPE_OK) {
+        status = tr_catalog_init(node);
+    }
+    if (status == TROUPE_OK) {
+        status = make_sched(node);
+    }
+    if (status == TROUPE_OK) {
+        status = tr_agent_start(node);
+    }
+    if (status == TROUPE_OK) {
+        status = tr_sched_start(node->sched);
+    }
+    if (status == TROUPE_OK && node->registry != NULL) {
+        status = tr_cluster_start(node, error, error_size);
+    }
+    return status;
+}
+
+troupe_status troupe_node_start(const troupe_config *config, troupe_node **out, char *error,
+                                size_t error_size)
+{
+    char unread[256];
+    char *words = error != NULL && error_size > 0 ? error : unread;
+    const size_t words_size = words == error ? error_size : sizeof(unread);
+    const char *wrong = what_is_wrong(config);
+
+    words[0] = '\0';
+    if (wrong != NULL) {
+        (void)snprintf(words, words_size, "%s", wrong);
+        troupe_registry_destroy(config->registry);
+        return TROUPE_E_INVALID;
+    }
+    struct troupe_node *node = calloc(1, sizeof(*node));
+
+    if (node == NULL) {
+        troupe_registry_destroy(config->registry);
+        return TROUPE_E_NO_MEMORY;
+    }
+    node->registry = config->registry;
+    tr_mutex_init(&node->log_mutex);
+    tr_mutex_init(&node->catalog_mutex);
+    tr_mutex_init(&node->state_mutex);
+    tr_cond_init(&node->state_changed);
+    (void)tr_names_init(node);
+    tr_inbox_open(&node->strays);
+    (void)tr_inbox_park(&node->strays);
+    const troupe_status status = build(node, config, words, words_size);
+
+    if (status != TROUPE_OK) {
+        if (words[0] == '\0') {
+            (void)snprintf(words, words_size, "%s", troupe_status_text(status));
+        }
+        tr_node_take_down(node, false, 0);
+        return status;
+    }
+    *out = node;
+    return TROUPE_OK;
+}
+
+/* ---- stop ---- */
+
+void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms)
+{
+    tr_clients_drain(node);
+    tr_cluster_stop(node, leave, timeout_ms);
+    if (node->sched != NULL) {
+        tr_sched_stop(node->sched);
+    }
+    node_free(node);
+}
+
+void troupe_node_stop(troupe_node *node, uint32_t timeout_ms)
+{
+    if (node == NULL) {
+        return;
+    }
+    tr_mutex_lock(&node->state_mutex);
+    node->state = TR_NODE_STOPPING;
+    tr_mutex_unlock(&node->state_mutex);
+    for (size_t i = node->modules_count; i-- > 0;) {
+        if (node->module_entries[i]->stop != NULL) {
+            node->module_entries[i]->stop(node);
+        }
+    }
+    tr_cluster_drain(node);
+    tr_node_end_actors(node, timeout_ms, TROUPE_REASON_SHUTDOWN);
+    tr_node_take_down(node, true, timeout_ms);
+}
+
+/* ---- what it is ---- */
+
+const char *troupe_node_name(const troupe_node *node)
+{
+    return node->name;
+}
+
+void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
+{
+    const struct tr_sched *sched = node->sched;
+    const int64_t deadline = (int64_t)tr_load_relaxed(&sched->lease_deadline_ns);
+    const int64_t left = deadline - tr_clock_now(sched->options.clock);
+
+    info->node_id = tr_sched_node_id(sched);
+    info->port = node->port;
+    info->actors = tr_node_user_actors(node);
+    info->actors_started = tr_load_relaxed(&sched->table.started);
+    info->messages_dropped = tr_load_relaxed(&sched->dropped);
+    info->messages_unknown = tr_load_relaxed(&sched->unknown);
+    info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
+    info->peers_refused = tr_load_relaxed(&node->refused);
+    info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);
+}
+
+troupe_status troupe_node_wait_cluster(troupe_node *node, uint32_t nodes_min, uint32_t timeout_ms)
+{
+    const struct tr_clock *clock = node->sched->options.clock;
+    const int64_t until = tr_clock_now(clock) + (int64_t)timeout_ms * TR_NS_PER_MS;
+    troupe_status status = TROUPE_E_TIMEOUT;
+
+    tr_mutex_lock(&node->state_mutex);
+    for (;;) {
+        const uint32_t up = 1 + (node->router == NULL ? 0 : tr_router_peers_up(node->router));
+
+        if (up >= nodes_min) {
+            status = TROUPE_OK;
+            break;
+        }
+        if (!tr_cond_wait_for(&node->state_changed, &node->state_mutex,
+                              until - tr_clock_now(clock)) &&
+            tr_clock_now(clock) >= until) {
+            break;
+        }
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    return status;
+}

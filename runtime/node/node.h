@@ -1,0 +1,232 @@
+/* node/node.h - what a node is made of, for the files of this folder.
+ *
+ *     troupe_node = scheduler + agent (a system actor through which other threads act)
+ *                 + with a registry: loop, peers, router, registry port, names, durable actors
+ *
+ * Threads: said with each group of fields.
+ */
+#ifndef TR_NODE_NODE_H
+#define TR_NODE_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "dist/names.h"
+#include "dist/router.h"
+#include "sched/sched.h"
+#include "troupe/node.h"
+#include "troupe/supervisor.h"
+#include "type/types.h"
+
+struct tr_loop;
+struct tr_peers;
+struct tr_timer;
+
+/* One name that an actor of this node holds, or is about to. */
+struct tr_held_name {
+    struct tr_held_name *next; /* of the same hash */
+    uint64_t actor_id;         /* 0: being registered */
+    uint64_t epoch;            /* 0 on a node without a registry */
+    bool durable;
+    bool confirmed; /* by the registry; on a local node at once */
+    char name[];
+};
+
+struct tr_member_info {
+    uint64_t node_id;
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+    bool announced; /* nodeup was sent for the present session */
+};
+
+#define TR_VERSION "0.1.0"
+
+enum tr_node_state { TR_NODE_STARTING, TR_NODE_UP, TR_NODE_FAILED, TR_NODE_STOPPING };
+
+struct troupe_node {
+    /* Constant once started. */
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+    troupe_config config; /* strings inside it are gone after start */
+    char listen_host[64];
+    char advertise_host[256];
+    char roles[256];
+    struct tr_sched *sched;
+    uint64_t agent;       /* id of the system actor that acts for other threads */
+    struct tr_loop *loop; /* NULL: a local node, without everything below */
+    struct tr_peers *peers;
+    struct tr_router *router;
+    troupe_registry *registry;
+    uint16_t port;
+    uint8_t *secret; /* owned, wiped at the end */
+    size_t secret_size;
+    bool loop_runs;
+    bool leaves_in_order; /* written before stop is posted to the loop */
+    uint32_t leave_timeout_ms;
+
+    struct tr_mutex log_mutex;
+
+    struct tr_mutex catalog_mutex; /* types, behaviors */
+    struct tr_types *types;
+    const troupe_behavior **behaviors;
+    size_t behaviors_count;
+    void **modules; /* handles of loaded shared objects; never closed while the node lives */
+    const troupe_module **module_entries;
+    size_t modules_count;
+
+    struct tr_mutex names_mutex;
+    struct tr_map names;             /* hash of name -> struct tr_held_name list */
+    struct tr_inbox strays;          /* messages to names on their way to the loop */
+    struct tr_atomic_u64 unresolved; /* messages to names that wait for a look-up */
+
+    struct tr_mutex state_mutex; /* state, failure, members */
+    struct tr_cond state_changed;
+    enum tr_node_state state;
+    troupe_status failure;
+    char failure_text[512];
+    struct tr_map members;       /* node id -> struct tr_member_info */
+    struct tr_map node_watchers; /* actor id -> itself */
+    uint32_t clients;            /* requests under way; under state_mutex */
+
+    /* Loop thread. */
+    bool fenced;
+    struct tr_map lookups; /* hash of name -> struct tr_lookup list */
+    struct tr_timer *lookup_timer;
+    struct tr_timer *fence_timer;
+    bool leaving;
+
+    struct tr_atomic_u64 refused; /* handshakes */
+    struct tr_atomic_u64 bad;     /* messages from peers that could not be read */
+};
+
+/* ---- node.c ---- */
+/* Ends what a node is made of, whatever of it is there, and frees it. */
+void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms);
+
+/* ---- log.c ---- */
+void tr_node_log(struct troupe_node *node, int32_t level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- catalog.c: types and behaviors by name ---- */
+troupe_status tr_catalog_init(struct troupe_node *node);
+void tr_catalog_fini(struct troupe_node *node);
+const troupe_behavior *tr_catalog_behavior(struct troupe_node *node, const char *name);
+const troupe_type *tr_catalog_type(struct troupe_node *node, const char *name, size_t size);
+
+/* ---- agent.c: other threads act through a system actor ---- */
+
+/* The head of what an asking thread keeps on its stack. */
+struct tr_ask {
+    struct tr_mutex mutex;
+    struct tr_cond cond;
+    void (*function)(troupe_self *self, struct tr_ask *ask);
+    bool done;
+};
+
+troupe_status tr_agent_start(struct troupe_node *node);
+/* Runs ask->function in the agent and waits until tr_ask_done was called for it, which what the
+ * function starts must bring about in bounded time. Not from an actor. NO_MEMORY. */
+TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask);
+/* Ends the wait; the ask must not be touched afterwards. */
+void tr_ask_done(struct tr_ask *ask);
+
+/* ---- names.c ---- */
+troupe_status tr_names_init(struct troupe_node *node);
+void tr_names_fini(struct troupe_node *node);
+/* Reserves a name for an actor of this node; *holder is who has it otherwise. EXISTS, NO_MEMORY. */
+troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint64_t actor_id,
+                               bool durable, uint64_t *holder);
+void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor_id,
+                      uint64_t epoch);
+/* Forgets the name if actor_id holds it; answers its epoch, or 0. */
+uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id);
+/* Registers a new actor's name, which it reserved; the actor is held until that is decided, and the
+ * request's caller, if any, is answered then. */
+troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
+                                        const struct tr_spawn_request *request);
+/* The actor has ended: its name goes, or stays as the row of a durable actor. */
+void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
+void tr_names_unnamed(void *context, uint64_t actor_id, const char *name);
+/* Who of this node holds the name; 0: nobody. */
+uint64_t tr_names_local(struct troupe_node *node, const char *name);
+/* The epoch by which this node holds the name; 0: it does not. */
+uint64_t tr_names_epoch(struct troupe_node *node, const char *name);
+bool tr_names_resolve(void *context, struct tr_message *message);
+void tr_names_stray(void *context, struct tr_message *message);
+void tr_names_returned(struct troupe_node *node, struct tr_message *message);
+/* A wait of the actor for an operation of the node. NULL: no memory. */
+struct tr_wait *tr_names_wait(troupe_self *self, uint32_t timeout_ms, troupe_then then,
+                              uint64_t tag);
+/* Looks the paused names up again after a while. Loop thread. */
+void tr_lookup_pause(struct troupe_node *node);
+void tr_lookup_on_pause_over(void *context);
+/* Tells an actor how its operation ended, from the loop thread. */
+void tr_names_answer(struct troupe_node *node, uint64_t actor_id, uint64_t ref,
+                     troupe_status status, troupe_pid pid, const char *text);
+const char *tr_checkpoint_name(int32_t checkpoint);
+int32_t tr_checkpoint_of(const char *name);
+
+/* ---- spawn.c ---- */
+/* What spawns of users have in common, on this node. error may be NULL. */
+troupe_status tr_node_spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
+                               const struct tr_spawn_request *request, troupe_pid parent,
+                               uint32_t parent_session, troupe_pid *pid, char *error,
+                               size_t error_size);
+/* Sends a request to a node; the caller's operation ends with its answer, or when the node is lost.
+ */
+void tr_spawn_send(troupe_self *self, uint64_t node_id, const struct tr_spawn_request *request);
+/* Answers the caller of a request, wherever it is. */
+void tr_spawn_answer(struct troupe_node *node, struct tr_worker *worker, troupe_pid caller,
+                     uint64_t ref, uint32_t session, troupe_status status, troupe_pid pid,
+                     uint32_t flags, const char *text);
+void tr_spawn_remote_request(struct troupe_node *node, const struct tr_spawn_request *request,
+                             uint32_t session);
+
+/* ---- durable.c ---- */
+troupe_status tr_durable_attach(struct troupe_node *node, struct tr_actor *actor,
+                                int32_t checkpoint, uint32_t checkpoint_ms, bool strict,
+                                uint64_t seq);
+bool tr_durable_checkpoint(void *context, troupe_self *self, bool ending);
+bool tr_durable_committed(void *context, troupe_self *self, uint64_t outcome);
+void tr_durable_inbox_handled(void *context, troupe_self *self, uint64_t row_id);
+/* ---- recovery.c ---- */
+/* Tells the holder of a name that rows wait in its inbox. Loop thread. */
+void tr_durable_hint(struct troupe_node *node, const char *name);
+void tr_durable_on_orphan(struct troupe_node *node, const struct tr_orphan *orphan);
+void tr_durable_inbox_failed(void *context, troupe_self *self, uint64_t row_id, const char *why);
+void tr_durable_on_inbox(struct troupe_node *node, const struct tr_inbox_row *rows, size_t count);
+/* The first state of a durable actor as JSON; gives *json (malloc). */
+troupe_status tr_durable_state_json(const struct tr_actor *actor, char **json, char *error,
+                                    size_t error_size);
+void tr_durable_free(void *durable);
+
+/* ---- cluster.c: events of registry and peers ---- */
+troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t error_size);
+void tr_cluster_stop(struct troupe_node *node, bool leave, uint32_t timeout_ms);
+/* The loop's clock in timeout_ms from now. Any thread. */
+int64_t tr_node_loop_deadline(struct troupe_node *node, uint32_t timeout_ms);
+void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id);
+/* Tells watchers of nodes that one came or went. */
+void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
+                          const char *why);
+
+void tr_cluster_drain(struct troupe_node *node);
+
+/* ---- clients.c: requests of the administration protocol that come over TCP ---- */
+void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t request,
+                        const uint8_t *bytes, size_t size);
+/* Waits for those under way. */
+void tr_clients_drain(struct troupe_node *node);
+
+/* ---- stop.c ---- */
+/* Sends an exit signal that cannot be trapped to every actor of users; kind FENCED or KILL. Any
+ * thread. */
+void tr_node_signal_all(struct troupe_node *node, int32_t kind, const char *text);
+void tr_node_signal_one(struct troupe_node *node, uint64_t actor_id, int32_t kind,
+                        const char *text);
+/* Asks all actors to end in order and waits; then kills what is left. */
+void tr_node_end_actors(struct troupe_node *node, uint32_t timeout_ms, int32_t kind);
+uint64_t tr_node_user_actors(struct troupe_node *node);
+
+#endif

@@ -1,0 +1,512 @@
+/* Spawning: here, by name, on other nodes, and for other threads. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dist/codec.h"
+#include "io/loop.h"
+#include "node/node.h"
+#include "type/value.h"
+
+/* What prepare needs while an actor is being made. */
+struct preparing {
+    struct troupe_node *node;
+    const struct tr_spawn_request *request;
+    uint64_t holder; /* who has the name */
+};
+
+static troupe_status prepare(void *context, struct tr_actor *actor)
+{
+    struct preparing *preparing = context;
+    struct troupe_node *node = preparing->node;
+    const struct tr_spawn_request *request = preparing->request;
+    const uint64_t id = tr_load_relaxed(&actor->id);
+    const bool durable = (request->flags & TROUPE_SPAWN_DURABLE) != 0;
+    struct tr_actor_extra *extra = tr_actor_extra(actor);
+
+    if (extra == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    const troupe_status status =
+        tr_names_reserve(node, request->name, id, durable, &preparing->holder);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    extra->name = strdup(request->name);
+    if (extra->name == NULL) {
+        (void)tr_names_release(node, request->name, id);
+        return TROUPE_E_NO_MEMORY;
+    }
+    if (node->registry == NULL) {
+        tr_names_confirm(node, request->name, id, 0);
+        return TROUPE_OK;
+    }
+    actor->flags |= TR_ACTOR_HELD; /* Until the registry has said yes. */
+    return durable ? tr_durable_attach(node, actor, request->checkpoint, request->checkpoint_ms,
+                                       (request->flags & TROUPE_SPAWN_STRICT) != 0, 0)
+                   : TROUPE_OK;
+}
+
+/* The first state is there: the name can be registered with it. */
+static troupe_status begun(void *context, struct tr_actor *actor)
+{
+    struct preparing *preparing = context;
+
+    return tr_names_register_spawned(preparing->node, actor, preparing->request);
+}
+
+/* Whether the options fit the behavior and the node. */
+static troupe_status check(struct troupe_node *node, const troupe_behavior *behavior,
+                           const struct tr_spawn_request *request, char *error, size_t error_size)
+{
+    const bool durable = (request->flags & (TROUPE_SPAWN_DURABLE | TROUPE_SPAWN_STRICT)) != 0;
+    const char *why = NULL;
+
+    if (request->name[0] != '\0' && !tr_name_is_valid(request->name)) {
+        why = "a name is 1 to 255 bytes of UTF-8 without control characters";
+    } else if (durable && request->name[0] == '\0') {
+        why = "a durable actor needs a name";
+    } else if (durable && behavior->state == NULL) {
+        why = "a durable actor needs a behavior with a described state";
+    } else if (durable && node->registry == NULL) {
+        why = "a durable actor needs a node with a registry";
+    } else if (request->checkpoint < TROUPE_CHECKPOINT_EACH ||
+               request->checkpoint > TROUPE_CHECKPOINT_EXPLICIT) {
+        why = "there is no such checkpoint policy";
+    } else if (request->mailbox_messages > TR_MAILBOX_MESSAGES_MAX) {
+        why = "a mailbox holds at most 1,000,000 messages";
+    }
+    if (why != NULL && error != NULL) {
+        (void)snprintf(error, error_size, "%s", why);
+    }
+    return why != NULL ? TROUPE_E_INVALID : TROUPE_OK;
+}
+
+static uint8_t actor_flags(const struct tr_spawn_request *request)
+{
+    return (request->flags & TROUPE_SPAWN_DURABLE) != 0 &&
+                   request->checkpoint == TROUPE_CHECKPOINT_EACH
+               ? TR_ACTOR_DURABLE | TR_ACTOR_HOLDS
+           : (request->flags & TROUPE_SPAWN_DURABLE) != 0 ? TR_ACTOR_DURABLE
+                                                          : 0;
+}
+
+troupe_status tr_node_spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
+                               const struct tr_spawn_request *request, troupe_pid parent,
+                               uint32_t parent_session, troupe_pid *pid, char *error,
+                               size_t error_size)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    struct preparing preparing = {.node = node, .request = request};
+    const bool named = request->name[0] != '\0';
+    const struct tr_spawn spawn = {.behavior = behavior,
+                                   .args = args,
+                                   .actor_flags = actor_flags(request),
+                                   .spawn_flags = request->flags,
+                                   .parent = parent,
+                                   .parent_session = parent_session,
+                                   .monitor_ref = request->ref,
+                                   .mailbox_messages = request->mailbox_messages,
+                                   .mailbox_bytes = request->mailbox_bytes,
+                                   .prepare = named ? prepare : NULL,
+                                   .begun = named && node->registry != NULL ? begun : NULL,
+                                   .prepare_context = &preparing};
+    troupe_status status = check(node, behavior, request, error, error_size);
+
+    if (status == TROUPE_OK) {
+        status = tr_actor_spawn(self->sched, self->worker, &spawn, pid, error, error_size);
+    }
+    if (status == TROUPE_E_EXISTS && error != NULL && preparing.holder != 0) {
+        (void)snprintf(error, error_size, "the name \"%s\" is held by <%llu.%llu>", request->name,
+                       (unsigned long long)tr_sched_node_id(self->sched),
+                       (unsigned long long)preparing.holder);
+    }
+    return status;
+}
+
+/* The parent's half of the relations; the child's was made with the child. */
+static troupe_status make_parent_relations(troupe_self *self, troupe_pid child, uint32_t flags,
+                                           uint64_t ref)
+{
+    struct tr_relation relation = {.pid = child, .kind = TR_RELATION_LINK};
+
+    if ((flags & TROUPE_SPAWN_LINK) != 0) {
+        const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
+
+        if (status != TROUPE_OK) {
+            return status;
+        }
+    }
+    if ((flags & TROUPE_SPAWN_MONITOR) != 0) {
+        relation.kind = TR_RELATION_WATCHING;
+        relation.ref = ref;
+        return tr_relations_add(&self->actor->relations, &relation);
+    }
+    return TROUPE_OK;
+}
+
+static void fill_request(struct tr_spawn_request *request, const troupe_spawn_options *options)
+{
+    request->name = options == NULL || options->name == NULL ? "" : options->name;
+    request->args_type = "";
+    request->behavior = "";
+    if (options != NULL) {
+        request->flags = options->flags;
+        if ((options->flags & TROUPE_SPAWN_STRICT) != 0) {
+            request->flags |= TROUPE_SPAWN_DURABLE;
+        }
+        request->checkpoint = options->checkpoint;
+        request->checkpoint_ms = options->checkpoint_ms;
+        request->mailbox_messages = options->mailbox_messages;
+        request->mailbox_bytes = options->mailbox_bytes;
+    }
+}
+
+troupe_status troupe_spawn(troupe_self *self, const troupe_behavior *behavior, const void *args,
+                           troupe_spawn_options *options, troupe_pid *pid)
+{
+    struct tr_spawn_request request = {0};
+    troupe_pid child = {0};
+
+    fill_request(&request, options);
+    request.ref = ++self->actor->next_ref;
+    const troupe_status status =
+        tr_node_spawn_in(self, behavior, args, &request, tr_self_pid(self), 0, &child,
+                         self->fail_text, sizeof(self->fail_text));
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    if (make_parent_relations(self, child, request.flags, request.ref) != TROUPE_OK) {
+        tr_node_signal_one(self->sched->options.owner, child.id, TROUPE_REASON_KILL, NULL);
+        return TROUPE_E_NO_MEMORY;
+    }
+    if (options != NULL) {
+        options->monitor = request.ref;
+    }
+    *pid = child;
+    return TROUPE_OK;
+}
+
+/* ---- on a node, by the name of the behavior ---- */
+
+/* Encodes the arguments of a spawn. Gives request->args (malloc). */
+static troupe_status encode_args(struct tr_spawn_request *request, const troupe_type *type,
+                                 const void *args)
+{
+    if (args == NULL || type == NULL) {
+        return TROUPE_OK;
+    }
+    const size_t size_max = tr_value_encoded_size_max(type, args);
+    uint8_t *bytes = malloc(size_max == 0 ? 1 : size_max);
+
+    if (bytes == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    request->args_size = tr_value_encode(type, args, bytes, size_max);
+    request->args = bytes;
+    request->args_type = type->name;
+    return TROUPE_OK;
+}
+
+/* Finds the node's id; 0: no such member. *local tells that it is this one. */
+static uint64_t member_id(struct troupe_node *node, const char *name, bool *local)
+{
+    const struct tr_member_info *member = NULL;
+    uint32_t position = 0;
+    uint64_t id = 0;
+
+    *local = name == NULL || name[0] == '\0' || strcmp(name, node->name) == 0;
+    if (*local) {
+        return tr_sched_node_id(node->sched);
+    }
+    tr_mutex_lock(&node->state_mutex);
+    while ((member = tr_map_next(&node->members, &position)) != NULL) {
+        if (strcmp(member->name, name) == 0) {
+            id = member->node_id;
+        }
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    return id;
+}
+
+static void answer_own(troupe_self *self, uint64_t ref, troupe_status status, troupe_pid pid,
+                       uint32_t flags, const char *text)
+{
+    struct tr_message *message =
+        tr_message_create_result(&self->worker->cache, ref, status, pid, flags, text);
+
+    if (message != NULL) {
+        message->to = tr_self_pid(self);
+        message->from = pid;
+        (void)tr_sched_post(self->sched, self->worker, message);
+    }
+}
+
+/* Decodes the arguments against what the behavior wants. Gives *args (malloc), NULL for none. */
+static troupe_status decode_args(const troupe_behavior *behavior,
+                                 const struct tr_spawn_request *request, void **args, char *error,
+                                 size_t error_size)
+{
+    size_t size = 0;
+
+    *args = NULL;
+    if (request->args_type[0] == '\0' || behavior->args == NULL) {
+        return TROUPE_OK;
+    }
+    if (strcmp(behavior->args->name, request->args_type) != 0) {
+        (void)snprintf(error, error_size, "behavior \"%s\" takes \"%s\", not \"%s\"",
+                       behavior->name, behavior->args->name, request->args_type);
+        return TROUPE_E_TYPE;
+    }
+    const troupe_status status = tr_value_decoded_size(
+        behavior->args, request->args, request->args_size, &size, error, error_size);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    *args = malloc(size == 0 ? 1 : size);
+    if (*args == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    tr_value_decode_into(behavior->args, request->args, request->args_size, *args, size);
+    return TROUPE_OK;
+}
+
+/* Starts an actor for a request and answers it, in the context of self (an agent or the caller). A
+ * named actor's request is answered when the registry has decided. */
+static void serve(troupe_self *self, const struct tr_spawn_request *request, uint32_t session)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    const troupe_behavior *behavior = tr_catalog_behavior(node, request->behavior);
+    struct tr_spawn_request spawn = *request;
+    void *args = NULL;
+    char error[TR_REASON_TEXT_SIZE] = "";
+    troupe_pid pid = {0};
+    troupe_status status = TROUPE_OK;
+
+    if (behavior == NULL) {
+        (void)snprintf(error, sizeof(error), "node \"%s\" has no behavior \"%.100s\"", node->name,
+                       request->behavior);
+        status = TROUPE_E_NOT_FOUND;
+    }
+    if (status == TROUPE_OK) {
+        status = decode_args(behavior, request, &args, error, sizeof(error));
+    }
+    if (status == TROUPE_OK) {
+        status = tr_node_spawn_in(self, behavior, args, &spawn, request->caller, session, &pid,
+                                  error, sizeof(error));
+    }
+    free(args);
+    if (status == TROUPE_OK && request->name[0] != '\0' && node->registry != NULL) {
+        return; /* names.c answers. */
+    }
+    tr_spawn_answer(node, self->worker, request->caller, request->ref, session, status, pid,
+                    request->flags, error);
+}
+
+void tr_spawn_answer(struct troupe_node *node, struct tr_worker *worker, troupe_pid caller,
+                     uint64_t ref, uint32_t session, troupe_status status, troupe_pid pid,
+                     uint32_t flags, const char *text)
+{
+    struct tr_message *message =
+        tr_message_create_result(tr_sched_cache(node->sched, worker), ref, status, pid,
+                                 flags & (TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR), text);
+
+    if (message != NULL) {
+        message->to = caller;
+        message->from = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = pid.id};
+        message->session = session;
+        (void)tr_sched_post(node->sched, worker, message);
+    }
+}
+
+troupe_status troupe_spawn_on(troupe_self *self, const char *node_name, const char *behavior,
+                              const void *args, const troupe_type *args_type,
+                              const troupe_spawn_options *options, uint32_t timeout_ms,
+                              troupe_then then, uint64_t tag)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    struct tr_spawn_request request = {.caller = tr_self_pid(self)};
+    bool local = false;
+
+    if (behavior == NULL || then == NULL) {
+        return TROUPE_E_INVALID;
+    }
+    fill_request(&request, options);
+    request.behavior = behavior;
+    troupe_status status = encode_args(&request, args_type, args);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    struct tr_wait *wait = tr_wait_start(
+        self, TR_WAIT_OPERATION, timeout_ms == 0 ? node->config.call_timeout_ms : timeout_ms);
+
+    if (wait == NULL) {
+        free((void *)(uintptr_t)request.args);
+        return TROUPE_E_NO_MEMORY;
+    }
+    wait->then = then;
+    wait->tag = tag;
+    request.ref = wait->ref;
+    const uint64_t node_id = member_id(node, node_name, &local);
+
+    if (node_id == 0) {
+        char text[160];
+
+        (void)snprintf(text, sizeof(text), "no such node: \"%.100s\"", node_name);
+        answer_own(self, request.ref, TROUPE_E_NOT_FOUND, (troupe_pid){0}, 0, text);
+    } else if (local) {
+        serve(self, &request, 0);
+    } else {
+        tr_spawn_send(self, node_id, &request);
+    }
+    free((void *)(uintptr_t)request.args);
+    return TROUPE_OK;
+}
+
+void tr_spawn_send(troupe_self *self, uint64_t node_id, const struct tr_spawn_request *request)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    const uint32_t session = tr_self_watch(self, node_id);
+    const size_t size_max = tr_codec_spawn_size_max(request);
+    uint8_t *bytes = session == 0 ? NULL : malloc(size_max);
+    troupe_status status = session == 0 ? TROUPE_E_NOCONNECTION : TROUPE_E_NO_MEMORY;
+
+    if (bytes != NULL) {
+        const size_t size = tr_codec_encode_spawn(request, bytes, size_max);
+
+        status = tr_router_send(node->router, node_id, session, bytes, size);
+        free(bytes);
+    }
+    if (status != TROUPE_OK) {
+        answer_own(self, request->ref, status, (troupe_pid){0}, 0, troupe_status_text(status));
+        return;
+    }
+    /* When that node is lost before it answers, the operation ends like a call. */
+    struct tr_wait *wait = tr_wait_find(self, request->ref);
+
+    if (wait != NULL) {
+        wait->peer = (troupe_pid){.node = node_id};
+    }
+}
+
+/* A request from another node, kept until the agent's turn comes. */
+struct kept_request {
+    struct tr_spawn_request request;
+    uint32_t session;
+    char storage[TR_CODEC_STORAGE_SIZE];
+    uint8_t args[];
+};
+
+static void serve_kept(troupe_self *self, void *context)
+{
+    struct kept_request *kept = context;
+
+    serve(self, &kept->request, kept->session);
+    free(kept);
+}
+
+void tr_spawn_remote_request(struct troupe_node *node, const struct tr_spawn_request *request,
+                             uint32_t session)
+{
+    struct kept_request *kept = malloc(sizeof(*kept) + request->args_size);
+
+    if (kept == NULL) {
+        tr_spawn_answer(node, NULL, request->caller, request->ref, session, TROUPE_E_NO_MEMORY,
+                        (troupe_pid){0}, 0, "out of memory");
+        return;
+    }
+    kept->request = *request;
+    kept->session = session;
+    (void)snprintf(kept->storage, 256, "%s", request->behavior);
+    (void)snprintf(kept->storage + 256, 256, "%s", request->name);
+    (void)snprintf(kept->storage + 512, 256, "%s", request->args_type);
+    kept->request.behavior = kept->storage;
+    kept->request.name = kept->storage + 256;
+    kept->request.args_type = kept->storage + 512;
+    kept->request.args = kept->args;
+    if (request->args_size > 0) {
+        memcpy(kept->args, request->args, request->args_size);
+    }
+    if (tr_sched_run_in(node->sched, node->agent, serve_kept, kept) != TROUPE_OK) {
+        free(kept);
+        tr_spawn_answer(node, NULL, request->caller, request->ref, session, TROUPE_E_NO_MEMORY,
+                        (troupe_pid){0}, 0, "out of memory");
+    }
+}
+
+/* ---- from threads that are no actors ---- */
+
+struct spawn_ask {
+    struct tr_ask ask;
+    const troupe_behavior *behavior;
+    const void *args;
+    const troupe_spawn_options *options;
+    troupe_status status;
+    troupe_pid pid;
+};
+
+static int spawn_then(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct spawn_ask *ask = (struct spawn_ask *)(uintptr_t)result->tag;
+
+    (void)self;
+    (void)state;
+    ask->status = result->status;
+    ask->pid = result->pid;
+    tr_ask_done(&ask->ask);
+    return TROUPE_OK;
+}
+
+static void spawn_run(troupe_self *self, struct tr_ask *base)
+{
+    struct spawn_ask *ask = (struct spawn_ask *)base;
+    struct troupe_node *node = self->sched->options.owner;
+    struct tr_spawn_request request = {.caller = tr_self_pid(self)};
+
+    fill_request(&request, ask->options);
+    request.flags &= ~(TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR);
+    const bool registers = request.name[0] != '\0' && node->registry != NULL;
+    struct tr_wait *wait =
+        registers ? tr_wait_start(self, TR_WAIT_OPERATION, node->config.call_timeout_ms) : NULL;
+
+    if (registers && wait == NULL) {
+        ask->status = TROUPE_E_NO_MEMORY;
+        tr_ask_done(base);
+        return;
+    }
+    if (registers) {
+        wait->then = spawn_then;
+        wait->tag = (uint64_t)(uintptr_t)ask;
+        request.ref = wait->ref;
+    }
+    ask->status =
+        tr_node_spawn_in(self, ask->behavior, ask->args, &request,
+                         registers ? tr_self_pid(self) : (troupe_pid){0}, 0, &ask->pid, NULL, 0);
+    if (!registers || ask->status != TROUPE_OK) {
+        if (registers) {
+            tr_wait_end(self, wait);
+        }
+        tr_ask_done(base);
+    }
+}
+
+troupe_status troupe_node_spawn(troupe_node *node, const troupe_behavior *behavior,
+                                const void *args, const troupe_spawn_options *options,
+                                troupe_pid *pid)
+{
+    struct spawn_ask ask = {.ask = {.function = spawn_run},
+                            .behavior = behavior,
+                            .args = args,
+                            .options = options,
+                            .status = TROUPE_E_UNKNOWN};
+    const troupe_status status = tr_agent_ask(node, &ask.ask);
+
+    if (status == TROUPE_OK && ask.status == TROUPE_OK) {
+        *pid = ask.pid;
+    }
+    return status != TROUPE_OK ? status : ask.status;
+}
