@@ -60,7 +60,7 @@ static enum problem_code start_code(troupe_status status, const char *text)
 
 static void start_hint(struct problem *problem)
 {
-    switch (problem->code) {
+    switch ((int)problem->code) {
     case PROBLEM_NO_POSTGRES:
         problem_hint(problem, "is PostgreSQL running, and are --db or PGHOST, PGPORT right?");
         break;

@@ -66,8 +66,11 @@ static int on_silence(troupe_self *self, void *state, const void *message)
     return TROUPE_OK;
 }
 
-static const troupe_handler handlers[] = {
-    {&add_type, on_add}, {&get_type, on_get}, {&fail_type, on_fail}, {&silence_type, on_silence}, {0}};
+static const troupe_handler handlers[] = {{&add_type, on_add},
+                                          {&get_type, on_get},
+                                          {&fail_type, on_fail},
+                                          {&silence_type, on_silence},
+                                          {0}};
 
 static const troupe_behavior counter_behavior = {.name = "cli.counter",
                                                  .version = 1,

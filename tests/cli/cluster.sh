@@ -1,0 +1,359 @@
+#!/bin/bash
+# tests/cli/cluster.sh BUILD_DIR [CASE...] - troupe against a private cluster of its own.
+#
+#   dev       up, up again, status, kill, start, down, down again, up with the data kept, purge
+#   actions   call, send, spawn, exit; every way in which they can be wrong
+#   remote    the same over TCP, with the right secret, a wrong one, and nodes that are not there
+#   daemon    trouped itself: signals, the admin socket, a taken name, a taken port, modules that do not load
+set -uo pipefail
+build=$(realpath "${1:?usage: tests/cli/cluster.sh BUILD_DIR [CASE...]}")
+shift
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+module=$build/modules/cli_counter.so
+here=$work/a\ path/that-is-quite-long/$(printf 'x%.0s' {1..100})
+mkdir -p "$here"
+chmod -R 711 "$work"
+cd "$here" || exit 70
+declare -a started=()
+
+clean() {
+  local pid
+  for pid in "${started[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+  troupe dev down --purge >/dev/null 2>&1
+  cd / || exit 70
+  rm -rf "$work"
+}
+trap clean EXIT
+
+up() { ran troupe dev up --module "$module" --no-fsync --lease-ttl 2s "$@"; }
+
+field() { # EXPRESSION over dev.json, called j
+  python3 -c 'import json,sys; j = json.load(open(".troupe/dev.json")); print(eval(sys.argv[1]))' "$1"
+}
+
+node_pid() { field "[n['pid'] for n in j['nodes'] if n['name'] == '$1'][0]"; }
+
+state_of() { # NODE STATE
+  troupe node list -o json >"$work/out" 2>"$work/err" && json "[n['state'] for n in j if n['name'] == '$1'] == ['$2']" >/dev/null
+}
+
+prints_total() { # NAME TOTAL
+  ran troupe call "$1" cli.get '{}'
+  grep -qx "cli.total {\"total\":$2,\"memo\":null}" "$work/out"
+}
+
+has_no_holder() {
+  ran troupe name whereis "$1"
+  [ "$status" -eq 65 ]
+}
+
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
+
+tail_listens() {
+  ran troupe dev psql -- -At -c "SELECT 'yes' FROM pg_stat_activity a WHERE a.query LIKE '%troupe.events v%' AND a.state = 'idle'"
+  grep -q yes "$work/out"
+}
+
+# ---- dev ----
+
+case_dev() {
+  local pids
+  ran troupe dev status
+  check "without a cluster dev status says so" fails_as 69 5003 'no private cluster'
+  ran troupe dev down
+  check "without a cluster dev down has nothing to do" ended_with 0
+  up --nodes 3
+  check "dev up starts three nodes in a long path with spaces" ended_with 0
+  check "dev up says what it did, with times" prints '^\[ *[0-9.]+s\] node +n3 up as node'
+  check "dev up says that fsync is off" prints 'fsync is off'
+  check "the secret is ours alone" [ "$(stat -c %a .troupe/secret)" = 600 ]
+  ran troupe node list -o json
+  check "three nodes are up" json "[(n['name'], n['state']) for n in j] == [('n1','up'),('n2','up'),('n3','up')]"
+  pids=$(field "[n['pid'] for n in j['nodes']]")
+  up --nodes 3
+  check "dev up again succeeds" ended_with 0
+  check "dev up again leaves the nodes alone" [ "$(field "[n['pid'] for n in j['nodes']]")" = "$pids" ]
+  up --nodes 4 -o json
+  check "a fourth node joins" json "[n['name'] for n in j['nodes']] == ['n1','n2','n3','n4'] and [n['pid'] for n in j['nodes']][:3] == $pids"
+  ran troupe dev up --lease-ttl 9s
+  check "other options need a restart" fails_as 69 5002 'other modules or options'
+  ran troupe dev status -o json
+  check "dev status knows what runs" json "j['postgres'] == 'running' and all(n['state'] == 'running' for n in j['nodes'])"
+  ran troupe dev psql -- -At -c 'SELECT count(*) FROM troupe.nodes'
+  check "dev psql asks the private database" prints '^4$'
+  ran troupe dev kill n2
+  check "dev kill ends a node" ended_with 0
+  check "its death is seen by the others" await 10 state_of n2 down
+  ran troupe event list -o json
+  check "its death is an event" json "any(e['kind'] == 'down' and e['node'] == 'n2' for e in j)"
+  ran troupe dev kill n2
+  check "a dead node cannot be killed" fails_as 69 3001 'n2'
+  ran troupe dev start n2
+  check "dev start starts it again" ended_with 0
+  check "it is up again" await 10 state_of n2 up
+  ran troupe node list --all -o json
+  check "both its starts are listed with --all" json "len([n for n in j if n['name'] == 'n2']) == 2"
+  ran troupe dev start n9
+  check "an unknown node is not started" fails_as 69 3001 'n9'
+  case_dev_down "$pids"
+}
+
+case_dev_down() { # PIDS
+  local pid left=0
+  ran troupe spawn cli.counter --name kept --durable '{"by": 5}'
+  check "a durable actor starts" ended_with 0
+  ran troupe dev down
+  check "dev down succeeds" ended_with 0
+  for pid in ${1//[^0-9 ]/}; do
+    if [ -e "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"; then left=1; fi
+  done
+  check "no node runs after dev down" [ "$left" = 0 ]
+  check "dev.json is gone after dev down" [ ! -e .troupe/dev.json ]
+  ran troupe dev down
+  check "dev down twice is fine" ended_with 0
+  up --nodes 2
+  check "dev up works again" ended_with 0
+  check "a durable actor is there again" await 10 prints_total kept 5
+  cp .troupe/dev.json "$work/stale.json"
+  ran troupe dev down --purge
+  check "dev down --purge leaves nothing" [ ! -e .troupe ]
+  # A dev.json whose pids were given to somebody else in the meantime.
+  mkdir .troupe && sed "s/\"pid\":[[:space:]]*[0-9]*/\"pid\": $$/" "$work/stale.json" >.troupe/dev.json
+  ran troupe dev status -o json
+  check "a pid that is somebody else's counts as stopped" json "all(n['state'] == 'stopped' for n in j['nodes'])"
+  ran troupe dev down
+  check "a pid that is somebody else's is not signalled" ended_with 0
+  rm -rf .troupe
+  case_dev_failures
+}
+
+case_dev_failures() {
+  up --module "$work/none.so"
+  check "a module that is not there stops dev up before it starts" fails_as 78 1005 'none.so'
+  printf 'no shared object\n' >"$work/broken.so"
+  chmod 644 "$work/broken.so"
+  ran troupe dev up --no-fsync --module "$work/broken.so"
+  check "a module that does not load fails dev up" fails_as 69 5002 'node n1 ended'
+  check "the reason is in the detail" says 'broken.so'
+  check "a failed dev up leaves no dev.json" [ ! -e .troupe/dev.json ]
+  ran pgrep -f "$here/.troupe/pg/data"
+  check "a failed dev up leaves no server" ended_with 1
+  TROUPE_PG_BIN=/nonexistent ran troupe dev up
+  check "no PostgreSQL programs" fails_as 69 5001 'nonexistent'
+  printf 'garbage' >.troupe/dev.json
+  ran troupe dev status
+  check "a dev.json that is garbage is named" fails_as 78 1003 'dev.json'
+  rm -f .troupe/dev.json
+}
+
+# ---- actions ----
+
+case_actions() {
+  up --nodes 2
+  check "a cluster is up" ended_with 0
+  wrong_and_right
+  ran troupe exit no-such-name shutdown
+  check "exit: no such name" fails_as 65 4001 'no-such-name'
+  ran troupe spawn cli.counter --node n2 --name far
+  check "spawn on the other node" prints '^<[0-9]+\.[0-9]+>$'
+  ran troupe name whereis far -o json
+  check "it runs there" json "j['node'] == 'n2'"
+  ran troupe call far cli.add '{"by": 3}'
+  check "call by name reaches the other node" prints '^cli.total \{"total":3'
+  ran troupe spawn cli.counter --name far
+  check "spawn: the name is taken" fails_as 65 4006 'far'
+  ran troupe exit far shutdown
+  check "exit ends it" ended_with 0
+  check "its name is free again" await 10 has_no_holder far
+  ran troupe call no-such-name cli.get '{}'
+  check "call: no such name" fails_as 65 4001 'no-such-name'
+  ran troupe spawn cli.counter --node n9
+  check "spawn: no such node" fails_as 69 3001 'n9'
+  ran timeout 20 troupe event tail --after 0 --count 2 -o json
+  check "event tail prints what it is asked for" [ "$(wc -l <"$work/out")" = 2 ]
+  tail_sees_a_death
+}
+
+# What is the same by admin socket and over TCP; OPTION... are added to each command.
+wrong_and_right() { # OPTION...
+  ran troupe spawn cli.counter --name acc --durable '{"by": 9007199254740991}' "$@"
+  check "spawn answers a pid" prints '^<[0-9]+\.[0-9]+>$'
+  ran troupe call acc cli.add '{"by": "4", "memo": "caf\u00e9"}' "$@"
+  check "integers beyond 2^53 are exact, as strings" prints '^cli.total \{"total":"9007199254740995","memo":"café"\}$'
+  ran troupe send acc cli.add '{"by": -4}' "$@"
+  check "send answers" ended_with 0
+  ran troupe call acc cli.get '{}' -o json "$@"
+  check "a message that was sent has arrived before the next request" json 'j["message"]["total"] == 9007199254740991'
+  ran troupe call acc cli.add '{"by": "many"}' "$@"
+  check "JSON that does not fit: the field" fails_as 65 4005 ''
+  check "JSON that does not fit: the field is named" says 'by'
+  ran troupe call acc cli.add '{"bye": 1}' "$@"
+  check "JSON with a field that does not exist" fails_as 65 4005 ''
+  check "the field that does not exist is named" says 'bye'
+  ran troupe call acc cli.nonsense '{}' "$@"
+  check "no such type" fails_as 65 4003 'cli.nonsense'
+  ran troupe spawn cli.nonsense "$@"
+  check "no such behavior" fails_as 65 4002 'cli.nonsense'
+  ran troupe spawn cli.counter '{"by": -1}' "$@"
+  check "an init that fails says why" fails_as 70 4008 ''
+  check "the reason of an init that failed is there" says 'cannot begin at -1'
+  ran troupe call acc cli.silence '{}' --timeout 300ms "$@"
+  check "no answer before the deadline" fails_as 75 4007 ''
+  ran troupe call '<1.999999>' cli.get '{}' "$@"
+  check "a pid of nobody" fails_as 65 4004 ''
+  ran troupe call acc cli.fail '{}' "$@"
+  check "an actor that fails instead of answering" fails_as 70 4008 ''
+  ran troupe name list "$@"
+  check "reads go to the database" ended_with 0
+}
+
+tail_sees_a_death() {
+  troupe event tail --count 1 >"$work/tail" 2>&1 &
+  local tail=$!
+  started+=("$tail")
+  check "event tail listens" await 10 tail_listens
+  ran troupe dev kill n2
+  check "event tail ends after the event" await 15 has_ended "$tail"
+  check "event tail has seen the death" grep -q 'kind=down.*node=n2' "$work/tail"
+}
+
+# ---- remote ----
+
+case_remote() {
+  local db
+  up --nodes 2
+  check "a cluster is up" ended_with 0
+  db=$(field "j['db']")
+  cp .troupe/secret "$work/secret"
+  printf '%064d\n' 7 >"$work/wrong"
+  chmod 600 "$work/wrong"
+  cd "$work" || return 1
+  wrong_and_right --db "$db" --secret-file "$work/secret"
+  ran troupe call acc cli.get '{}' --db "$db" --secret-file "$work/wrong"
+  check "a wrong secret is refused" fails_as 77 3003 'secret'
+  TROUPE_CLUSTER_SECRET_FILE=$work/secret ran troupe spawn cli.counter --db "$db"
+  check "the secret may come from TROUPE_CLUSTER_SECRET_FILE" prints '^<'
+  ran troupe node list --all -o json --db "$db"
+  check "a client is no node" json 'len(j) == 2'
+  cd "$here" || return 1
+  ran troupe dev kill n1 --signal 19
+  ran troupe dev kill n2
+  ran troupe call acc cli.get '{}' --db "$db" --secret-file "$work/secret" --timeout 1s
+  check "nodes that do not answer" fails_as 69 3002 'no node answers'
+  ran troupe dev kill n1 --signal 18
+}
+
+# ---- daemon ----
+
+start_node() { # NAME OPTION...: trouped beside the cluster; its log is $work/NAME.log, its pid $pid
+  local name=$1
+  shift
+  trouped --config /dev/null --name "$name" --db "$(field "j['db']")" --secret-file .troupe/secret --lease-ttl 2s \
+    --allow-unsafe-fsync on --ready-file "$work/$name.ready" --pid-file "$work/$name.pid" "$@" \
+    >"$work/$name.log" 2>&1 </dev/null &
+  pid=$!
+  started+=("$pid")
+}
+
+ready() { [ -s "$work/$1.ready" ]; }
+
+ends_with() { # PID STATUS
+  local got=0
+  wait "$1" || got=$?
+  [ "$got" = "$2" ] || { echo "    it ended with $got, not $2"; return 1; }
+}
+
+log_says() { grep -Eq -- "$2" "$work/$1.log" || { echo "    not in the log: $2"; sed 's/^/    log: /' "$work/$1.log"; return 1; }; }
+
+case_daemon() {
+  local pid port
+  up --nodes 1
+  check "a cluster is up" ended_with 0
+  start_node d1 --admin-socket "$work/d1.sock"
+  check "trouped writes a ready file" await 20 ready d1
+  cp "$work/d1.ready" "$work/out"
+  check "the ready file says where it is" json "j['pid'] == $pid and j['admin_socket'] == '$work/d1.sock' and int(j['node_id']) > 1"
+  port=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["port"])' "$work/d1.ready")
+  check "the pid file has its pid" [ "$(cat "$work/d1.pid")" = "$pid" ]
+  check "the admin socket is for user and group" [ "$(stat -c %a "$work/d1.sock")" = 660 ]
+  admin_garbage
+  start_node d2 --listen "127.0.0.1:$port"
+  check "a port in use ends it with 69" ends_with "$pid" 69
+  check "a port in use is said" log_says d2 '"code":"TRP-3007"'
+  start_node n1
+  check "a taken node name ends it with 75" ends_with "$pid" 75
+  check "a taken node name is said" log_says n1 '"code":"TRP-3006"'
+  printf 'no shared object\n' >"$work/broken.so"
+  chmod 644 "$work/broken.so"
+  start_node d3 --module "$work/broken.so"
+  check "a module that does not load ends it with 78" ends_with "$pid" 78
+  check "a module that does not load is named with the reason" log_says d3 '"code":"TRP-1005".*broken.so.*detail'
+  check "every line of the log is JSON" every_line_is_json d1 d2 n1 d3
+  stop_in_order
+}
+
+every_line_is_json() { # NAME...
+  local name
+  for name in "$@"; do
+    python3 -c 'import json,sys
+for line in open(sys.argv[1]): json.loads(line)' "$work/$name.log" || return 1
+  done
+}
+
+admin_garbage() {
+  ran python3 - "$work/d1.sock" <<'PYTHON'
+import json, socket, struct, sys
+def talk(data, count=1):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(sys.argv[1])
+        s.sendall(data)
+        file = s.makefile("rb")
+        replies = []
+        for _ in range(count):
+            size = file.read(4)
+            replies.append(json.loads(file.read(struct.unpack(">I", size)[0])))
+        return replies
+def frame(text):
+    return struct.pack(">I", len(text)) + text
+bad = [frame(b"{"), frame(b"[]"), frame(b"\xff\xfe"), frame(b"{}"), frame(b'{"op":5}'), frame(b'{"op":"x\\u001b"}'),
+       frame(b"[" * 100000), frame(b'{"op":"call"}'), frame(b'{"op":"call","to":5,"type":"t","message":{}}'),
+       frame(b'{"op":"spawn","behavior":"' + b"x" * 100000 + b'"}'), frame(b'{"op":"exit","to":"<1.1>"}'),
+       struct.pack(">I", 1 << 20 | 1), struct.pack(">I", 0xffffffff), b"GET / HTTP/1.0\r\n\r\n", frame(b'{"op":"ping"\0}')]
+for data in bad:
+    reply = talk(data)[0]
+    assert reply["ok"] is False and reply["status"].startswith("TROUPE_E_") and reply["error"], (data[:40], reply)
+replies = talk(frame(b'{"op":"ping"}') * 50, 50)
+assert all(reply["ok"] and reply["name"] == "d1" for reply in replies)
+for op in ("info", "actors", "behaviors", "types", "members"):
+    reply = talk(frame(json.dumps({"op": op}).encode()))[0]
+    assert reply["ok"] is True, (op, reply)
+print("fine")
+PYTHON
+  check "garbage on the admin socket is answered, and harms nothing" prints '^fine$'
+}
+
+stop_in_order() {
+  local pid
+  pid=$(cat "$work/d1.pid")
+  kill -HUP "$pid"
+  check "SIGHUP reads the settings again" await 10 log_says d1 'settings read again'
+  kill -TERM "$pid"
+  check "SIGTERM ends it with 0" ends_with "$pid" 0
+  check "its row says left" state_of d1 left
+  check "its ready file is gone" [ ! -e "$work/d1.ready" ]
+  check "its admin socket is gone" [ ! -e "$work/d1.sock" ]
+  start_node d4
+  check "another one starts" await 20 ready d4
+  pid=${started[-1]}
+  kill -INT "$pid"
+  check "SIGINT ends it too" ends_with "$pid" 0
+}
+
+if [ $# -eq 0 ]; then set -- dev actions remote daemon; fi
+for name in "$@"; do
+  "case_$name"
+  troupe dev down --purge >/dev/null 2>&1
+done
+finish
