@@ -149,16 +149,16 @@ find_home() {
   fi
 }
 
-stop() {
+stop() { # [MODE]
   find_home
   if ! running; then return; fi
-  as_server "$bin/pg_ctl" -D "$home/data" -m fast -w -t 30 -s stop >/dev/null 2>&1 ||
+  as_server "$bin/pg_ctl" -D "$home/data" -m "${1:-fast}" -w -t 30 -s stop >/dev/null 2>&1 ||
     as_server "$bin/pg_ctl" -D "$home/data" -m immediate -w -t 30 -s stop >/dev/null 2>&1 ||
     fail "the server did not stop, see $home/log"
 }
 
 remove() {
-  stop
+  stop immediate # without the last checkpoint, of data that are deleted
   if [ -n "$home" ]; then rm -rf "$home"; fi
   rm -f "$dir/postgres.path" "$dir/postgres.log" "$dir/postgres.lock"
 }
