@@ -14,10 +14,10 @@ SHOP = 7  # one account that everybody pays, so that credits meet there
 NAMES = ("Ada Alan Barbara Bjarne Brian Carol Claude Dana Dennis Donald Edgar Edsger Elena Frances Fred Grace Hedy "
          "Ivan Jean Joe Johanna John Karen Katherine Ken Kristen Larry Leslie Lynn Margaret Mary Maurice Niklaus "
          "Peter Radia Rob Robin Rosa Shafi Sophie Tim Tony Ursula Vera Whit Wil Xenia Yukihiro Zoe").split()
-# After so many lines of transfers: a line that is none.
+# Before the transfer of that number: a line that is none.
 MALFORMED = {
-    299: "transfer 300 17 23 12.50",
-    910: "transfer 911 17",
+    300: "transfer 300 17 23 12.50",
+    911: "transfer 911 17",
     1500: "tranfer 1500 17 23 1250",
     2222: "transfer 2222 17 9999 1250",
     3003: "transfer 17 17 23 1250",
@@ -51,9 +51,9 @@ def main():
             cents = rng.randrange(1, max(2, min(left[payer], money[payer] // 20)))
             left[payer] -= cents
             assert left[payer] >= 0
-        print(f"transfer {number} {payer} {payee} {cents}")
         if number in MALFORMED:
             print(MALFORMED[number])
+        print(f"transfer {number} {payer} {payee} {cents}")
 
 
 main()
