@@ -26,14 +26,16 @@ check() { # NAME COMMAND...: the command must succeed
   else
     echo "not ok $name"
     failed=$((failed + 1))
-    sed 's/^/    /' "$work/out" 2>/dev/null
-    sed 's/^/    /' "$work"/demo-failed/*.log 2>/dev/null | tail -n 40
+    # What the demo printed, once.
+    sed 's/^/    /' "$work/unseen" "$work"/demo-failed/*.log 2>/dev/null
+    : >"$work/unseen"
   fi
 }
 
 demo() { # OPTION...: runs the demo; its output is in $work/out, its exit status in $status
   "$top/examples/bank/demo.sh" --build "$build" --dir "$work/demo" "$@" >"$work/out" 2>&1
   status=$?
+  cp "$work/out" "$work/unseen"
 }
 
 says() { # REGEX...: each is in the output, in this order
@@ -54,10 +56,11 @@ ended_with() { [ "$status" -eq "$1" ] || { echo "    exit status $status, not $1
 
 # Neither a node with our directory in its arguments, nor a server below the directory that the demo named, nor a file.
 nothing_is_left() {
-  local home left=0 file
+  local home words left=0 file
   for file in /proc/[0-9]*/cmdline; do
-    if tr '\0' ' ' <"$file" 2>/dev/null | grep -q "^$build/bin/trouped.* $work/demo"; then
-      echo "    still runs: $(tr '\0' ' ' <"$file")"
+    words=$({ tr '\0' ' ' <"$file"; } 2>/dev/null) # the process may have ended meanwhile
+    if [[ $words == "$build/bin/trouped "*" $work/demo"* ]]; then
+      echo "    still runs: $words"
       left=1
     fi
   done
@@ -90,7 +93,7 @@ shows_everything() {
     ' recovered .* on n1, .* on n3' 'account/[0-9]+ .* n2 .* n[13] ' ' finished .*45 overdrafts refused' \
     ' proof .*ok .*the sum of all money' ' proof .*ok .*paid exactly what was acknowledged' \
     ' proof .*ok .*were paid exactly what was acknowledged' 'FROM troupe.nodes' ' n2 .*down' 'FROM troupe.names' \
-    "state->>'cents'" 'FROM troupe.events' ' down .* n2 ' ' stop .*nothing is left behind' ' done .*nothing lost'
+    "state->>'cents'" 'FROM troupe.events' 'node_down .* n2 ' ' stop .*nothing is left behind' ' done .*nothing lost'
 }
 
 case_twice() {
@@ -124,6 +127,7 @@ interrupt_at() { # STEP
   kill -INT -- "-$pid"
   wait "$pid"
   status=$?
+  cp "$work/out" "$work/unseen"
 }
 
 case_interrupt() {
