@@ -226,8 +226,7 @@ static int join_on_down(troupe_self *self, void *state, const void *message)
     const troupe_down_message *down = message;
 
     (void)self;
-    return join_end(state, down->kind == TROUPE_REASON_NOPROC ? TROUPE_E_NOPROC : TROUPE_OK,
-                    down->kind);
+    return join_end(state, TROUPE_OK, down->kind);
 }
 
 static int join_on_timeout(troupe_self *self, void *state, const void *message)

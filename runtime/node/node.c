@@ -171,8 +171,9 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     (void)snprintf(node->roles, sizeof(node->roles), "%s",
                    config->roles != NULL ? config->roles : "");
     node->port = config->listen_port;
-    if (config->seed == 0) {
-        (void)getrandom(&node->config.seed, sizeof(node->config.seed), 0);
+    if (config->seed == 0 && getrandom(&node->config.seed, sizeof(node->config.seed), 0) !=
+                                 (ssize_t)sizeof(node->config.seed)) {
+        return TROUPE_E_SYSTEM;
     }
     if (config->secret.size > 0) {
         node->secret = malloc(config->secret.size);

@@ -96,6 +96,7 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
                      spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : options->mailbox_bytes);
     if ((spawn->actor_flags & TR_ACTOR_SYSTEM) != 0) {
         (void)tr_add_relaxed(&sched->system_actors, 1);
+        (void)tr_sub_relaxed(&sched->table.started, 1); /* That number is about users' actors. */
     }
     troupe_status status = make_state(actor, spawn);
 

@@ -128,7 +128,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_whereis(troupe_node *node, 
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_exit(troupe_node *node, troupe_pid to,
                                                           int32_t kind, const char *text);
 
-/* Blocks until the actor has ended (at most timeout_ms). Gives its reason's kind. */
+/* Blocks until the actor has ended and gives its reason's kind, which is TROUPE_REASON_NOPROC when
+ * it had ended before. TROUPE_E_TIMEOUT after timeout_ms. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_join(troupe_node *node, troupe_pid pid,
                                                           uint32_t timeout_ms, int32_t *kind);
 
