@@ -347,7 +347,7 @@ static void open_accounts(struct game *game)
 {
     for (int number = 0; number < ACCOUNTS; number++) {
         struct player *player = &game->players[number % NODES];
-        char name[8];
+        char name[16];
 
         (void)snprintf(name, sizeof(name), "a%d", number);
         player->accounts[number] = (struct account){
