@@ -16,8 +16,8 @@
 #define TR_VALUE_SIZE_MAX ((size_t)64 * 1024 * 1024) /* bytes of a block decoded from input */
 #define TR_JSON_INPUT_SIZE_MAX ((size_t)1024 * 1024) /* bytes; people type it */
 #define TR_JSON_STATE_SIZE_MAX                                                                     \
-    ((size_t)8 * 1024 * 1024) /* bytes; a state saved in the database                              \
-                               */
+    ((size_t)16 * 1024 * 1024) /* bytes; a state saved in the database                             \
+                                */
 /* jsonb gives a text back with spaces, and 1e+39 with all its digits: ten times as long covers
  * both. */
 #define TR_JSON_STORED_SIZE_MAX (10 * TR_JSON_STATE_SIZE_MAX)
