@@ -284,8 +284,11 @@ static void on_member_up(void *context, const struct tr_member *member)
     }
     tr_mutex_unlock(&node->state_mutex);
     free(old);
-    const troupe_status status =
-        tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
+    /* While this node leaves, its peers are closed before the registry falls silent. */
+    const troupe_status status = node->peers == NULL
+                                     ? TROUPE_OK
+                                     : tr_peers_want(node->peers, member->node_id, member->name,
+                                                     member->host, member->port);
 
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s:%u cannot be a peer: %s", member->name,
@@ -299,7 +302,9 @@ static void on_member_down(void *context, uint64_t node_id, const char *name, co
 
     tr_node_log(node, TROUPE_LOG_WARNING, "node %s (%llu) is down: %s", name,
                 (unsigned long long)node_id, why);
-    tr_peers_forget(node->peers, node_id);
+    if (node->peers != NULL) {
+        tr_peers_forget(node->peers, node_id);
+    }
     tr_mutex_lock(&node->state_mutex);
     struct tr_member_info *member = tr_map_take(&node->members, node_id);
 
