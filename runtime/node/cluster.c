@@ -285,10 +285,10 @@ static void on_member_up(void *context, const struct tr_member *member)
     tr_mutex_unlock(&node->state_mutex);
     free(old);
     /* While this node leaves, its peers are closed before the registry falls silent. */
-    const troupe_status status = node->peers == NULL
-                                     ? TROUPE_OK
-                                     : tr_peers_want(node->peers, member->node_id, member->name,
-                                                     member->host, member->port);
+    const troupe_status status =
+        node->peers == NULL
+            ? TROUPE_OK
+            : tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
 
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s:%u cannot be a peer: %s", member->name,
