@@ -48,6 +48,15 @@ static void bounce_stale(troupe_self *self, struct tr_message *message)
     tr_sched_bounce(self->sched, self->worker, message, TROUPE_E_NOPROC, NULL);
 }
 
+/* Other nodes have nothing to say to the node's own actors but answers. */
+static bool is_intruder(const struct tr_actor *actor, const struct tr_message *message)
+{
+    return (actor->flags & TR_ACTOR_SYSTEM) != 0 && message->session != 0 &&
+           (message->signal == TR_SIGNAL_MESSAGE || message->signal == TR_SIGNAL_CALL ||
+            message->signal == TR_SIGNAL_EXIT || message->signal == TR_SIGNAL_LINK ||
+            message->signal == TR_SIGNAL_MONITOR);
+}
+
 void tr_actor_fetch(troupe_self *self)
 {
     struct tr_actor *actor = self->actor;
@@ -61,7 +70,7 @@ void tr_actor_fetch(troupe_self *self)
         struct tr_message *message = (struct tr_message *)(void *)item;
 
         item = item->next;
-        if (message->to.id != self->id) {
+        if (message->to.id != self->id || is_intruder(actor, message)) {
             bounce_stale(self, message);
         } else if (!tr_signal_act(self, message)) {
             tr_actor_append(actor, message);
@@ -138,7 +147,8 @@ static bool checkpoint(troupe_self *self)
     const bool orderly = !self->stopping || self->stop_kind == TROUPE_REASON_NORMAL ||
                          self->stop_kind == TROUPE_REASON_SHUTDOWN;
 
-    if (!orderly) {
+    /* While the name is not ours yet there is no row, and nothing may leave. */
+    if (!orderly || (actor->flags & TR_ACTOR_HELD) != 0) {
         return false;
     }
     if ((actor->flags & TR_ACTOR_DIRTY) == 0 && !self->stopping) {
@@ -205,7 +215,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
     }
     /* Parking is the last thing: after it another worker may run the actor. */
     if (!empty || !tr_inbox_park(&actor->inbox)) {
-        tr_run_queue_push(&worker->queue, actor);
+        tr_sched_requeue(sched, worker, actor);
     }
 }
 

@@ -198,6 +198,8 @@ static inline troupe_pid tr_self_pid(const troupe_self *self)
 /* ---- run queues ---- */
 
 void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor);
+/* Puts an actor that has more to do behind the others of its worker. */
+void tr_sched_requeue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor);
 /* Moves all frozen actors back, after the lease was renewed. Any thread. */
 void tr_sched_thaw(struct tr_sched *sched);
 void tr_run_queue_push(struct tr_run_queue *queue, struct tr_actor *actor);

@@ -50,6 +50,15 @@ void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct t
     }
 }
 
+void tr_sched_requeue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
+{
+    tr_run_queue_push(&worker->queue, actor);
+    /* With more than this one to run, a sleeping worker may help. */
+    if (tr_load32_relaxed(&worker->queue.count) > 1 || tr_load_relaxed(&worker->next) != 0) {
+        wake_one(sched);
+    }
+}
+
 void tr_sched_thaw(struct tr_sched *sched)
 {
     struct tr_actor *actor = NULL;
