@@ -194,6 +194,54 @@ static void a_renewal_that_races_a_death_is_seen_or_finds_nothing(void **state)
     print_message("%d of %d renewals came first\n", renewed, ROUNDS);
 }
 
+/* Half of the crowd accuses, the other half reinstates: whoever comes first, the others agree with
+ * it. */
+static void a_reinstatement_comes_before_the_death_or_finds_the_node_fenced(void **state)
+{
+    struct cluster *cluster = *state;
+    int64_t accusers[CLUSTER_CROWD];
+
+    cluster_gather(cluster);
+    join_accusers(cluster, accusers);
+    for (int round = 0; round < ROUNDS; round++) {
+        const struct member victim = cluster_join_bare(cluster, "victim", "60000");
+        int deaths = 0;
+        int reinstated = 0;
+
+        cluster_expire(cluster, victim.id);
+        for (size_t index = 0; index < CLUSTER_CROWD; index++) {
+            assert_int_equal(
+                (index + (size_t)round) % 2 == 0
+                    ? reg_sync_send(cluster->crowd[index],
+                                    "SELECT until FROM troupe.node_reinstate($1, $2)",
+                                    PG_VALUES(pg_text(victim.id), victim.boot))
+                    : reg_sync_send(cluster->crowd[index], EXPIRED,
+                                    PG_VALUES(pg_text(accusers[index]), pg_text(victim.id))),
+                TROUPE_OK);
+        }
+        for (size_t index = 0; index < CLUSTER_CROWD; index++) {
+            const bool reinstates = (index + (size_t)round) % 2 == 0;
+
+            assert_int_equal(reg_sync_receive(cluster->crowd[index], PG_TIMEOUT_MS), TROUPE_OK);
+            if (reinstates) {
+                reinstated += pg_column(cluster->crowd[index], 0) != NULL;
+            } else {
+                deaths += pg_column(cluster->crowd[index], 0) == NULL;
+            }
+        }
+        assert_int_equal(deaths, reinstated > 0 ? 0 : 1);
+        assert_int_equal(
+            pg_number(cluster->admin,
+                      "SELECT count(*) FROM troupe.lease JOIN troupe.node USING (node_id) "
+                      "WHERE state = 'down'",
+                      PG_NONE),
+            0);
+        if (deaths == 0) {
+            cluster_kill(cluster, accusers[0], victim.id);
+        }
+    }
+}
+
 static void a_missing_lease_is_reinstated_and_never_a_death(void **state)
 {
     struct cluster *cluster = *state;
@@ -429,6 +477,7 @@ int main(void)
         TEST(sixteen_accusers_of_one_victim_have_one_winner),
         TEST(accusers_with_different_evidence_have_one_winner),
         TEST(a_renewal_that_races_a_death_is_seen_or_finds_nothing),
+        TEST(a_reinstatement_comes_before_the_death_or_finds_the_node_fenced),
         TEST(a_missing_lease_is_reinstated_and_never_a_death),
         TEST(an_accuser_has_to_hold_a_lease_and_may_not_accuse_itself),
         TEST(only_a_full_lease_of_unbroken_service_allows_to_call_a_lease_expired),
