@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "dist/peers.h"
+#include "type/value.h"
 
 enum { STACK_BYTES = 2048 };
 
@@ -76,6 +77,13 @@ static troupe_status encode_and_send(struct tr_router *router, const struct tr_m
 {
     uint8_t stack[STACK_BYTES];
     uint8_t *bytes = stack;
+    char error[128];
+
+    /* Better refused here, where the sender can be told, than there. */
+    if (message->value_size > 0 && !tr_type_is_flat(message->type) &&
+        tr_value_check(message->type, message->payload, error, sizeof(error)) != TROUPE_OK) {
+        return TROUPE_E_TYPE;
+    }
     const size_t size_max = tr_codec_size_max(message);
     const int64_t now_ns = tr_clock_now(router->options.sched->options.clock);
 

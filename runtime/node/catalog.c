@@ -71,6 +71,12 @@ static troupe_status add_type(struct troupe_node *node, const troupe_type *type,
                       type->name == NULL ? 0 : strlen(type->name)) == type) {
         return TROUPE_OK;
     }
+    if (tr_type_is_reserved(type)) {
+        (void)snprintf(error, error_size,
+                       "type \"%.100s\": names that begin with \"troupe.\" are the library's",
+                       type->name);
+        return TROUPE_E_INVALID;
+    }
     return tr_types_add(node->types, type, error, error_size);
 }
 

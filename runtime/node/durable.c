@@ -12,8 +12,7 @@
 #include "io/loop.h"
 #include "node/node.h"
 #include "type/json.h"
-
-#define STATE_SIZE_MAX (16u * 1024u * 1024u)
+#include "type/limits.h"
 
 /* What the actor keeps; touched only by whoever runs it. */
 struct durable {
@@ -91,7 +90,7 @@ troupe_status tr_durable_state_json(const struct tr_actor *actor, char **json, c
 {
     struct tr_json_buffer buffer;
     const troupe_status status =
-        (tr_json_buffer_init(&buffer, STATE_SIZE_MAX, &tr_state_allocator),
+        (tr_json_buffer_init(&buffer, TR_JSON_STATE_SIZE_MAX, &tr_state_allocator),
          tr_value_to_json(actor->behavior->state, actor->state, &buffer, error, error_size));
 
     if (status == TROUPE_OK) {
