@@ -71,9 +71,6 @@ struct tr_message {
  * bounded by their number, since 10,000 of them stay below 16 MiB. */
 #define TR_MESSAGE_LARGE 1600u
 
-/* A value with everything below it, at most. */
-#define TR_VALUE_SIZE_MAX (64u * 1024u * 1024u)
-
 /* The payload of EXIT, LINK_EXIT, DOWN and CALL_FAILED. */
 struct tr_reason {
     int32_t kind;

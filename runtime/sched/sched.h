@@ -23,6 +23,7 @@
 #include "sync/parker.h"
 #include "sync/pool.h"
 #include "sync/thread.h"
+#include "type/limits.h"
 #include "type/value.h"
 
 struct tr_sched;
