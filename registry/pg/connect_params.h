@@ -16,8 +16,8 @@
 
 struct pg_conn; /* libpq's */
 
-/* Begins to connect without blocking (names of hosts are looked up by libpq, see docs/registry.md).
- * application_name may be NULL. NULL when out of memory; else as PQconnectStartParams. */
+/* Begins to connect without blocking (only the look-up of a host's name is libpq's own and may
+ * block). application_name may be NULL. NULL when out of memory; else as PQconnectStartParams. */
 struct pg_conn *reg_connect_start(const char *conninfo, const char *application_name);
 
 /* Answers TROUPE_E_INVALID with words in error when libpq cannot read the conninfo. */

@@ -1,29 +1,19 @@
-/* Joining, renewing the lease, and reading what happened to the members, in order. */
+/* Joining, renewing the lease, leaving, and the connection that all of membership uses. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "pg/node_registry.h"
 
 enum {
-    EVENTS_PER_READ = 1000,
     JOIN_PATIENCE_MS = 1500, /* for a killed process's session to be noticed by the server */
     JOIN_RETRY_MS = 50,
     RENEW_TIMEOUT_MIN_MS = 1000
 };
 
-/* Columns of sql/members.sql and sql/events_since.sql. */
-enum { MEMBER_ID, MEMBER_NAME, MEMBER_HOST, MEMBER_PORT, MEMBER_EPOCH };
-enum { EVENT_EPOCH, EVENT_KIND, EVENT_NODE, EVENT_NAME, EVENT_HOST, EVENT_PORT, EVENT_REASON };
-
-static void read_members(struct node_registry *registry);
-static void send_renew(struct node_registry *registry);
-
 /* Sends a statement of the control connection; failing to send is an answer like others. */
-static bool ask(struct node_registry *registry, enum reg_sql_statements_index statement,
-                struct reg_params *params, reg_query_done done)
+bool reg_control_ask(struct node_registry *registry, enum reg_sql_statements_index statement,
+                     struct reg_params *params, reg_query_done done)
 {
     const troupe_status status = reg_connection_query(registry->control, reg_sql(statement), params,
                                                       REG_STATEMENT_TIMEOUT_MS, done, registry);
@@ -39,205 +29,6 @@ static void add_self(struct node_registry *registry, struct reg_params *params)
     reg_params_init(params);
     reg_params_u64(params, registry->node_id);
     reg_params_uuid(params, registry->boot);
-}
-
-/* ---- members and events ---- */
-
-static void member_down(struct node_registry *registry, uint64_t node_id, const char *why)
-{
-    struct reg_member member;
-
-    if (!reg_members_down(&registry->members, node_id, &member)) {
-        return;
-    }
-    (void)reg_cache_drop_node(registry->cache, node_id);
-    reg_evidence_forget(&registry->evidence, node_id);
-    registry->join.events.on_member_down(registry->join.events.context, node_id, member.name, why);
-    reg_member_fini(&member);
-    reg_recovery_want(registry);
-}
-
-static void member_up(struct node_registry *registry, const struct tr_member *member)
-{
-    const troupe_status status = reg_members_up(&registry->members, member);
-
-    if (status == TROUPE_OK) {
-        registry->join.events.on_member_up(registry->join.events.context, member);
-    } else if (status != TROUPE_E_EXISTS) {
-        reg_log(registry, TROUPE_LOG_ERROR, "member %s cannot be noted: %s", member->name,
-                troupe_status_text(status));
-    }
-}
-
-/* Reads a row's node; false for a row that makes no sense. */
-static bool get_member(const struct reg_result *result, int row, int first,
-                       struct tr_member *member)
-{
-    uint64_t port = 0;
-
-    member->name = reg_result_text(result, row, first + 1);
-    member->host = reg_result_text(result, row, first + 2);
-    if (!reg_result_u64(result, row, first, &member->node_id) || member->name == NULL ||
-        member->host == NULL || !reg_result_u64(result, row, first + 3, &port) || port == 0 ||
-        port > UINT16_MAX) {
-        return false;
-    }
-    member->port = (uint16_t)port;
-    return true;
-}
-
-/* Applies the whole list: the dead first, in the order of their ids. */
-static bool apply_members(struct node_registry *registry, const struct reg_result *result)
-{
-    const int count = reg_result_count(result);
-    const struct reg_member *gone = NULL;
-    struct tr_member member;
-    bool self = false;
-
-    reg_members_mark_begin(&registry->members);
-    for (int row = 0; row < count; row++) {
-        if (get_member(result, row, MEMBER_ID, &member)) {
-            self = self || member.node_id == registry->node_id;
-            (void)reg_members_keep(&registry->members, member.node_id);
-        }
-    }
-    if (!self) {
-        reg_fence(registry, "this node is not among the members any more");
-        return false;
-    }
-    gone = reg_members_unmarked(&registry->members);
-    while (gone != NULL) {
-        member_down(registry, gone->node_id, "gone");
-        gone = reg_members_unmarked(&registry->members);
-    }
-    for (int row = 0; row < count; row++) {
-        if (!get_member(result, row, MEMBER_ID, &member)) {
-            reg_log(registry, TROUPE_LOG_ERROR, "row %d of the members makes no sense", row);
-        } else if (member.node_id != registry->node_id) {
-            member_up(registry, &member);
-        }
-    }
-    return registry->phase == REG_PHASE_JOINED || registry->phase == REG_PHASE_LEAVING;
-}
-
-static void announce_join(struct node_registry *registry)
-{
-    registry->phase = REG_PHASE_JOINED;
-    reg_log(registry, TROUPE_LOG_INFO, "joined as node %" PRIu64, registry->node_id);
-    registry->join.events.on_joined(registry->join.events.context, registry->node_id,
-                                    registry->cluster_id, registry->system_id);
-}
-
-static void on_members(void *context, const struct reg_result *result)
-{
-    struct node_registry *registry = context;
-    const bool first = registry->phase == REG_PHASE_JOINING;
-    uint64_t epoch = 0;
-
-    registry->reading_events = false;
-    if (!reg_result_ok(result)) {
-        return; /* the connection is broken, or the next renewal notices that we are behind */
-    }
-    if (!reg_result_u64(result, 0, MEMBER_EPOCH, &epoch)) {
-        reg_fence(registry, "the database knows no members at all");
-        return;
-    }
-    registry->members.cursor = epoch;
-    if (first) {
-        announce_join(registry);
-        reg_lane_open(&registry->writer);
-        reg_lane_open(&registry->reader);
-    }
-    if (!apply_members(registry, result)) {
-        return;
-    }
-    registry->control_ready = true;
-    if (first) {
-        const struct reg_clock now = reg_clock_now(registry);
-
-        registry->published_ns = reg_lease_deadline(&registry->lease, now);
-        registry->join.events.on_lease(registry->join.events.context, registry->published_ns);
-        reg_recovery_want(registry);
-    }
-    if (registry->read_again) {
-        reg_control_read_events(registry);
-    }
-    reg_wake_at(registry, reg_now(registry));
-}
-
-static void read_members(struct node_registry *registry)
-{
-    registry->reading_events = ask(registry, REG_SQL_STATEMENTS_MEMBERS, NULL, on_members);
-}
-
-static void apply_event(struct node_registry *registry, const struct reg_result *result, int row)
-{
-    const char *kind = reg_result_text(result, row, EVENT_KIND);
-    const char *reason = reg_result_text(result, row, EVENT_REASON);
-    struct tr_member member;
-    uint64_t node_id = 0;
-
-    if (kind == NULL || !reg_result_u64(result, row, EVENT_NODE, &node_id)) {
-        return; /* `timeline` has no node */
-    }
-    if (strcmp(kind, "node_down") == 0) {
-        if (node_id == registry->node_id) {
-            reg_fence(registry, reason == NULL ? "declared dead" : reason);
-        } else {
-            member_down(registry, node_id, reason == NULL ? "" : reason);
-        }
-    } else if (strcmp(kind, "node_up") == 0 && node_id != registry->node_id &&
-               get_member(result, row, EVENT_NODE, &member)) {
-        member_up(registry, &member);
-    }
-}
-
-static void on_events(void *context, const struct reg_result *result)
-{
-    struct node_registry *registry = context;
-    const int count = reg_result_count(result);
-    const bool again = registry->read_again;
-
-    registry->reading_events = false;
-    registry->read_again = false;
-    if (!reg_result_ok(result)) {
-        return;
-    }
-    for (int row = 0; row < count; row++) {
-        uint64_t epoch = 0;
-
-        if (!reg_result_u64(result, row, EVENT_EPOCH, &epoch) ||
-            epoch != registry->members.cursor + 1) {
-            reg_log(registry, TROUPE_LOG_INFO, "events are missing: reading all members");
-            read_members(registry);
-            return;
-        }
-        registry->members.cursor = epoch;
-        apply_event(registry, result, row);
-        if (!reg_is_joined(registry)) {
-            return; /* fenced by its own death */
-        }
-    }
-    if (count == EVENTS_PER_READ || again) {
-        reg_control_read_events(registry);
-    }
-}
-
-void reg_control_read_events(struct node_registry *registry)
-{
-    struct reg_params params;
-
-    if (!reg_is_joined(registry) || !reg_connection_is_up(registry->control)) {
-        return;
-    }
-    if (registry->reading_events) {
-        registry->read_again = true;
-        return;
-    }
-    reg_params_init(&params);
-    reg_params_u64(&params, registry->members.cursor);
-    reg_params_i64(&params, EVENTS_PER_READ);
-    registry->reading_events = ask(registry, REG_SQL_STATEMENTS_EVENTS_SINCE, &params, on_events);
 }
 
 /* ---- the lease ---- */
@@ -284,7 +75,7 @@ static void send_reinstate(struct node_registry *registry)
 
     add_self(registry, &params);
     reg_lease_sent(&registry->lease, reg_clock_now(registry));
-    if (!ask(registry, REG_SQL_STATEMENTS_NODE_REINSTATE, &params, on_reinstated)) {
+    if (!reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_REINSTATE, &params, on_reinstated)) {
         reg_lease_failed(&registry->lease, reg_now(registry));
     }
 }
@@ -389,8 +180,8 @@ static void on_join(void *context, const struct reg_result *result)
     reg_name_connection(registry, registry->control);
     reg_params_init(&params);
     reg_params_u64(&params, registry->node_id);
-    if (ask(registry, REG_SQL_STATEMENTS_SESSION, &params, on_session)) {
-        read_members(registry);
+    if (reg_control_ask(registry, REG_SQL_STATEMENTS_SESSION, &params, on_session)) {
+        reg_control_read_members(registry);
     }
 }
 
@@ -409,7 +200,7 @@ void reg_control_join(struct node_registry *registry)
     reg_params_text(&params, join->roles);
     reg_params_text(&params, join->version);
     reg_lease_sent(&registry->lease, reg_clock_now(registry));
-    (void)ask(registry, REG_SQL_STATEMENTS_NODE_JOIN, &params, on_join);
+    (void)reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_JOIN, &params, on_join);
 }
 
 /* ---- the connection ---- */
@@ -436,7 +227,8 @@ static void on_listening(void *context, const struct reg_result *result)
     if (registry->phase == REG_PHASE_JOINING && registry->node_id == 0) {
         reg_control_join(registry);
     } else if (registry->phase == REG_PHASE_JOINING) {
-        read_members(registry); /* joined, but the connection broke before we knew with whom */
+        reg_control_read_members(
+            registry); /* joined, but the connection broke before we knew with whom */
     } else if (reg_is_joined(registry)) {
         registry->control_ready = true;
         reg_control_read_events(registry);
@@ -483,9 +275,9 @@ static void on_greeted(void *context, const struct reg_result *result)
         registry->server_pid = 0;
     }
     /* First LISTEN, then read: what happens in between is then seen at least once. */
-    (void)ask(registry, REG_SQL_STATEMENTS_LISTEN_EVENT, NULL, on_listen);
-    (void)ask(registry, REG_SQL_STATEMENTS_LISTEN_INBOX, NULL, on_listen);
-    (void)ask(registry, REG_SQL_STATEMENTS_LISTENING, NULL, on_listening);
+    (void)reg_control_ask(registry, REG_SQL_STATEMENTS_LISTEN_EVENT, NULL, on_listen);
+    (void)reg_control_ask(registry, REG_SQL_STATEMENTS_LISTEN_INBOX, NULL, on_listen);
+    (void)reg_control_ask(registry, REG_SQL_STATEMENTS_LISTENING, NULL, on_listening);
 }
 
 static void on_up(void *context)
@@ -572,7 +364,8 @@ void reg_control_drain(struct node_registry *registry)
         return;
     }
     add_self(registry, &params);
-    registry->draining = !ask(registry, REG_SQL_STATEMENTS_NODE_DRAIN, &params, on_drained);
+    registry->draining =
+        !reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_DRAIN, &params, on_drained);
 }
 
 static void on_left(void *context, const struct reg_result *result)
@@ -594,7 +387,8 @@ void reg_control_leave(struct node_registry *registry)
         return;
     }
     add_self(registry, &params);
-    registry->leave_sent = ask(registry, REG_SQL_STATEMENTS_NODE_LEAVE, &params, on_left);
+    registry->leave_sent =
+        reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_LEAVE, &params, on_left);
 }
 
 /* Tells of a deadline that came nearer because the machine was suspended. */

@@ -2,7 +2,8 @@
  *
  *     postgres.c   the port: start, stop, fencing, the timer that all parts use
  *     greeting.c   what is asked first on each connection
- *     control.c    joining, renewing, events, members          on the connection `control`
+ *     control.c    joining, renewing, leaving                   on the connection `control`
+ *     events.c     members and what happens to them             control
  *     death.c      accusations                                  control
  *     lanes.c      which batch is sent next
  *     names.c      register, unregister, started, look-ups      writer and reader
@@ -232,10 +233,19 @@ troupe_status reg_greeting_judge(struct node_registry *registry, const struct re
 
 troupe_status reg_control_create(struct node_registry *registry);
 void reg_control_join(struct node_registry *registry);
-void reg_control_read_events(struct node_registry *registry);
+
+/* Sends a statement on the connection; false when it was not sent, then done is not called. */
+bool reg_control_ask(struct node_registry *registry, enum reg_sql_statements_index statement,
+                     struct reg_params *params, reg_query_done done);
 void reg_control_drain(struct node_registry *registry);
 void reg_control_leave(struct node_registry *registry);
 int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns);
+
+/* ---- events.c ---- */
+
+/* Reads what happened since the last event read; or all members. */
+void reg_control_read_events(struct node_registry *registry);
+void reg_control_read_members(struct node_registry *registry);
 
 /* ---- death.c ---- */
 

@@ -46,6 +46,13 @@ static struct reg_sync *connect_as_admin(void)
 
 /* ---- joining ---- */
 
+static bool has_lease_after(void *context)
+{
+    const struct world_seen *seen = context;
+
+    return seen->node->leases > seen->count;
+}
+
 static void three_nodes_join_and_see_one_another(void **state)
 {
     struct world_node *nodes[3] = {NULL};
@@ -66,8 +73,11 @@ static void three_nodes_join_and_see_one_another(void **state)
         }
     }
     for (size_t index = 0; index < 3; index++) {
+        struct world_seen seen = {.node = nodes[index], .count = 1};
+
+        world_wait(&world, has_lease_after, &seen);
         assert_int_equal(nodes[index]->up_count, 2);
-        assert_true(nodes[index]->lease_ns > world_now(&world));
+        assert_true(nodes[index]->lease_ns > world_now(&world) - 2000 * ms);
     }
     world_fini(&world);
 }
@@ -217,13 +227,6 @@ static void a_node_whose_connections_break_lives_and_still_hears(void **state)
     assert_int_equal(n2->down_count, 0);
     world_fini(&world);
     reg_sync_close(admin);
-}
-
-static bool has_lease_after(void *context)
-{
-    const struct world_seen *seen = context;
-
-    return seen->node->leases > seen->count;
 }
 
 static void a_restart_of_the_server_kills_nobody(void **state)

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "troupe/actor.h"
-#include "troupe/registry.h"
 
 static const int64_t ms = 1000000;
 
@@ -276,35 +275,24 @@ static void start_node(void *context)
     starting->status = port->start(port->context, &join);
 }
 
-struct world_node *world_start(struct world *world, const char *conninfo, const char *name,
-                               const struct world_options *options)
+struct world_node *world_start_box(struct world *world, struct troupe_registry *box,
+                                   const char *name, const struct world_options *options)
 {
     static const struct world_options none = {0};
     struct world_node *node = NULL;
     struct starting starting = {.options = options == NULL ? &none : options};
-    char error[256] = "";
 
     assert_true(world->node_count < WORLD_NODES_MAX);
     node = &world->nodes[world->node_count++];
     memset(node, 0, sizeof(*node));
     node->world = world;
+    node->box = box;
     node->rejoin = starting.options->rejoin;
     node->next_actor = 1000;
     (void)snprintf(node->name, sizeof(node->name), "%s", name);
-    assert_int_equal(troupe_registry_postgres(conninfo, &node->box, error, sizeof(error)),
-                     TROUPE_OK);
     starting.node = node;
     world_do(world, start_node, &starting);
     assert_int_equal(starting.status, TROUPE_OK);
-    return node;
-}
-
-struct world_node *world_join(struct world *world, const char *conninfo, const char *name,
-                              const struct world_options *options)
-{
-    struct world_node *node = world_start(world, conninfo, name, options);
-
-    world_wait(world, node_is_joined, node);
     return node;
 }
 
@@ -335,7 +323,7 @@ static void destroy_box(void *context)
 {
     struct world_node *node = context;
 
-    troupe_registry_destroy(node->box);
+    node->box->port.destroy(node->box->port.context);
     node->box = NULL;
 }
 

@@ -102,6 +102,10 @@ void world_fini(struct world *world);
 /* Starts a registry; it has not joined when this returns. options may be NULL. */
 struct world_node *world_start(struct world *world, const char *conninfo, const char *name,
                                const struct world_options *options);
+
+/* The same with a registry of another kind, which is taken. */
+struct world_node *world_start_box(struct world *world, struct troupe_registry *box,
+                                   const char *name, const struct world_options *options);
 void world_stop(struct world_node *node, bool leave);
 
 /* Starts a registry and waits until it has joined. */
