@@ -41,8 +41,8 @@ static int ask(struct cli *cli, cJSON *request, cJSON **reply)
     return status;
 }
 
-/* The request of call and send: to, type, message. The message travels as it was typed: a parser
- * of ours would round its large numbers. */
+/* The request of call and send: to, type, message. The message travels as text, as it was typed:
+ * a parser of JSON on the way would round its large numbers. */
 static int message_request(struct cli *cli, const char *op, cJSON **out)
 {
     cJSON *request = NULL;
@@ -54,7 +54,7 @@ static int message_request(struct cli *cli, const char *op, cJSON **out)
     request = begin(cli, op);
     if (cJSON_AddStringToObject(request, "to", cli->arguments[0]) == NULL ||
         cJSON_AddStringToObject(request, "type", cli->arguments[1]) == NULL ||
-        cJSON_AddRawToObject(request, "message", cli->arguments[2]) == NULL) {
+        cJSON_AddStringToObject(request, "message", cli->arguments[2]) == NULL) {
         cJSON_Delete(request);
         return memory_problem(cli);
     }
@@ -68,6 +68,7 @@ static int print_reply(struct cli *cli, cJSON *reply)
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(reply, "message");
     char *text = NULL;
 
+    print_exact_numbers(reply);
     if (cli->format == CLI_JSON) {
         cJSON_DeleteItemFromObjectCaseSensitive(reply, "ok");
         return print_json(cli, reply);
@@ -193,7 +194,7 @@ static int spawn_request(struct cli *cli, cJSON **out)
         (checkpoint_ms > 0 &&
          cJSON_AddNumberToObject(request, "checkpoint_ms", checkpoint_ms) == NULL) ||
         (cli->arguments_count > 1 &&
-         cJSON_AddRawToObject(request, "args", cli->arguments[1]) == NULL)) {
+         cJSON_AddStringToObject(request, "args", cli->arguments[1]) == NULL)) {
         cJSON_Delete(request);
         return memory_problem(cli);
     }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -68,29 +69,65 @@ static int say_down(struct cli *cli, const char *words)
     return 0;
 }
 
+static int stop_all(struct cli *cli)
+{
+    int status = stop_nodes(cli);
+
+    if (status == 0) {
+        status = dev_postgres_stop(cli, cli->dev);
+    }
+    if (status == 0) {
+        dev_state_remove(cli->dev);
+        if (cli_has(cli, OPTION_PURGE)) {
+            purge(cli->dev);
+        }
+    }
+    return status;
+}
+
+/* Nothing is known to run; what an earlier cluster left can still be removed. */
+static int down_without_state(struct cli *cli)
+{
+    struct stat folder;
+    char dir[PATH_MAX];
+    int lock = -1;
+    int status = 0;
+
+    cli->problem.code = PROBLEM_NONE;
+    if (!cli_has(cli, OPTION_PURGE) || stat(dev_state_dir(cli), &folder) != 0) {
+        return say_down(cli, "nothing runs here");
+    }
+    status = dev_folders_make(cli, dir);
+    if (status == 0) {
+        status = dev_lock(cli, dir, &lock);
+    }
+    cli->dev = status == 0 ? calloc(1, sizeof(*cli->dev)) : NULL;
+    if (cli->dev != NULL) {
+        (void)snprintf(cli->dev->dir, sizeof(cli->dev->dir), "%s", dir);
+        status = dev_postgres_prepare(cli, cli->dev);
+        status = status == 0 ? stop_all(cli) : status;
+    } else if (status == 0) {
+        status = problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    dev_unlock(lock);
+    return status == 0 ? say_down(cli, "nothing ran here; data removed") : status;
+}
+
 int command_dev_down(struct cli *cli)
 {
     int lock = -1;
     int status = dev_lock_state(cli, &lock);
 
-    /* Nothing there is what was asked for. */
     if (status != 0) {
-        return cli->problem.code == PROBLEM_NO_DEV ? say_down(cli, "nothing runs here") : status;
+        return cli->problem.code == PROBLEM_NO_DEV ? down_without_state(cli) : status;
     }
-    status = stop_nodes(cli);
-    if (status == 0) {
-        status = dev_postgres_stop(cli, cli->dev);
-    }
-    if (status == 0) {
-        remove_file(cli->dev, "dev.json");
-        if (cli_has(cli, OPTION_PURGE)) {
-            purge(cli->dev);
-        }
-        (void)say_down(cli,
-                       cli_has(cli, OPTION_PURGE) ? "stopped; data removed" : "stopped; data kept");
-    }
+    status = stop_all(cli);
     dev_unlock(lock);
-    return status;
+    if (status != 0) {
+        return status;
+    }
+    return say_down(cli,
+                    cli_has(cli, OPTION_PURGE) ? "stopped; data removed" : "stopped; data kept");
 }
 
 /* ---- status ---- */

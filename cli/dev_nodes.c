@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/dev_folders.h"
@@ -133,30 +132,52 @@ static int start_problem(struct cli *cli, const struct dev_node *node, const cha
     return status;
 }
 
+/* Waits until the node is ready. *taken says that it ended since its name is still another's. */
 static int wait_ready(struct cli *cli, const struct launch *launch, struct dev_node *node,
-                      const volatile int *stop)
+                      const volatile int *stop, bool *taken)
 {
     const int64_t deadline = process_now_ms() + DEV_START_MS;
+    int result = 0;
 
+    *taken = false;
     while (!read_ready(launch->ready, node)) {
         if (*stop) {
             return problem_set(&cli->problem, PROBLEM_DEV, "interrupted");
         }
-        if (!process_wait(node->pid, node->started, 20)) {
+        if (process_ended(node->pid, &result)) {
+            *taken = result == EX_TEMPFAIL;
             return start_problem(cli, node, "ended while it started");
         }
         if (process_now_ms() >= deadline) {
             return start_problem(cli, node, "was not ready in time");
         }
+        process_pause(10);
     }
     return 0;
+}
+
+static int launch_once(struct cli *cli, const struct launch *launch, struct dev_node *node,
+                       const volatile int *stop, bool *taken)
+{
+    const struct process_spec spec = {.arguments = launch->words, .log = node->log, .detach = true};
+    int status = process_start(&spec, &node->pid, &cli->problem);
+
+    if (status == 0) {
+        node->started = process_started(node->pid);
+        status = wait_ready(cli, launch, node, stop, taken);
+        if (status != 0) {
+            (void)dev_node_stop(node);
+        }
+    }
+    return status;
 }
 
 int dev_node_start(struct cli *cli, const struct dev_state *state, struct dev_node *node,
                    const volatile int *stop)
 {
+    const int64_t deadline = process_now_ms() + DEV_START_MS;
     struct launch *launch = calloc(1, sizeof(*launch));
-    struct process_spec spec = {.detach = true};
+    bool taken = true;
     int status = 0;
 
     if (launch == NULL) {
@@ -164,16 +185,11 @@ int dev_node_start(struct cli *cli, const struct dev_state *state, struct dev_no
     }
     status = prepare(cli, state, node, launch);
     if (status == 0) {
-        spec.arguments = launch->words;
-        spec.log = node->log;
-        status = process_start(&spec, &node->pid, &cli->problem);
-    }
-    if (status == 0) {
-        node->started = process_started(node->pid);
-        status = wait_ready(cli, launch, node, stop);
-        if (status != 0) {
-            (void)dev_node_stop(node);
-        }
+        /* After a crash of everything the database gives each node a full lease to come back, and
+         * so the name of our own dead start is taken for that long. */
+        do {
+            status = launch_once(cli, launch, node, stop, &taken);
+        } while (status != 0 && taken && !*stop && process_now_ms() < deadline);
     }
     free(launch);
     return status;

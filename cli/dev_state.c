@@ -286,6 +286,14 @@ int dev_state_write(struct cli *cli, const struct dev_state *state)
     return status;
 }
 
+void dev_state_remove(const struct dev_state *state)
+{
+    char path[PATH_MAX + 16];
+
+    (void)snprintf(path, sizeof(path), "%s/dev.json", state->dir);
+    (void)unlink(path);
+}
+
 int dev_state_print(struct cli *cli, const struct dev_state *state)
 {
     cJSON *object = state_json(state);

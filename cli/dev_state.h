@@ -61,6 +61,8 @@ int dev_state_require(struct cli *cli);
 /* Writes DIR/dev.json, whole or not at all. */
 int dev_state_write(struct cli *cli, const struct dev_state *state);
 
+void dev_state_remove(const struct dev_state *state);
+
 struct dev_node *dev_state_node(struct dev_state *state, const char *name);
 
 /* The file as it stands; for `dev up -o json`. Answers 0 or an exit status. */

@@ -198,6 +198,10 @@ static int step_postgres(struct up *up)
     if (status != 0) {
         return status;
     }
+    status = dev_state_write(up->cli, up->state);
+    if (status != 0) {
+        return status;
+    }
     dev_postgres_version(up->cli, up->state, version, sizeof(version));
     say(up, "postgres", "private PostgreSQL %s in %s, socket only%s%s", version,
         up->state->postgres_data,
@@ -257,6 +261,11 @@ static int step_nodes(struct up *up)
             return status;
         }
         up->started_node[i] = true;
+        /* From now on `dev down` finds it, even if we are killed. */
+        status = dev_state_write(up->cli, up->state);
+        if (status != 0) {
+            return status;
+        }
         say(up, "node", "%s up as node %s at %s:%u, pid %ld", node->name, node->node_id, node->host,
             (unsigned)node->port, (long)node->pid);
     }
@@ -286,6 +295,11 @@ static void undo(struct up *up)
     if (up->started_postgres) {
         (void)dev_postgres_stop(up->cli, up->state);
     }
+    if (up->cli->dev != NULL) {
+        (void)dev_state_write(up->cli, up->cli->dev);
+    } else {
+        dev_state_remove(up->state);
+    }
     up->cli->problem = problem;
 }
 
@@ -298,9 +312,6 @@ static int run_steps(struct up *up)
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && status == 0; i++) {
         status =
             interrupted ? problem_set(&up->cli->problem, PROBLEM_DEV, "interrupted") : steps[i](up);
-    }
-    if (status == 0) {
-        status = dev_state_write(up->cli, up->state);
     }
     if (status != 0) {
         undo(up);

@@ -1,6 +1,7 @@
 #include "cli/print.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -124,6 +125,50 @@ static int print_rows_json(struct cli *cli, const struct reg_sync *sync)
     status = array != NULL ? print_json(cli, array) : memory_problem(cli);
     cJSON_Delete(array);
     return status;
+}
+
+/* Replaces a number by its text: whole ones without an exponent, others so that they read back. */
+static void make_exact(cJSON *item)
+{
+    char text[64];
+    char *copy = NULL;
+
+    if (!cJSON_IsNumber(item)) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text),
+                   fabs(item->valuedouble) <= 9007199254740992.0 &&
+                           floor(item->valuedouble) == item->valuedouble
+                       ? "%.0f"
+                       : "%.17g",
+                   item->valuedouble);
+    copy = cJSON_malloc(strlen(text) + 1);
+    if (copy != NULL) {
+        memcpy(copy, text, strlen(text) + 1);
+        item->type = cJSON_Raw;
+        item->valuestring = copy;
+    }
+}
+
+void print_exact_numbers(struct cJSON *json)
+{
+    cJSON *later[128]; /* where to go on after each level; deeper levels stay as they are */
+    size_t depth = 0;
+    cJSON *item = json->child;
+
+    while (item != NULL || depth > 0) {
+        if (item == NULL) {
+            item = later[--depth];
+            continue;
+        }
+        make_exact(item);
+        if (item->child != NULL && depth < sizeof(later) / sizeof(later[0])) {
+            later[depth++] = item->next;
+            item = item->child;
+        } else {
+            item = item->next;
+        }
+    }
 }
 
 /* ---- tables ---- */

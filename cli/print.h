@@ -34,4 +34,7 @@ void print_table(const struct print_cells *cells);
 struct cJSON;
 int print_json(struct cli *cli, const struct cJSON *json);
 
+/* Makes every number below json print with all its digits; cJSON prints 15. */
+void print_exact_numbers(struct cJSON *json);
+
 #endif

@@ -147,6 +147,17 @@ int process_run(const struct process_spec *spec, uint32_t timeout_ms, int *resul
     return 0;
 }
 
+bool process_ended(pid_t pid, int *result)
+{
+    int state = 0;
+
+    if (waitpid(pid, &state, WNOHANG) != pid) {
+        return false;
+    }
+    *result = WIFEXITED(state) ? WEXITSTATUS(state) : -1;
+    return true;
+}
+
 bool process_wait(pid_t pid, uint64_t started, uint32_t milliseconds)
 {
     const int64_t deadline = process_now_ms() + milliseconds;

@@ -43,6 +43,9 @@ int process_start(const struct process_spec *spec, pid_t *pid, struct problem *p
 int process_run(const struct process_spec *spec, uint32_t timeout_ms, int *result,
                 struct problem *problem);
 
+/* Whether our own child has ended; then *result is its exit status, -1 after a signal. Once. */
+bool process_ended(pid_t pid, int *result);
+
 /* Ends it: the signal, then after timeout_ms SIGKILL. Answers false if it is there even then. */
 bool process_stop(pid_t pid, uint64_t started, int signal_number, uint32_t timeout_ms);
 

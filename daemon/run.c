@@ -50,6 +50,9 @@ static enum problem_code start_code(troupe_status status, const char *text)
     if (status == TROUPE_E_SCHEMA) {
         return schema_code(text);
     }
+    if (status == TROUPE_E_EXISTS && strstr(text, "listen") != NULL) {
+        return PROBLEM_ADDRESS;
+    }
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         if (codes[i].status == status) {
             return codes[i].code;
@@ -70,6 +73,10 @@ static void start_hint(struct problem *problem)
         break;
     case PROBLEM_SCHEMA_NEW:
         problem_hint(problem, "install the newer Troupe that migrated this database");
+        break;
+    case PROBLEM_ADDRESS:
+        problem_hint(problem,
+                     "another program may listen there; --listen HOST:0 takes a free port");
         break;
     case PROBLEM_NAME_TAKEN:
         problem_hint(problem, "give this node another --name, or stop the other one");
