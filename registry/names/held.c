@@ -73,7 +73,7 @@ struct reg_held_name *reg_held_get(const struct reg_held *held, const char *name
     return (struct reg_held_name *)reg_string_map_get(&held->map, name);
 }
 
-troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epoch)
+static troupe_status put(struct reg_held *held, const char *name, uint64_t epoch, bool starting)
 {
     const size_t size = strlen(name) + 1;
     struct reg_held_name *entry = reg_held_get(held, name);
@@ -85,6 +85,10 @@ troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epo
             entry->id_count = 0;
             entry->more = false;
         }
+        entry->starting = starting;
+        if (starting) {
+            unlist(held, entry);
+        }
         return TROUPE_OK;
     }
     entry = calloc(1, sizeof(*entry) + size);
@@ -94,11 +98,22 @@ troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epo
     memcpy(entry->name, name, size);
     entry->node.key = entry->name;
     entry->epoch = epoch;
+    entry->starting = starting;
     status = reg_string_map_put(&held->map, &entry->node);
     if (status != TROUPE_OK) {
         free_name(entry);
     }
     return status;
+}
+
+troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epoch)
+{
+    return put(held, name, epoch, false);
+}
+
+troupe_status reg_held_put_starting(struct reg_held *held, const char *name, uint64_t epoch)
+{
+    return put(held, name, epoch, true);
 }
 
 void reg_held_drop(struct reg_held *held, const char *name, uint64_t epoch)
@@ -126,7 +141,7 @@ bool reg_held_want(struct reg_held *held, const char *name)
     }
     if (entry->id_count >= REG_IN_HAND_MAX) {
         entry->more = true;
-    } else {
+    } else if (!entry->starting) {
         list(held, entry);
     }
     return true;

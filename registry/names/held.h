@@ -24,8 +24,9 @@ enum { REG_IN_HAND_MAX = 256 };
 struct reg_held_name {
     struct reg_string_node node; /* first */
     uint64_t epoch;
-    bool wanted; /* in the list of those to ask for */
-    bool more;   /* there may be more rows than the bound let through */
+    bool starting; /* claimed, but its actor does not run yet: what is asked for would be lost */
+    bool wanted;   /* in the list of those to ask for */
+    bool more;     /* there may be more rows than the bound let through */
     uint64_t *ids;
     size_t id_count;
     struct reg_held_name *next;     /* in the list of wanted ones */
@@ -42,8 +43,13 @@ struct reg_held {
 void reg_held_init(struct reg_held *held, uint64_t seed);
 void reg_held_fini(struct reg_held *held);
 
-/* Notes that this node holds a name; a new epoch forgets what was in hand. TROUPE_E_NO_MEMORY. */
+/* Notes that this node holds a name and that its actor runs; a new epoch forgets what was in hand.
+ * TROUPE_E_NO_MEMORY. */
 TROUPE_MUST_USE troupe_status reg_held_put(struct reg_held *held, const char *name, uint64_t epoch);
+
+/* The same for a name whose actor is about to be started: until put follows, it is not wanted. */
+TROUPE_MUST_USE troupe_status reg_held_put_starting(struct reg_held *held, const char *name,
+                                                    uint64_t epoch);
 
 struct reg_held_name *reg_held_get(const struct reg_held *held, const char *name);
 
@@ -54,7 +60,8 @@ void reg_held_clear(struct reg_held *held);
 
 size_t reg_held_count(const struct reg_held *held);
 
-/* Rows may wait for this name. False when it is not held. */
+/* Rows may wait for this name; while it is starting, that is for later: whoever puts it then wants
+ * it. False when it is not held. */
 bool reg_held_want(struct reg_held *held, const char *name);
 
 /* Takes the next name out of the list of wanted ones; NULL when there is none. A name whose hands

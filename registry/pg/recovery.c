@@ -107,7 +107,7 @@ static void give_orphan(struct node_registry *registry, const struct reg_result 
     }
     orphan.version = (int32_t)version;
     orphan.checkpoint = orphan.checkpoint == NULL ? "each" : orphan.checkpoint;
-    if (reg_held_put(&registry->held, orphan.name, orphan.epoch) != TROUPE_OK) {
+    if (reg_held_put_starting(&registry->held, orphan.name, orphan.epoch) != TROUPE_OK) {
         registry->recovery.starting = true;
         return;
     }

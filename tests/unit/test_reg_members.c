@@ -100,6 +100,22 @@ static void names_are_asked_for_once_in_the_order_wanted(void **state)
     assert_false(reg_held_any_wanted(&held));
 }
 
+/* Given out before its actor runs, a message would be lost, and being in hand not given again. */
+static void a_name_that_is_starting_is_asked_for_when_it_runs(void **state)
+{
+    (void)state;
+    assert_true(reg_held_want(&held, "a"));
+    assert_int_equal(reg_held_put_starting(&held, "a", 2), TROUPE_OK);
+    assert_int_equal(reg_held_put_starting(&held, "c", 1), TROUPE_OK);
+    assert_true(reg_held_want(&held, "a"));
+    assert_true(reg_held_want(&held, "c"));
+    assert_false(reg_held_any_wanted(&held));
+    assert_int_equal(reg_held_put(&held, "a", 2), TROUPE_OK);
+    assert_true(reg_held_want(&held, "a"));
+    assert_string_equal(reg_held_next_wanted(&held)->name, "a");
+    assert_false(reg_held_any_wanted(&held));
+}
+
 static void a_message_in_hand_is_not_given_twice(void **state)
 {
     struct reg_held_name *name = reg_held_get(&held, "a");
@@ -152,6 +168,8 @@ int main(void)
         cmocka_unit_test(members_are_kept_in_order_and_once),
         cmocka_unit_test(a_full_read_finds_those_who_are_gone),
         cmocka_unit_test_setup_teardown(names_are_asked_for_once_in_the_order_wanted, begin, end),
+        cmocka_unit_test_setup_teardown(a_name_that_is_starting_is_asked_for_when_it_runs, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(a_message_in_hand_is_not_given_twice, begin, end),
         cmocka_unit_test_setup_teardown(full_hands_take_no_more_until_half_is_done, begin, end),
         cmocka_unit_test_setup_teardown(a_new_epoch_forgets_what_was_in_hand, begin, end),
