@@ -437,10 +437,10 @@ static void a_fenced_node_joins_again_with_a_new_id(void **state)
 
 static void an_idle_node_sends_four_statements_per_lease_period(void **state)
 {
-    enum { PERIODS = 5 };
+    enum { PERIODS = 3 };
     const char *const behaviors[] = {"bank.account"};
     const struct world_options options = {
-        .ttl_ms = 1000, .behaviors = behaviors, .behavior_count = 1};
+        .ttl_ms = 3000, .behaviors = behaviors, .behavior_count = 1};
     struct world_node *n1 = NULL;
     struct world_seen seen = {0};
     uint64_t before = 0;

@@ -174,19 +174,21 @@ static void a_step_that_cannot_be_saved_fails_alone(void **state)
 
 /* ---- steps under fire ---- */
 
-enum { ACCOUNTS = 50, STEPS_EACH = 60 };
+enum { ACCOUNTS_MAX = 1000, ACCOUNTS = 50, STEPS_EACH = 60 };
 
 /* An account that makes one step after the other, each adding one cent. */
 struct walker {
     struct tr_step step;
     struct world_node *node;
-    char name[16];
+    char name[32];
     char state[32];
     uint64_t committed;
     uint64_t refused;
 };
 
-static struct walker walkers[ACCOUNTS];
+static struct walker walkers[ACCOUNTS_MAX];
+static size_t walker_count;
+static int64_t walking_since_ns;
 
 static void walk(struct walker *walker)
 {
@@ -215,7 +217,7 @@ static void on_walked(void *context, enum tr_step_outcome outcome)
 static void start_walking(void *context)
 {
     (void)context;
-    for (size_t index = 0; index < ACCOUNTS; index++) {
+    for (size_t index = 0; index < walker_count; index++) {
         walk(&walkers[index]);
     }
 }
@@ -223,7 +225,7 @@ static void start_walking(void *context)
 static bool all_have_walked(void *context)
 {
     (void)context;
-    for (size_t index = 0; index < ACCOUNTS; index++) {
+    for (size_t index = 0; index < walker_count; index++) {
         if (walkers[index].committed < STEPS_EACH && walkers[index].refused == 0) {
             return false;
         }
@@ -235,18 +237,19 @@ static bool some_have_walked(void *context)
 {
     uint64_t sum = 0;
 
-    for (size_t index = 0; index < ACCOUNTS; index++) {
+    for (size_t index = 0; index < walker_count; index++) {
         sum += walkers[index].committed;
     }
     return sum >= *(const uint64_t *)context;
 }
 
-static void let_them_walk(struct world_node *node)
+static void let_them_walk(struct world_node *node, size_t count)
 {
     static const struct tr_outgoing outgoing = {"nobody", "count", "{}"};
 
     memset(walkers, 0, sizeof(walkers));
-    for (size_t index = 0; index < ACCOUNTS; index++) {
+    walker_count = count;
+    for (size_t index = 0; index < walker_count; index++) {
         struct walker *walker = &walkers[index];
 
         walker->node = node;
@@ -260,6 +263,7 @@ static void let_them_walk(struct world_node *node)
                                         .done = on_walked,
                                         .context = walker};
     }
+    walking_since_ns = world_now(&world);
     world_do(&world, start_walking, NULL);
 }
 
@@ -267,7 +271,7 @@ static void let_them_walk(struct world_node *node)
 static void check_walked(void)
 {
     world_wait(&world, all_have_walked, NULL);
-    for (size_t index = 0; index < ACCOUNTS; index++) {
+    for (size_t index = 0; index < walker_count; index++) {
         assert_int_equal(walkers[index].refused, 0);
         assert_int_equal(walkers[index].committed, STEPS_EACH);
     }
@@ -275,10 +279,10 @@ static void check_walked(void)
                                "SELECT sum((state->>'cents')::bigint) FROM troupe.actors "
                                "WHERE name LIKE 'w%'",
                                PG_NONE),
-                     ACCOUNTS * STEPS_EACH);
+                     walker_count * STEPS_EACH);
     assert_int_equal(
         pg_number(admin, "SELECT count(*) FROM troupe.inbox WHERE to_name = 'nobody'", PG_NONE),
-        ACCOUNTS * STEPS_EACH);
+        walker_count * STEPS_EACH);
 }
 
 static void steps_happen_once_though_their_connection_breaks(void **state)
@@ -286,7 +290,7 @@ static void steps_happen_once_though_their_connection_breaks(void **state)
     int64_t ended = 0;
 
     (void)state;
-    let_them_walk(n1);
+    let_them_walk(n1, ACCOUNTS);
     for (uint64_t sum = 200; sum < ACCOUNTS * STEPS_EACH; sum += 400) {
         world_wait(&world, some_have_walked, &sum);
         ended += pg_number(admin,
@@ -303,7 +307,7 @@ static void steps_happen_once_though_the_server_crashes(void **state)
     uint64_t sum = ACCOUNTS * STEPS_EACH / 3;
 
     (void)state;
-    let_them_walk(n1);
+    let_them_walk(n1, ACCOUNTS);
     world_wait(&world, some_have_walked, &sum);
     reg_sync_close(admin);
     pg_server_kill(server);
@@ -317,6 +321,24 @@ static void steps_happen_once_though_the_server_crashes(void **state)
     check_walked();
     assert_int_equal(n1->fenced + n2->fenced + n3->fenced, 0);
     assert_int_equal(n1->down_count + n2->down_count + n3->down_count, 0);
+}
+
+static void steps_of_many_actors_go_together(void **state)
+{
+    int64_t took_ns = 0;
+    uint64_t batches = 0;
+
+    (void)state;
+    let_them_walk(n1, ACCOUNTS_MAX);
+    batches = world_health(n1).batches;
+    world_wait(&world, all_have_walked, NULL);
+    took_ns = world_now(&world) - walking_since_ns;
+    check_walked();
+    batches = world_health(n1).batches - batches;
+    print_message("%d steps with a message each: %.0f per second in %" PRIu64 " batches\n",
+                  ACCOUNTS_MAX * STEPS_EACH, ACCOUNTS_MAX * STEPS_EACH * 1e9 / (double)took_ns,
+                  batches);
+    assert_true(batches < ACCOUNTS_MAX * STEPS_EACH / 10);
 }
 
 /* ---- the inbox ---- */
@@ -612,6 +634,7 @@ int main(void)
         THREE(a_step_that_cannot_be_saved_fails_alone),
         THREE(steps_happen_once_though_their_connection_breaks),
         THREE(steps_happen_once_though_the_server_crashes),
+        THREE(steps_of_many_actors_go_together),
         THREE(messages_sent_by_sql_arrive_and_are_gone_when_handled),
         THREE(a_message_without_a_hint_arrives_with_a_renewal),
         THREE(a_message_sent_by_a_step_arrives_at_once_on_the_same_node),
