@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 enum {
     JOIN_PATIENCE_MS = 1500, /* for a killed process's session to be noticed by the server */

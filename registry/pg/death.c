@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 enum {
     SCAN_MARGIN_MS = 5,  /* after the lease has run out, so that the first look finds it so */

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "pg/migrate.h"
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 /* Columns of sql/hello.sql. */
 enum { EPOCH, SYSTEM_ID, CLUSTER_ID, SCHEMA_VERSION, FSYNC_ON, SERVER_PID, HELD };

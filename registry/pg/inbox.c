@@ -1,7 +1,7 @@
 /* Messages that wait in the database for names of this node. */
 #include <stdlib.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 enum { FETCH_NAMES_MAX = 200, FETCH_ROWS_MAX = 1000, WAITING_NAMES_MAX = 1000 };
 

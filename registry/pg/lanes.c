@@ -1,5 +1,5 @@
 /* Which batch a lane sends next. */
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 typedef bool (*send_fn)(struct node_registry *registry);
 

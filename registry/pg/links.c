@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 /* ---- links ---- */
 

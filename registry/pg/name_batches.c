@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 /* Columns of sql/name_register.sql and sql/name_lookup.sql. */
 enum { WON, EPOCH, HOLDER_NODE, HOLDER_ACTOR, REFUSED };

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 static struct reg_name_queue *queue_of(struct node_registry *registry, enum reg_name_kind kind)
 {

@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "pg/conninfo.h"
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 #include "troupe/registry.h"
 
 /* ---- what all parts use ---- */

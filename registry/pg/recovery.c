@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 enum {
     SECOND_PASS_DELAY_MS = 250,

@@ -2,7 +2,7 @@
  * decided. */
 #include <string.h>
 
-#include "pg/node_registry.h"
+#include "pg/parts.h"
 
 /* The arrays of sql/step.sql. */
 struct arrays {
