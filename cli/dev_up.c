@@ -396,7 +396,7 @@ int command_dev_start(struct cli *cli)
             status = dev_state_write(cli, cli->dev);
         }
     }
-    if (status == 0) {
+    if (status == 0 && node != NULL) {
         say(&up, "node", "%s up as node %s at %s:%u, pid %ld", node->name, node->node_id,
             node->host, (unsigned)node->port, (long)node->pid);
     }

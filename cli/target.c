@@ -31,16 +31,17 @@ void target_close(struct target *target)
     free(target);
 }
 
-static int make(struct cli *cli, struct target **out)
+/* NULL when there is no memory, which cli's problem then says. */
+static struct target *make(struct cli *cli)
 {
     struct target *target = calloc(1, sizeof(*target));
 
     if (target == NULL) {
-        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+        (void)problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+        return NULL;
     }
     target->socket = -1;
-    *out = target;
-    return 0;
+    return target;
 }
 
 static int socket_problem(struct cli *cli, const char *path, troupe_status status, int error)
@@ -63,12 +64,12 @@ static int socket_problem(struct cli *cli, const char *path, troupe_status statu
 
 int target_open_socket(struct cli *cli, const char *path, struct target **out)
 {
-    struct target *target = NULL;
+    struct target *target = make(cli);
     troupe_status status = TROUPE_OK;
-    int result = make(cli, &target);
+    int result = 0;
 
-    if (result != 0) {
-        return result;
+    if (target == NULL) {
+        return problem_exit_status(PROBLEM_MEMORY);
     }
     status = admin_io_connect(path, &target->socket);
     if (status != TROUPE_OK) {
@@ -110,12 +111,13 @@ static const char *secret_file(const struct cli *cli)
 
 static int open_remote(struct cli *cli, const char *secret, struct target **out)
 {
-    struct target *target = NULL;
-    int status = make(cli, &target);
+    struct target *target = make(cli);
+    int status = 0;
 
-    if (status == 0) {
-        status = remote_open(cli, secret, &target->remote);
+    if (target == NULL) {
+        return problem_exit_status(PROBLEM_MEMORY);
     }
+    status = remote_open(cli, secret, &target->remote);
     if (status != 0) {
         target_close(target);
         return status;

@@ -16,8 +16,8 @@ static int fail(const struct problem *problem)
 
 static int run_with(const struct settings *settings, int argc, char **argv)
 {
-    struct problem problem;
-    struct options options;
+    struct problem problem = {.code = PROBLEM_NONE};
+    struct options options = {.modules = NULL};
     struct log log;
     int status = options_build(settings, &options, &problem);
 
@@ -50,7 +50,7 @@ static void ignore_signals(void)
 int main(int argc, char **argv)
 {
     struct settings settings;
-    struct problem problem;
+    struct problem problem = {.code = PROBLEM_NONE};
     int status = 0;
 
     ignore_signals();

@@ -391,7 +391,9 @@ void settings_help(FILE *out)
 
         (void)snprintf(flag, sizeof(flag), "--%s %s", specs[id].key, specs[id].argument);
         for (char *at = flag + 2; *at != ' '; at++) {
-            *at = *at == '_' ? '-' : *at;
+            if (*at == '_') {
+                *at = '-';
+            }
         }
         (void)fprintf(out, "  %-30s %s", flag, specs[id].help);
         if (specs[id].fallback[0] != '\0') {

@@ -97,7 +97,7 @@ static int read_line(struct settings *settings, const struct file_line *line,
                      bool seen[static SETTING_COUNT], struct problem *problem)
 {
     char *key = skip_space(line->text);
-    char *end = key;
+    char *end = NULL;
     enum setting_id id = SETTING_COUNT;
 
     if (*key == '\0' || *key == '#') {

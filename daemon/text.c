@@ -204,7 +204,9 @@ void text_print_json(FILE *out, const char *json)
         if (character.point < 0x7f || is_harmless(&character)) {
             (void)fwrite(json + at, 1, character.size, out);
         } else {
-            (void)fwrite(escaped, 1, char_write(json + at, &character, STYLE_JSON, escaped), out);
+            const size_t written = char_write(json + at, &character, STYLE_JSON, escaped);
+
+            (void)fwrite(escaped, 1, written, out);
         }
         at += character.size;
     }
