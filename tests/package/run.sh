@@ -42,7 +42,7 @@ files_are() {
 exports_only_troupe() {
   local names
   names=$(nm -D --defined-only "$prefix/lib/libtroupe.so" | awk '{print $3}' | sed 's/@.*//')
-  echo "$names" | grep -q '^troupe_node_start$' || { echo 'troupe_node_start is not exported'; return 1; }
+  grep -q '^troupe_node_start$' <<<"$names" || { echo 'troupe_node_start is not exported'; return 1; }
   ! echo "$names" | grep -v -e '^troupe_' -e '^TROUPE_'
 }
 
@@ -56,13 +56,15 @@ declared_is_exported() {
 }
 
 hardened() {
-  local file
+  local file seen
   for file in "$prefix"/bin/troupe "$prefix"/bin/trouped "$prefix"/lib/libtroupe.so; do
-    readelf -hW "$file" | grep -q 'Type: *DYN' || { echo "$file: not position independent"; return 1; }
-    readelf -dW "$file" | grep -q 'BIND_NOW\|Flags: NOW' || { echo "$file: symbols are bound late"; return 1; }
-    readelf -lW "$file" | grep -q 'GNU_RELRO' || { echo "$file: no relro"; return 1; }
-    if readelf -lW "$file" | grep -q 'GNU_STACK.*RWE'; then echo "$file: executable stack"; return 1; fi
-    readelf -sW "$file" | grep -q '__stack_chk_fail' || { echo "$file: no stack protector"; return 1; }
+    seen=$(readelf -hlds -W "$file")
+    grep -q 'Type: *DYN' <<<"$seen" || { echo "$file: not position independent"; return 1; }
+    grep -q 'BIND_NOW\|Flags: NOW' <<<"$seen" || { echo "$file: symbols are bound late"; return 1; }
+    grep -q 'GNU_RELRO' <<<"$seen" || { echo "$file: no relro"; return 1; }
+    if grep -q 'GNU_STACK.*RWE' <<<"$seen"; then echo "$file: executable stack"; return 1; fi
+    grep -q '__stack_chk_fail' <<<"$seen" || { echo "$file: no stack protector"; return 1; }
+    grep -q '_chk@GLIBC' <<<"$seen" || { echo "$file: not fortified"; return 1; }
   done
 }
 
@@ -148,7 +150,7 @@ short_enough() { [ "$(wc -l <examples/counter/counter.c)" -lt 60 ]; }
 programs_start() {
   local name
   for name in troupe trouped; do
-    "$prefix/bin/$name" --version | grep -q '0\.1\.0' || { echo "$name --version says no version"; return 1; }
+    grep -q '0\.1\.0' <<<"$("$prefix/bin/$name" --version)" || { echo "$name --version says no version"; return 1; }
   done
 }
 
