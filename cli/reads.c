@@ -18,6 +18,24 @@ struct list {
     int filters_count;
 };
 
+/* A filter by a node that never was is a typing error, not an empty list. */
+static int check_node(struct cli *cli, struct reg_sync *sync)
+{
+    const char *values[] = {cli->options[OPTION_NODE]};
+    int status = 0;
+
+    if (values[0] == NULL) {
+        return 0;
+    }
+    status = database_query(
+        cli, sync, "SELECT n.node_id FROM troupe.nodes n WHERE n.name = $1 LIMIT 1", 1, values);
+    if (status == 0 && reg_result_count(reg_sync_result(sync)) == 0) {
+        status = problem_set(&cli->problem, PROBLEM_NO_NODE, "no such node: \"%.100s\"", values[0]);
+        problem_hint(&cli->problem, "troupe node list  shows the nodes there are");
+    }
+    return status;
+}
+
 static int print_list(struct cli *cli, const struct list *list)
 {
     struct reg_sync *sync = NULL;
@@ -29,12 +47,14 @@ static int print_list(struct cli *cli, const struct list *list)
     if (status == 0) {
         status = database_open(cli, &sync);
     }
-    if (status != 0) {
-        return status;
+    if (status == 0) {
+        status = check_node(cli, sync);
     }
     (void)snprintf(limit_text, sizeof(limit_text), "%u", (unsigned)limit);
     values[0] = limit_text;
-    status = database_query(cli, sync, list->sql, list->filters_count + 1, values);
+    if (status == 0) {
+        status = database_query(cli, sync, list->sql, list->filters_count + 1, values);
+    }
     if (status == 0) {
         status = print_rows(cli, sync, list->columns);
     }

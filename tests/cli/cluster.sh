@@ -128,7 +128,32 @@ case_dev_down() { # PIDS
   case_dev_failures
 }
 
+# Sends what Ctrl-C sends once dev up has printed that step.
+interrupt_at() { # STEP
+  local pid
+  : >"$work/out"
+  set -m # a process group of its own, in which SIGINT is not ignored
+  troupe dev up --no-fsync --module "$module" >"$work/out" 2>"$work/err" </dev/null &
+  pid=$!
+  set +m
+  await 30 grep -q "] $1 " "$work/out"
+  kill -INT -- "-$pid"
+  status=0
+  wait "$pid" || status=$?
+}
+
+nothing_runs() {
+  if pgrep -f "$here/.troupe" >"$work/err"; then return 1; fi
+  [ ! -e .troupe/dev.json ]
+}
+
 case_dev_failures() {
+  local step
+  for step in postgres node; do
+    interrupt_at "$step"
+    check "Ctrl-C after the step $step is answered with 130" ended_with 130
+    check "Ctrl-C after the step $step leaves nothing running" await 10 nothing_runs
+  done
   up --module "$work/none.so"
   check "a module that is not there stops dev up before it starts" fails_as 78 1005 'none.so'
   printf 'no shared object\n' >"$work/broken.so"
@@ -138,8 +163,7 @@ case_dev_failures() {
   check "it says which node ended" says 'TRP-5002: node n1 ended'
   check "the reason is in the detail" says 'broken.so'
   check "a failed dev up leaves no dev.json" [ ! -e .troupe/dev.json ]
-  ran pgrep -f "$here/.troupe/pg/data"
-  check "a failed dev up leaves no server" ended_with 1
+  check "a failed dev up leaves nothing running" await 10 nothing_runs
   TROUPE_PG_BIN=/nonexistent ran troupe dev up
   check "no PostgreSQL programs" fails_as 69 5001 'nonexistent'
   printf 'garbage' >.troupe/dev.json
@@ -324,6 +348,42 @@ stop_in_order() {
   pid=${started[-1]}
   kill -INT "$pid"
   check "SIGINT ends it too" ends_with "$pid" 0
+  second_signal
+  fenced
+}
+
+# A request that runs holds the stop up; a second signal does not wait for it.
+second_signal() {
+  local asker
+  start_node d5 --admin-socket "$work/d5.sock" --module "$module"
+  check "a node with a module starts" await 20 ready d5
+  ran troupe spawn cli.counter --name slow --admin "$work/d5.sock"
+  check "an actor on it starts" ended_with 0
+  troupe call slow cli.silence '{}' --timeout 25s --admin "$work/d5.sock" >/dev/null 2>&1 &
+  asker=$!
+  started+=("$asker")
+  check "a request is under way" await 10 request_runs "$work/d5.sock"
+  kill -TERM "$pid"
+  check "the first SIGTERM lets it end" await 10 log_has d5 'SIGTERM: stopping'
+  check "the node still runs" kill -0 "$pid"
+  kill -TERM "$pid"
+  check "the second SIGTERM ends it at once" ends_with "$pid" 143
+}
+
+# The request that gets no answer has arrived; others are answered all the same.
+request_runs() { # SOCKET
+  ran troupe call slow cli.get '{}' --admin "$1"
+  grep -q '"total":1,' "$work/out"
+}
+
+fenced() {
+  start_node d6 --on-fenced exit
+  check "a node that exits when fenced starts" await 20 ready d6
+  kill -STOP "$pid"
+  check "a node that sleeps past its lease is declared dead" await 20 state_of d6 down
+  kill -CONT "$pid"
+  check "it wakes, learns it, and ends with 75" ends_with "$pid" 75
+  check "it says that it was fenced" log_says d6 'fenced'
 }
 
 if [ $# -eq 0 ]; then set -- dev actions remote daemon; fi

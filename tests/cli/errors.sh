@@ -67,6 +67,8 @@ check "no such actor by pid" fails_as 65 4004 '<7.42>'
 ran troupe name whereis $'evil\e[31m\nname'
 check "what was typed comes back escaped" fails_as 65 4001 'evil.x1b.31m.nname'
 check "what was typed cannot harm the terminal" hides $'\e'
+ran troupe actor list --node n9
+check "no such node" fails_as 69 3001 'no such node: "n9"'
 ran troupe call nobody t '{}'
 check "no way to a node" fails_as 78 3004 'admin socket'
 ran troupe call nobody t '{}' --admin "$work/none.sock"
