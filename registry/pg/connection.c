@@ -66,10 +66,12 @@ static void copy_line(char *out, size_t size, const char *text)
     size_t length = 0;
 
     for (; *text != '\0' && length + 1 < size; text++) {
-        const char letter = *text == '\n' || *text == '\r' || *text == '\t' ? ' ' : *text;
+        const bool is_space = strchr(" \t\r\n", *text) != NULL;
 
-        if (letter != ' ' || (length > 0 && out[length - 1] != ' ')) {
-            out[length++] = letter;
+        if (!is_space) {
+            out[length++] = *text;
+        } else if (length > 0 && out[length - 1] != ' ') {
+            out[length++] = ' ';
         }
     }
     while (length > 0 && out[length - 1] == ' ') {

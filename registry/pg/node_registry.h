@@ -84,12 +84,13 @@ struct node_registry {
 
     /* control */
     struct reg_connection *control;
+    int64_t server_pid; /* as the greeting saw it; another one later betrays a pooler */
     bool control_ready; /* greeted, listening, joined */
     bool listening;
-    int64_t server_pid;  /* as the greeting saw it; another one later betrays a pooler */
     bool reading_events; /* or members */
     bool read_again;
     bool draining;
+    bool scanning;          /* for expired leases */
     char last_refusal[160]; /* why the last try to connect failed */
     int64_t join_retry_ns;
     int64_t join_give_up_ns;
@@ -97,7 +98,6 @@ struct node_registry {
     /* death */
     struct reg_evidence evidence;
     int64_t scan_ns; /* when to look for expired leases */
-    bool scanning;
 
     /* writer */
     struct reg_lane writer;

@@ -62,8 +62,8 @@ static int leave_all(void **state)
 static void a_name_is_held_by_one_and_found_by_all(void **state)
 {
     struct world_answer won = world_register(n1, "solo", 7, NULL, NULL, 10000);
-    struct world_answer lost = {0};
-    struct world_answer found = {0};
+    struct world_answer lost;
+    struct world_answer found;
     troupe_pid pid = {0};
     uint64_t epoch = 0;
 
@@ -87,7 +87,7 @@ static void a_name_is_held_by_one_and_found_by_all(void **state)
 static void only_its_holder_gives_a_name_back_and_epochs_grow(void **state)
 {
     const struct world_answer first = world_register(n1, "back", 7, NULL, NULL, 10000);
-    struct world_answer second = {0};
+    struct world_answer second;
 
     (void)state;
     assert_int_equal(first.status, TROUPE_OK);
@@ -126,7 +126,7 @@ static void the_names_of_a_dead_node_leave_the_cache_before_its_death_is_told(vo
 {
     struct world_node *n3 = world_join(&world, pg_server_conninfo(server), "n3", NULL);
     struct world_seen seen = {.node = n1, .node_id = n3->node_id};
-    struct world_answer answer = {0};
+    struct world_answer answer;
     troupe_pid pid = {0};
     uint64_t epoch = 0;
 
@@ -298,7 +298,7 @@ static void names_are_registered_once_though_the_connections_break(void **state)
 
 static void without_the_database_each_call_ends_by_its_deadline(void **state)
 {
-    struct world_answer answer = {0};
+    struct world_answer answer;
     troupe_pid pid = {0};
     uint64_t epoch = 0;
     int64_t began_ns = 0;
@@ -325,7 +325,7 @@ static void a_registration_granted_after_its_deadline_is_given_back(void **state
 {
     char conninfo[PG_CONNINFO_SIZE];
     struct reg_sync *blocker = NULL;
-    struct world_answer answer = {0};
+    struct world_answer answer;
 
     (void)state;
     pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
