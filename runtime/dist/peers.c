@@ -455,64 +455,6 @@ void tr_peers_cut(struct tr_peers *peers, uint64_t node_id)
     }
 }
 
-/* ---- any thread ---- */
-
-troupe_status tr_peers_send(struct tr_peers *peers, const struct tr_peers_target *target,
-                            const struct tr_slice *parts, size_t count)
-{
-    struct shard *shard = peers_shard(peers, target->node_id);
-    const bool system = (target->flags & TR_PEERS_SYSTEM) != 0;
-    struct peer *peer = NULL;
-    troupe_status status = TROUPE_E_NOCONNECTION;
-    bool wake = false;
-
-    tr_mutex_lock(&shard->lock);
-    peer = tr_map_get(&shard->map, target->node_id);
-    if (peer != NULL && peer->live != 0 && !peer->overloaded &&
-        (target->session == 0 || target->session == peer->live)) {
-        status = tr_send_queue_push(&peer->queue, target->order, system, parts, count);
-        /* A system signal that is lost would leave the two sides with different views: the
-         * session goes instead. A message above the limit is the sender's mistake alone. */
-        if (system && status != TROUPE_OK &&
-            (status != TROUPE_E_LIMIT ||
-             peer->queue.bytes >= peer->queue.bytes_max + TR_SEND_RESERVE_BYTES)) {
-            peer->overloaded = true;
-        }
-        wake = (status == TROUPE_OK || peer->overloaded) && peer_mark_dirty(peer);
-    }
-    tr_mutex_unlock(&shard->lock);
-    if (wake && !tr_loop_will_turn(peers->loop)) {
-        tr_signal_send(peers->signal);
-    }
-    return status;
-}
-
-uint32_t tr_peers_session(struct tr_peers *peers, uint64_t node_id)
-{
-    struct shard *shard = peers_shard(peers, node_id);
-    const struct peer *peer = NULL;
-    uint32_t live = 0;
-
-    tr_mutex_lock(&shard->lock);
-    peer = tr_map_get(&shard->map, node_id);
-    live = peer != NULL ? peer->live : 0;
-    tr_mutex_unlock(&shard->lock);
-    return live;
-}
-
-size_t tr_peers_queued(struct tr_peers *peers, uint64_t node_id)
-{
-    struct shard *shard = peers_shard(peers, node_id);
-    const struct peer *peer = NULL;
-    size_t queued = 0;
-
-    tr_mutex_lock(&shard->lock);
-    peer = tr_map_get(&shard->map, node_id);
-    queued = peer != NULL ? peer->queue.bytes : 0;
-    tr_mutex_unlock(&shard->lock);
-    return queued;
-}
-
 const struct tr_peers_counters *tr_peers_counters(const struct tr_peers *peers)
 {
     return &peers->counters;

@@ -1,6 +1,7 @@
 /* dist/peers_inside.h - what the files of peers share; nobody else includes it.
  *
  *   peers.c        the interface, the table, closing
+ *   peers_send.c   what any thread may call
  *   peer_link.c    one wanted node: dialling, its session, sending, time
  *   peer_conn.c    one connection: reading frames, the handshake
  *   peer_judge.c   which connection a pair of nodes keeps

@@ -14,6 +14,14 @@
 #include "troupe/status.h"
 #include "wire/record.h"
 
+struct tr_fragment {
+    const uint8_t *bytes; /* lent */
+    uint32_t size;
+    uint32_t total; /* of the whole message */
+    uint8_t stream; /* below TR_FRAGMENT_STREAMS_MAX */
+    uint8_t flags;  /* TR_FRAGMENT_* */
+};
+
 struct tr_reassembly {
     struct tr_reassembly_stream {
         uint8_t *bytes; /* owned; NULL when no message is under way */

@@ -56,16 +56,22 @@ void tr_record_put(struct tr_record *record, const struct tr_slice *parts, size_
     record->size += TR_SEGMENT_HEAD_SIZE + size;
 }
 
-void tr_record_put_fragment(struct tr_record *record, const struct tr_fragment *fragment)
+uint8_t *tr_record_fragment(struct tr_record *record, uint32_t size, uint32_t total, uint8_t flags)
 {
-    uint8_t *to = record->bytes + record->size;
+    uint8_t *head = record->bytes + TR_RECORD_PREFIX_SIZE;
 
-    TR_CHECK(record->capacity - record->size >= TR_FRAGMENT_HEAD_SIZE + fragment->size);
-    tr_be32_put(to, fragment->size | TR_SEGMENT_IS_FRAGMENT);
-    to[4] = fragment->stream;
-    to[5] = fragment->flags;
-    tr_be16_put(to + 6, 0);
-    tr_be32_put(to + 8, fragment->total);
-    memcpy(to + TR_FRAGMENT_HEAD_SIZE, fragment->bytes, fragment->size);
-    record->size += TR_FRAGMENT_HEAD_SIZE + fragment->size;
+    TR_CHECK(record->size == TR_RECORD_PREFIX_SIZE);
+    TR_CHECK(record->capacity - record->size >= TR_FRAGMENT_HEAD_SIZE + (size_t)size);
+    tr_be32_put(head, size | TR_SEGMENT_IS_FRAGMENT);
+    head[4] = 0;
+    head[5] = flags;
+    tr_be16_put(head + 6, 0);
+    tr_be32_put(head + 8, total);
+    record->size += TR_FRAGMENT_HEAD_SIZE + (size_t)size;
+    return head + TR_FRAGMENT_HEAD_SIZE;
+}
+
+void tr_record_set_stream(struct tr_record *record, uint8_t stream)
+{
+    record->bytes[TR_RECORD_PREFIX_SIZE + 4] = stream;
 }

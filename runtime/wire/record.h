@@ -69,15 +69,10 @@ static inline bool tr_record_fits(const struct tr_record *record, size_t size)
 void tr_record_put(struct tr_record *record, const struct tr_slice *parts, size_t count,
                    size_t size);
 
-struct tr_fragment {
-    const uint8_t *bytes;
-    uint32_t size;
-    uint32_t total; /* of the whole message */
-    uint8_t stream; /* below TR_FRAGMENT_STREAMS_MAX */
-    uint8_t flags;  /* TR_FRAGMENT_* */
-};
+/* Begins a piece, of at most TR_FRAGMENT_SIZE, in an empty record: lends the room for its bytes. */
+uint8_t *tr_record_fragment(struct tr_record *record, uint32_t size, uint32_t total, uint8_t flags);
 
-/* Adds a piece, which has to fit, of at most TR_FRAGMENT_SIZE. */
-void tr_record_put_fragment(struct tr_record *record, const struct tr_fragment *fragment);
+/* Says on which stream the piece travels. */
+void tr_record_set_stream(struct tr_record *record, uint8_t stream);
 
 #endif

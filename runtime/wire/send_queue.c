@@ -6,7 +6,9 @@
 #include "base/check.h"
 
 enum {
-    SPARE_MAX = 32 /* records of each size: 2.3 MiB, more than a busy loopback session cycles */
+    /* Records of each size kept for reuse: a whole queue of 64 MiB, since fresh memory costs more
+     * than copying into it (2 us a page on some machines). Trimmed when the session is quiet. */
+    SPARE_MAX = 1024
 };
 
 struct tr_large {
@@ -14,10 +16,9 @@ struct tr_large {
     struct tr_large_list followers; /* of the same order, pushed later */
     uint32_t order;
     uint64_t after; /* the record that was the last when this one was pushed: it goes first */
-    bool is_whole;  /* not above TR_SEGMENT_SIZE_MAX: goes into a record once it may */
     size_t size;
-    size_t sent;
-    uint8_t bytes[];
+    struct tr_record *pieces; /* to be sent; NULL for a message that is whole, see bytes */
+    uint8_t bytes[];          /* of one that is whole: goes into a record once it may */
 };
 
 /* ---- lists ---- */
@@ -58,38 +59,126 @@ static void list_take(struct tr_large_list *list, struct tr_large_list *from)
     }
 }
 
-/* Followers have none of their own, so this frees one level below each. */
-static void list_free(struct tr_large_list *list)
+void tr_large_destroy(struct tr_large *large)
 {
-    for (struct tr_large *large = list_pop(list); large != NULL; large = list_pop(list)) {
-        list_take(list, &large->followers);
+    if (large != NULL) {
+        tr_record_destroy_all(large->pieces);
         free(large);
     }
 }
 
-static struct tr_large *large_create(uint32_t order, const struct tr_slice *parts, size_t count,
-                                     size_t size)
+/* Followers have none of their own, so one level is put at the end of the list and freed with it.
+ */
+static void list_free(struct tr_large_list *list)
 {
-    struct tr_large *large = malloc(sizeof(*large) + size);
-    size_t at = 0;
-
-    if (large == NULL) {
-        return NULL;
+    for (struct tr_large *large = list_pop(list); large != NULL; large = list_pop(list)) {
+        list_take(list, &large->followers);
+        tr_large_destroy(large);
     }
-    list_init(&large->followers);
-    large->next = NULL;
-    large->order = order;
-    large->after = 0;
-    large->is_whole = size <= TR_SEGMENT_SIZE_MAX;
-    large->size = size;
-    large->sent = 0;
-    for (size_t index = 0; index < count; index++) {
-        if (parts[index].size > 0) {
-            memcpy(large->bytes + at, parts[index].bytes, parts[index].size);
-            at += parts[index].size;
-        }
+}
+
+static struct tr_large *large_alloc(size_t size, size_t bytes_size)
+{
+    struct tr_large *large = malloc(sizeof(*large) + bytes_size);
+
+    if (large != NULL) {
+        *large = (struct tr_large){.size = size};
+        list_init(&large->followers);
     }
     return large;
+}
+
+/* Where a copy stands within the parts of a message. */
+struct cursor {
+    const struct tr_slice *parts;
+    size_t part;
+    size_t at; /* within the part */
+};
+
+static void cursor_copy(struct cursor *cursor, uint8_t *to, size_t size)
+{
+    while (size > 0) {
+        const struct tr_slice *part = &cursor->parts[cursor->part];
+        const size_t left = part->size - cursor->at;
+        const size_t now = left < size ? left : size;
+
+        if (now > 0) {
+            memcpy(to, part->bytes + cursor->at, now);
+        }
+        to += now;
+        size -= now;
+        cursor->at += now;
+        if (cursor->at == part->size) {
+            cursor->part++;
+            cursor->at = 0;
+        }
+    }
+}
+
+troupe_status tr_parts_size(const struct tr_slice *parts, size_t count, size_t *size)
+{
+    size_t total = 0;
+
+    for (size_t index = 0; index < count; index++) {
+        if (parts[index].size > TR_MESSAGE_SIZE_MAX - total) {
+            return TROUPE_E_LIMIT;
+        }
+        total += parts[index].size;
+    }
+    *size = total;
+    return TROUPE_OK;
+}
+
+static size_t pieces_of(size_t size)
+{
+    return (size + TR_FRAGMENT_SIZE - 1) / TR_FRAGMENT_SIZE;
+}
+
+/* Fills one record with the next piece. The stream is not known yet. */
+static void piece_fill(struct tr_record *record, struct cursor *cursor, size_t total, size_t done)
+{
+    const size_t left = total - done;
+    const size_t size = left < TR_FRAGMENT_SIZE ? left : TR_FRAGMENT_SIZE;
+    unsigned flags = 0;
+
+    flags |= done == 0 ? (unsigned)TR_FRAGMENT_FIRST : 0U;
+    flags |= left == size ? (unsigned)TR_FRAGMENT_LAST : 0U;
+    cursor_copy(cursor, tr_record_fragment(record, (uint32_t)size, (uint32_t)total, (uint8_t)flags),
+                size);
+}
+
+troupe_status tr_large_create(struct tr_record *spares, const struct tr_slice *parts, size_t count,
+                              size_t size, struct tr_large **out)
+{
+    struct tr_large *large = large_alloc(size, 0);
+    struct tr_record **last = large == NULL ? NULL : &large->pieces;
+    struct cursor cursor = {.parts = parts};
+
+    (void)count;
+    for (size_t done = 0; large != NULL && done < size; done += TR_FRAGMENT_SIZE) {
+        struct tr_record *record = spares;
+
+        if (record != NULL) {
+            spares = record->next;
+            tr_record_reset(record);
+        } else {
+            record = tr_record_create(true);
+        }
+        if (record == NULL) {
+            tr_large_destroy(large);
+            large = NULL;
+            break;
+        }
+        piece_fill(record, &cursor, size, done);
+        *last = record;
+        last = &record->next;
+    }
+    tr_record_destroy_all(spares);
+    if (large == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *out = large;
+    return TROUPE_OK;
 }
 
 /* ---- records ---- */
@@ -131,6 +220,21 @@ void tr_send_queue_trim(struct tr_send_queue *queue)
         queue->spare[index] = NULL;
         queue->spare_count[index] = 0;
     }
+}
+
+struct tr_record *tr_send_queue_grab(struct tr_send_queue *queue, size_t size)
+{
+    struct tr_record *grabbed = NULL;
+
+    for (size_t count = pieces_of(size); count > 0 && queue->spare[1] != NULL; count--) {
+        struct tr_record *record = queue->spare[1];
+
+        queue->spare[1] = record->next;
+        queue->spare_count[1]--;
+        record->next = grabbed;
+        grabbed = record;
+    }
+    return grabbed;
 }
 
 /* Finds or makes a record at the end of the queue that a message of this size fits in. */
@@ -214,7 +318,7 @@ static bool followers_release(struct tr_send_queue *queue, struct tr_large *fini
     while (finished->followers.first != NULL) {
         struct tr_large *follower = finished->followers.first;
 
-        if (!follower->is_whole) {
+        if (follower->pieces != NULL) {
             (void)list_pop(&finished->followers);
             list_take(&follower->followers, &finished->followers);
             follower->after = queue->records;
@@ -236,11 +340,11 @@ static void stream_finish(struct tr_send_queue *queue, size_t stream)
 {
     struct tr_large *large = queue->active[stream];
 
-    if (large->sent == large->size && followers_release(queue, large)) {
+    if (large->pieces == NULL && followers_release(queue, large)) {
         queue->active[stream] = NULL;
         queue->active_count--;
         queue->active_bytes -= large->size;
-        free(large);
+        tr_large_destroy(large);
         large_activate(queue);
     }
 }
@@ -266,31 +370,19 @@ static bool next_stream(struct tr_send_queue *queue)
     return false;
 }
 
-/* Puts the next piece of the large message of the stream `turn` into a record of its own. */
+/* Gives the next piece of the large message of the stream `turn`. NULL when it is through, and only
+ * its followers could not go for want of memory: they have been tried again. */
 static struct tr_record *take_piece(struct tr_send_queue *queue)
 {
     struct tr_large *large = queue->active[queue->turn];
-    const size_t left = large->size - large->sent;
-    const size_t size = left < TR_FRAGMENT_SIZE ? left : TR_FRAGMENT_SIZE;
-    struct tr_record *record = NULL;
-    unsigned flags = 0;
+    struct tr_record *record = large->pieces;
 
-    if (left > 0) { /* else its followers could not go for want of memory, and may now */
-        record = record_get(queue, true);
-        if (record == NULL) {
-            return NULL;
-        }
-        flags |= large->sent == 0 ? (unsigned)TR_FRAGMENT_FIRST : 0U;
-        flags |= left == size ? (unsigned)TR_FRAGMENT_LAST : 0U;
-        tr_record_put_fragment(record, &(struct tr_fragment){
-                                           .bytes = large->bytes + large->sent,
-                                           .size = (uint32_t)size,
-                                           .total = (uint32_t)large->size,
-                                           .stream = (uint8_t)queue->turn,
-                                           .flags = (uint8_t)flags,
-                                       });
-        large->sent += size;
-        queue->bytes -= size + (left == size ? (size_t)TR_SEGMENT_HEAD_SIZE : 0);
+    if (record != NULL) {
+        large->pieces = record->next;
+        record->next = NULL;
+        tr_record_set_stream(record, (uint8_t)queue->turn);
+        queue->bytes -= record->size - TR_RECORD_PREFIX_SIZE - TR_FRAGMENT_HEAD_SIZE;
+        queue->bytes -= large->pieces == NULL ? (size_t)TR_SEGMENT_HEAD_SIZE : 0;
     }
     stream_finish(queue, queue->turn);
     queue->turn = (queue->turn + 1) % TR_FRAGMENT_STREAMS_MAX;
@@ -311,67 +403,64 @@ void tr_send_queue_fini(struct tr_send_queue *queue)
     tr_send_queue_trim(queue);
 }
 
-static troupe_status push_large(struct tr_send_queue *queue, struct tr_large *behind,
-                                struct tr_large *large)
+troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size, bool system)
 {
-    if (large == NULL) {
+    if (size > TR_MESSAGE_SIZE_MAX) {
+        return TROUPE_E_LIMIT;
+    }
+    if (queue->bytes < queue->bytes_max) {
+        return TROUPE_OK;
+    }
+    if (!system) {
+        return TROUPE_E_BUSY;
+    }
+    return queue->bytes - queue->bytes_max < TR_SEND_RESERVE_BYTES ? TROUPE_OK : TROUPE_E_LIMIT;
+}
+
+/* Keeps a whole message until the large one before it is through. */
+static troupe_status push_behind(struct tr_large *behind, uint32_t order,
+                                 const struct tr_slice *parts, size_t size)
+{
+    struct tr_large *follower = large_alloc(size, size);
+    struct cursor cursor = {.parts = parts};
+
+    if (follower == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    if (behind != NULL) {
-        list_append(&behind->followers, large);
-    } else {
-        large->after = queue->records;
-        list_append(&queue->waiting, large);
-        large_activate(queue);
-    }
+    follower->order = order;
+    cursor_copy(&cursor, follower->bytes, size);
+    list_append(&behind->followers, follower);
     return TROUPE_OK;
 }
 
-/* Adds up the parts. False when the message is too large. */
-static bool parts_size(const struct tr_slice *parts, size_t count, size_t *size)
+troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order,
+                                 const struct tr_slice *parts, size_t count, size_t size)
 {
-    size_t total = 0;
-
-    for (size_t index = 0; index < count; index++) {
-        if (parts[index].size > TR_MESSAGE_SIZE_MAX - total) {
-            return false;
-        }
-        total += parts[index].size;
-    }
-    *size = total;
-    return true;
-}
-
-troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order, bool system,
-                                 const struct tr_slice *parts, size_t count)
-{
-    struct tr_large *behind = NULL;
-    size_t size = 0;
+    struct tr_large *behind = queue->active_count > 0 ? large_of(queue, order) : NULL;
     troupe_status status = TROUPE_OK;
 
-    if (!parts_size(parts, count, &size)) {
-        return TROUPE_E_LIMIT;
-    }
-    if (queue->bytes >= queue->bytes_max) {
-        if (!system) {
-            return TROUPE_E_BUSY;
-        }
-        if (queue->bytes - queue->bytes_max >= TR_SEND_RESERVE_BYTES) {
-            return TROUPE_E_LIMIT;
-        }
-    }
-    if (queue->active_count > 0) {
-        behind = large_of(queue, order);
-    }
-    if (behind == NULL && size <= TR_SEGMENT_SIZE_MAX) {
-        status = push_whole(queue, parts, count, size);
-    } else {
-        status = push_large(queue, behind, large_create(order, parts, count, size));
-    }
+    TR_CHECK(size <= TR_SEGMENT_SIZE_MAX);
+    status = behind != NULL ? push_behind(behind, order, parts, size)
+                            : push_whole(queue, parts, count, size);
     if (status == TROUPE_OK) {
         queue->bytes += size + TR_SEGMENT_HEAD_SIZE;
     }
     return status;
+}
+
+void tr_send_queue_push_large(struct tr_send_queue *queue, uint32_t order, struct tr_large *large)
+{
+    struct tr_large *behind = queue->active_count > 0 ? large_of(queue, order) : NULL;
+
+    large->order = order;
+    queue->bytes += large->size + TR_SEGMENT_HEAD_SIZE;
+    if (behind != NULL) {
+        list_append(&behind->followers, large);
+        return;
+    }
+    large->after = queue->records;
+    list_append(&queue->waiting, large);
+    large_activate(queue);
 }
 
 struct tr_record *tr_send_queue_take(struct tr_send_queue *queue)

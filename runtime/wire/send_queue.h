@@ -7,9 +7,11 @@
  * arrive in the order pushed. Nothing else is promised between different orders.
  *
  *     push(order, parts) ... -> take -> take -> NULL        recycle(records that were acknowledged)
+ *     admit(size, &spares) -> tr_large_create(spares, parts) -> push_large(order, large)
  *
- * Threads: none of this is thread-safe; the owner holds one lock around it. Nothing in it blocks,
- * and the longest step copies one fragment.
+ * Threads: none of this is thread-safe; the owner holds one lock around it, except around
+ * tr_large_create, which copies the large message. So the longest step under the lock copies
+ * TR_SEGMENT_SIZE_MAX.
  * Memory: records are kept for reuse up to a bound; trim gives them back.
  */
 #ifndef TR_WIRE_SEND_QUEUE_H
@@ -24,7 +26,7 @@
 #include "troupe/status.h"
 #include "wire/record.h"
 
-struct tr_large; /* a message in pieces, or one that waits behind such */
+struct tr_large; /* a message cut into records, or one that waits behind such */
 
 struct tr_large_list {
     struct tr_large *first;
@@ -50,18 +52,43 @@ struct tr_send_queue {
 void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_max);
 void tr_send_queue_fini(struct tr_send_queue *queue);
 
-/* Copies one message, of count parts, into the queue. `system` messages are not bound by bytes_max.
+/* Whether a message of this size may be queued; `system` ones are not bound by bytes_max.
  *   TROUPE_OK
- *   TROUPE_E_BUSY       bytes_max or more are waiting
- *   TROUPE_E_LIMIT      the message is above TR_MESSAGE_SIZE_MAX, or a system message came above
- *                       bytes_max + TR_SEND_RESERVE_BYTES: the session has to be given up
- *   TROUPE_E_NO_MEMORY */
-TROUPE_MUST_USE troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order,
-                                                 bool system, const struct tr_slice *parts,
-                                                 size_t count);
+ *   TROUPE_E_BUSY   bytes_max or more are waiting
+ *   TROUPE_E_LIMIT  the message is above TR_MESSAGE_SIZE_MAX, or a system message came above
+ *                   bytes_max + TR_SEND_RESERVE_BYTES: the session has to be given up */
+TROUPE_MUST_USE troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size,
+                                                  bool system);
 
-/* Gives the next record to be sent, or NULL when nothing waits (or when a piece waits and there is
- * no memory for its record: then nothing is lost and a later call goes on). */
+/* Copies one message of count parts, `size` bytes together and at most TR_SEGMENT_SIZE_MAX, into
+ * the queue, which has admitted it. TROUPE_E_NO_MEMORY only. */
+TROUPE_MUST_USE troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order,
+                                                 const struct tr_slice *parts, size_t count,
+                                                 size_t size);
+
+/* Gives up to the number of records that a large message of this size needs, out of those kept for
+ * reuse. */
+struct tr_record *tr_send_queue_grab(struct tr_send_queue *queue, size_t size);
+
+/* Takes the spare records and gives a message above TR_SEGMENT_SIZE_MAX, copied and cut. Needs no
+ * lock. TROUPE_E_NO_MEMORY only. */
+TROUPE_MUST_USE troupe_status tr_large_create(struct tr_record *spares,
+                                              const struct tr_slice *parts, size_t count,
+                                              size_t size, struct tr_large **out);
+
+/* Takes the large message, which may be NULL. */
+void tr_large_destroy(struct tr_large *large);
+
+/* Takes a large message that was admitted. */
+void tr_send_queue_push_large(struct tr_send_queue *queue, uint32_t order, struct tr_large *large);
+
+/* Adds up the parts. TROUPE_E_LIMIT above TR_MESSAGE_SIZE_MAX. */
+TROUPE_MUST_USE troupe_status tr_parts_size(const struct tr_slice *parts, size_t count,
+                                            size_t *size);
+
+/* Gives the next record to be sent, or NULL when nothing waits (or when something waits behind a
+ * large message and there is no memory for its record: then nothing is lost and a later call goes
+ * on). */
 struct tr_record *tr_send_queue_take(struct tr_send_queue *queue);
 
 bool tr_send_queue_is_empty(const struct tr_send_queue *queue);

@@ -172,6 +172,29 @@ static void join(struct world *world)
     world->resumes++;
 }
 
+static troupe_status queue_push(struct tr_send_queue *queue, uint32_t order,
+                                const struct tr_slice *parts, size_t count)
+{
+    struct tr_large *large = NULL;
+    size_t size = 0;
+    troupe_status status = tr_parts_size(parts, count, &size);
+
+    if (status == TROUPE_OK) {
+        status = tr_send_queue_admit(queue, size, false);
+    }
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    if (size <= TR_SEGMENT_SIZE_MAX) {
+        return tr_send_queue_push(queue, order, parts, count, size);
+    }
+    status = tr_large_create(tr_send_queue_grab(queue, size), parts, count, size, &large);
+    if (status == TROUPE_OK) {
+        tr_send_queue_push_large(queue, order, large);
+    }
+    return status;
+}
+
 static void push(struct world *world, struct side *side)
 {
     static uint8_t bytes[LARGE_MAX + 16];
@@ -181,7 +204,7 @@ static void push(struct world *world, struct side *side)
     const struct tr_slice parts[] = {{bytes, half}, {NULL, 0}, {bytes + half, size - half}};
 
     message_fill(bytes, order, side->sent[order], size);
-    if (tr_send_queue_push(&side->queue, (uint32_t)order, false, parts, 3) == TROUPE_OK) {
+    if (queue_push(&side->queue, (uint32_t)order, parts, 3) == TROUPE_OK) {
         side->sent[order]++;
     }
 }
@@ -377,9 +400,8 @@ static void heartbeats_and_small_messages_do_not_wait_for_a_large_one(void **sta
     }
     sessions_begin(world);
     join(world);
-    assert_int_equal(
-        tr_send_queue_push(&from->queue, ORDERS + 1, false, &(struct tr_slice){large, size}, 1),
-        TROUPE_OK);
+    assert_int_equal(queue_push(&from->queue, ORDERS + 1, &(struct tr_slice){large, size}, 1),
+                     TROUPE_OK);
     free(large);
     /* 20 ms for each write of 100 KB: 5 MB/s, so the large one takes 13 seconds. */
     while (world->sides[1].arrived[1] == 0 && taken++ < 50) {
@@ -389,9 +411,8 @@ static void heartbeats_and_small_messages_do_not_wait_for_a_large_one(void **sta
 
             assert_true(small <= sizeof(bytes));
             message_fill(bytes, 1, 0, small);
-            assert_int_equal(
-                tr_send_queue_push(&from->queue, 1, false, &(struct tr_slice){bytes, small}, 1),
-                TROUPE_OK);
+            assert_int_equal(queue_push(&from->queue, 1, &(struct tr_slice){bytes, small}, 1),
+                             TROUPE_OK);
         }
         write_out(world, from);
         write_out(world, &world->sides[1]);
