@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/json_text.h"
+#include "cli/pid_argument.h"
 #include "cli/print.h"
 #include "cli/target.h"
 #include "daemon/text.h"
@@ -46,13 +47,15 @@ static int ask(struct cli *cli, cJSON *request, cJSON **reply)
 static int message_request(struct cli *cli, const char *op, cJSON **out)
 {
     cJSON *request = NULL;
+    char pid[TROUPE_PID_TEXT_SIZE];
     const int status = json_text_check(cli->arguments[2], &cli->problem);
 
     if (status != 0) {
         return status;
     }
     request = begin(cli, op);
-    if (cJSON_AddStringToObject(request, "to", cli->arguments[0]) == NULL ||
+    if (cJSON_AddStringToObject(request, "to", pid_argument_target(cli->arguments[0], pid)) ==
+            NULL ||
         cJSON_AddStringToObject(request, "type", cli->arguments[1]) == NULL ||
         cJSON_AddStringToObject(request, "message", cli->arguments[2]) == NULL) {
         cJSON_Delete(request);
@@ -128,9 +131,11 @@ int command_exit(struct cli *cli)
 {
     cJSON *request = begin(cli, "exit");
     cJSON *reply = NULL;
+    char pid[TROUPE_PID_TEXT_SIZE];
     int status = 0;
 
-    if (cJSON_AddStringToObject(request, "to", cli->arguments[0]) == NULL ||
+    if (cJSON_AddStringToObject(request, "to", pid_argument_target(cli->arguments[0], pid)) ==
+            NULL ||
         cJSON_AddStringToObject(request, "reason", cli->arguments[1]) == NULL) {
         cJSON_Delete(request);
         return memory_problem(cli);

@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/database.h"
+#include "cli/live.h"
+#include "cli/pid_argument.h"
 #include "cli/print.h"
 #include "troupe/pid.h"
 
@@ -125,6 +127,8 @@ static int no_such_actor(struct cli *cli, const char *pid)
 
     problem_detail(&cli->problem,
                    "unnamed actors are seen there only when their node sampled them lately");
+    problem_hint(&cli->problem,
+                 "--admin PATH of its node, or `troupe dev up`, lets us ask the node");
     return status;
 }
 
@@ -150,21 +154,6 @@ int command_name_whereis(struct cli *cli)
     return status;
 }
 
-/* Reads "<7.42>" or "7.42". */
-static bool is_pid(const char *text, troupe_pid *pid)
-{
-    char bracketed[TROUPE_PID_TEXT_SIZE];
-
-    if (troupe_pid_parse(text, pid) == TROUPE_OK) {
-        return true;
-    }
-    if (strlen(text) + 3 > sizeof(bracketed)) {
-        return false;
-    }
-    (void)snprintf(bracketed, sizeof(bracketed), "<%s>", text);
-    return troupe_pid_parse(bracketed, pid) == TROUPE_OK;
-}
-
 static int query_actor(struct cli *cli, struct reg_sync *sync, bool by_pid, troupe_pid pid)
 {
     char node[24];
@@ -187,7 +176,7 @@ static int query_actor(struct cli *cli, struct reg_sync *sync, bool by_pid, trou
 int command_actor_show(struct cli *cli)
 {
     troupe_pid pid = {0};
-    const bool by_pid = is_pid(cli->arguments[0], &pid);
+    const bool by_pid = pid_argument(cli->arguments[0], &pid);
     struct reg_sync *sync = NULL;
     int status = database_open(cli, &sync);
 
@@ -195,11 +184,12 @@ int command_actor_show(struct cli *cli)
         return status;
     }
     status = query_actor(cli, sync, by_pid, pid);
-    if (status == 0 && reg_result_count(reg_sync_result(sync)) == 0) {
-        status =
-            by_pid ? no_such_actor(cli, cli->arguments[0]) : no_such_name(cli, cli->arguments[0]);
-    } else if (status == 0) {
+    if (status == 0 && reg_result_count(reg_sync_result(sync)) > 0) {
         status = print_record(cli, sync);
+    } else if (status == 0 && !by_pid) {
+        status = no_such_name(cli, cli->arguments[0]);
+    } else if (status == 0 && !live_show(cli, pid)) {
+        status = no_such_actor(cli, cli->arguments[0]);
     }
     reg_sync_close(sync);
     return status;

@@ -227,7 +227,7 @@ static const char *field(const cJSON *object, const char *key)
     return text != NULL ? text : "";
 }
 
-/* What was not found: the node says so in "what"; without it the words tell. */
+/* What was not found: the words before the name tell. */
 static enum problem_code not_found_code(const cJSON *reply)
 {
     static const struct {
@@ -238,15 +238,9 @@ static enum problem_code not_found_code(const cJSON *reply)
                  {"node", PROBLEM_NO_NODE},
                  {"actor", PROBLEM_NO_ACTOR},
                  {"name", PROBLEM_NO_NAME}};
-    const char *what = field(reply, "what");
     const char *error = field(reply, "error");
     const size_t head = strcspn(error, ":\""); /* what follows is a name that somebody chose */
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(what, words[i].word) == 0) {
-            return words[i].code;
-        }
-    }
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         const char *found = strstr(error, words[i].word);
 

@@ -178,6 +178,9 @@ case_actions() {
   up --nodes 2
   check "a cluster is up" ended_with 0
   wrong_and_right
+  ran troupe spawn cli.counter '{"by": 7}'
+  ran troupe actor show "$(tr -d '<>' <"$work/out")"
+  check "an actor without a name is shown by its node" prints '^state +\{"total":7\}$'
   ran troupe exit no-such-name shutdown
   check "exit: no such name" fails_as 65 4001 'no-such-name'
   ran troupe spawn cli.counter --node n2 --name far
