@@ -1,0 +1,372 @@
+#!/bin/bash
+# tests/cluster/faults.sh BUILD_DIR [CASE...] - real nodes, real PostgreSQL, real kills.
+#
+#   signals   links, monitors and exits between two nodes, one by one
+#   kill      kill -9: noconnection exactly once each, counters recovered
+#   leave     SIGTERM: shutdown for all that is linked, the row says left, durable actors go on elsewhere
+#   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
+#   restart   kill -9 and start at once under the same name, again and again, under load
+#   postgres  PostgreSQL restarted, crashed and stopped for longer than the lease, under load: nobody dies
+#   secret    a node with another secret: refused, logged once, counted; the others unharmed
+set -uo pipefail
+build=$(realpath "${1:?usage: tests/cluster/faults.sh BUILD_DIR [CASE...]}")
+shift
+# shellcheck source=tests/cli/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
+module=$build/modules/probe.so
+cd "$work" || exit 70
+
+clean() {
+  troupe dev down --purge >/dev/null 2>&1
+  if [ "$failed" -gt 0 ] && [ -n "${KEEP:-}" ]; then
+    echo "kept $work"
+  else
+    cd / && rm -rf "$work"
+  fi
+}
+trap clean EXIT
+
+# As the library's, but only the last try may speak.
+await() { # SECONDS COMMAND...
+  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+  shift
+  until "$@" >"$work/tries" 2>&1; do
+    if [ "${EPOCHREALTIME/./}" -gt "$deadline" ]; then
+      cat "$work/tries"
+      echo "    not in time: $*"
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+up() {
+  ran troupe dev up --module "$module" --lease-ttl 2s --nodes "${1:-3}"
+  check "a cluster of ${1:-3} is up" ended_with 0
+}
+
+quietly() { "$@" >/dev/null; }
+
+down() {
+  ran troupe dev down --purge
+  check "it goes down" ended_with 0
+}
+
+field() { # EXPRESSION over dev.json, called j
+  python3 -c 'import json,sys; j = json.load(open(".troupe/dev.json")); print(eval(sys.argv[1]))' "$1"
+}
+
+node_pid() { field "[n['pid'] for n in j['nodes'] if n['name'] == '$1'][0]"; }
+
+sql() { ran troupe dev psql -- -At -c "$1"; }
+
+sql_is() { # QUERY RESULT
+  sql "$1"
+  [ "$(cat "$work/out")" = "$2" ] || { echo "    $1: $(cat "$work/out"), not $2"; return 1; }
+}
+
+spawn() { # NODE NAME BEHAVIOR [ARGS] [FLAGS...]
+  local node=$1 name=$2 behavior=$3 args=${4:-"{}"}
+  shift 3
+  [ $# -gt 0 ] && shift
+  ran troupe spawn "$behavior" --name "$name" --node "$node" "$@" "$args"
+  check "$name starts on $node" ended_with 0
+}
+
+watch() { # WATCHER NAME [ORDER]
+  ran troupe send "$1" probe.watch "{\"name\":\"$2\",${3:-\"link\":true,\"monitor\":true}}"
+  check "$1 watches $2" ended_with 0
+  seen "$1" >/dev/null # an answer comes after the order was handled
+}
+
+seen() { troupe call "$1" probe.look '{}' 2>/dev/null; }
+
+counts() { # WATCHER LINE
+  seen "$1" | grep -o "\"$2" | wc -l
+}
+
+has_seen() { # WATCHER LINE TIMES
+  local times
+  times=$(counts "$1" "$2")
+  [ "$times" = "$3" ] || { echo "    $1 has seen \"$2\" $times times, not $3: $(seen "$1")"; return 1; }
+}
+
+total_of() { troupe call "$1" probe.get '{}' 2>/dev/null | grep -o '[0-9]*' | tail -n 1; }
+
+total_is() { [ "$(total_of "$1")" = "$2" ]; }
+
+answers() { troupe call "$1" "${2:-probe.work}" '{}' >/dev/null 2>&1; }
+
+# ---- signals between two nodes ----
+
+case_signals() {
+  up 2
+  spawn n1 w probe.watcher
+  spawn n2 a probe.target
+  watch w a
+  ran troupe call a probe.work '{}'
+  check "an actor on the other node answers" prints done
+  check "its end is asked for" quietly troupe send a probe.die '{"text":"on purpose"}'
+  check "its link fires with the true reason" await 5 has_seen w 'EXIT error on purpose' 1
+  check "its monitor fires with the true reason" await 5 has_seen w 'DOWN error on purpose' 1
+  spawn n2 b probe.target
+  watch w b
+  check "it ends normally" quietly troupe send b probe.die '{"text":""}'
+  check "a trapping actor hears of a normal end" await 5 has_seen w 'EXIT normal' 1
+  check "a monitor hears of it too" await 5 has_seen w 'DOWN normal' 1
+  spawn n2 c probe.target
+  watch w c
+  watch w c '"end":true'
+  check "it fails after the unlink" quietly troupe send c probe.die '{"text":"unseen"}'
+  spawn n2 d probe.target
+  watch w d
+  check "it is killed" quietly troupe exit d kill
+  check "others see killed" await 5 has_seen w 'DOWN killed' 1
+  check "also by the link" await 5 has_seen w 'EXIT killed' 1
+  check "after unlink and demonitor nothing came" has_seen w 'EXIT error unseen' 0
+  check "of the monitor neither" has_seen w 'DOWN error unseen' 0
+  watch w '<2.999999>'
+  check "a link to a dead pid there says noproc" await 5 has_seen w 'EXIT noproc' 1
+  check "a monitor of it too" await 5 has_seen w 'DOWN noproc' 1
+  watch w '<77.1>'
+  check "a link to a node that is not there says noconnection" await 5 has_seen w 'EXIT noconnection' 1
+  check "a monitor of it too" await 5 has_seen w 'DOWN noconnection' 1
+  spawn n2 e probe.target
+  check "exit normal reaches it" quietly troupe exit e normal
+  check "and is ignored" answers e
+  check "links and monitors across nodes are rows" await 5 sql_is "SELECT count(*) FROM troupe.links" 0
+  watch w e
+  check "they appear in the table" await 5 sql_is "SELECT string_agg(kind, ',' ORDER BY kind) FROM troupe.links WHERE node = 'n1' AND other_node = 'n2'" 'link,monitor'
+  down
+}
+
+# ---- death ----
+
+case_kill() {
+  local i
+  up 3
+  spawn n1 w probe.watcher
+  spawn n3 v probe.watcher
+  for i in 1 2 3; do
+    spawn n2 "t$i" probe.target
+    watch w "t$i"
+    watch v "t$i" '"monitor":true'
+  done
+  spawn n2 c probe.counter '{}' --durable
+  ran troupe call c probe.add '{"by":41}'
+  check "a durable counter counts" prints '"total":41'
+  ran troupe dev kill n2
+  check "n2 is killed" ended_with 0
+  check "each link on n1 fires once" await 5 has_seen w 'EXIT noconnection' 3
+  check "each monitor on n1 fires once" await 5 has_seen w 'DOWN noconnection' 3
+  check "each monitor on n3 fires once" await 5 has_seen v 'DOWN noconnection' 3
+  check "one nodedown" await 5 has_seen w 'nodedown n2 2' 1
+  check "the counter goes on elsewhere with what was committed" await 10 total_is c 41
+  check "names of the dead are free" await 5 sql_is "SELECT count(*) FROM troupe.names WHERE name IN ('t1','t2','t3') AND status = 'running'" 0
+  spawn n1 t1 probe.target
+  ran troupe dev start n2
+  check "n2 starts again" ended_with 0
+  check "it is a new node to the others" await 5 has_seen w 'nodeup n2 4' 1
+  check "nothing came twice" has_seen w 'EXIT noconnection' 3
+  down
+}
+
+case_leave() {
+  local pid
+  up 2
+  spawn n1 w probe.watcher
+  spawn n2 t probe.target
+  watch w t
+  spawn n2 c probe.counter '{}' --durable
+  ran troupe call c probe.add '{"by":7}'
+  check "a durable counter counts" prints '"total":7'
+  pid=$(node_pid n2)
+  kill -TERM "$pid"
+  check "links see shutdown" await 10 has_seen w 'EXIT shutdown' 1
+  check "monitors see shutdown" await 10 has_seen w 'DOWN shutdown' 1
+  check "its row says left" await 10 sql_is "SELECT state, down_reason FROM troupe.nodes WHERE name = 'n2'" 'left|left'
+  check "the process has ended" await 10 [ ! -e "/proc/$pid/exe" ]
+  check "the counter goes on elsewhere" await 10 total_is c 7
+  check "nobody saw noconnection" has_seen w 'DOWN noconnection' 0
+  down
+}
+
+# ---- load, and what must hold afterwards ----
+
+spawn_counters() { # COUNT
+  local i
+  for ((i = 0; i < $1; i++)); do
+    ran troupe spawn probe.counter --name "k/$i" --durable --node "n$((i % ${2:-3} + 1))" '{}'
+    [ "$status" -eq 0 ] || check "k/$i starts" false
+  done
+}
+
+tally() { # FIELD, of what is in $work/out
+  grep -o "\"$1\":[0-9]*" "$work/out" | grep -o '[0-9]*$'
+}
+
+acknowledged() { # AT LEAST
+  ran troupe call load probe.tally_get '{}'
+  [ "$(tally acknowledged)" -ge "$1" ]
+}
+
+goes_on() { # more is acknowledged than now
+  ran troupe call load probe.tally_get '{}'
+  local now
+  now=$(tally acknowledged)
+  await "${1:-15}" acknowledged $((now + 50))
+}
+
+quiet() {
+  ran troupe call load probe.tally_get '{}'
+  [ "$(tally under_way)" = 0 ]
+}
+
+# Every acknowledged addition is in, once; those with an unknown outcome may be.
+balance() {
+  local acknowledged unknown total
+  ran troupe call load probe.halt '{}'
+  check "the load halts" ended_with 0
+  check "every request has an answer" await 10 quiet
+  acknowledged=$(tally acknowledged) unknown=$(tally unknown)
+  sql "SELECT sum((state->>'total')::bigint) FROM troupe.actors WHERE behavior = 'probe.counter'"
+  total=$(cat "$work/out")
+  echo "    acknowledged $acknowledged, unknown $unknown, counted $total"
+  check "nothing acknowledged is lost" [ "$total" -ge "$acknowledged" ]
+  check "nothing is in twice" [ "$total" -le $((acknowledged + unknown)) ]
+}
+
+case_pause() {
+  local pid old
+  up 3
+  spawn n1 w probe.watcher
+  spawn_counters 6
+  spawn n2 t probe.target
+  watch w t
+  spawn n1 load probe.load '{"prefix":"k","count":6}'
+  check "the load runs" await 10 acknowledged 100
+  pid=$(node_pid n2)
+  kill -STOP "$pid"
+  check "the links of a stopped node fire" await 10 has_seen w 'EXIT noconnection' 1
+  check "it is declared dead when its lease has run out" await 10 sql_is "SELECT down_reason FROM troupe.nodes WHERE node_id = 2" expired
+  check "its counters run elsewhere" await 10 sql_is "SELECT count(*) FROM troupe.actors WHERE behavior = 'probe.counter' AND node <> 'n2' AND status = 'running'" 6
+  sql "SELECT sum(epoch) FROM troupe.names WHERE name LIKE 'k/%'"
+  old=$(cat "$work/out")
+  check "the load goes on" goes_on
+  kill -CONT "$pid"
+  check "the woken node joins as a new one" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'n2' AND node_id > 3" up
+  check "it was fenced" grep -q 'fenced' .troupe/log/n2.log
+  check "it committed nothing under the old names" sql_is "SELECT sum(epoch) FROM troupe.names WHERE name LIKE 'k/%'" "$old"
+  check "the old node stays dead" sql_is "SELECT state FROM troupe.nodes WHERE node_id = 2" down
+  check "the load goes on with it" goes_on
+  check "one nodedown, one nodeup" has_seen w 'nodedown n2 2' 1
+  ran troupe spawn probe.target --name again --node n2 '{}'
+  check "it serves again" ended_with 0
+  balance
+  down
+}
+
+case_restart() {
+  local round id last=0
+  up 3
+  spawn n1 w probe.watcher
+  spawn_counters 9
+  spawn n1 load probe.load '{"prefix":"k","count":9}'
+  check "the load runs" await 10 acknowledged 100
+  for round in 1 2 3 4 5; do
+    ran troupe dev kill n2
+    ran troupe dev start n2
+    check "n2 starts at once after kill -9, round $round" ended_with 0
+    sql "SELECT node_id FROM troupe.nodes WHERE name = 'n2' AND state = 'up'"
+    id=$(cat "$work/out")
+    check "its node id is new" [ "${id:-0}" -gt "$last" ]
+    last=$id
+    check "it is seen" await 10 has_seen w "nodeup n2 $id" 1
+    check "the load goes on" goes_on
+  done
+  check "each start was seen to end" await 10 has_seen w 'nodedown n2' 5
+  # nodedown and nodeup take turns: the old one is down first.
+  check "down comes before up, each time" [ -z "$(seen w | grep -o 'node[a-z]* n2' | uniq -d)" ]
+  check "one row is up for each name" sql_is "SELECT count(*), count(DISTINCT name) FROM troupe.nodes WHERE state = 'up'" '3|3'
+  balance
+  down
+}
+
+postgres() { # pg_ctl's words
+  local bin data user
+  bin=$(field "j['postgres']['bin']") data=$(field "j['postgres']['data']")
+  user=$(stat -c %U "$data")
+  if [ "$(id -un)" = "$user" ]; then
+    ran "$bin/pg_ctl" -D "$data" -w "$@"
+  else
+    ran setpriv --reuid="$user" --regid="$(stat -c %G "$data")" --clear-groups "$bin/pg_ctl" -D "$data" -w "$@"
+  fi
+}
+
+restart_postgres() { # HOW SECONDS
+  cp "$(field "j['postgres']['data']")/postmaster.opts" "$work/opts" || return 1
+  postgres stop -m "$1"
+  check "PostgreSQL stops ($1)" ended_with 0
+  if [ "$2" != 0 ]; then
+    local until=$((${EPOCHREALTIME/./} + $2 * 1000000))
+    check "actors, messages and links go on without it" answers t
+    while [ "${EPOCHREALTIME/./}" -lt "$until" ]; do sleep 0.1; done # the outage itself
+    check "they still do past the lease" answers t
+  fi
+  # Started as dev started it: its options are in the file that the server wrote.
+  eval "set -- $(sed 's/^[^ ]* //' "$work/opts")"
+  postgres start -l "$(field "j['postgres']['log']")" -o "$*"
+  check "PostgreSQL starts" ended_with 0
+}
+
+case_postgres() {
+  up 3
+  spawn n1 w probe.watcher
+  spawn n2 t probe.target
+  watch w t
+  spawn_counters 6
+  spawn n1 load probe.load '{"prefix":"k","count":6}'
+  check "the load runs" await 10 acknowledged 100
+  restart_postgres fast 0
+  check "the load goes on after a restart" goes_on 20
+  restart_postgres immediate 0
+  check "the load goes on after a crash" goes_on 20
+  restart_postgres fast 5
+  check "the load goes on after an outage longer than the lease" goes_on 20
+  check "nobody was declared dead" sql_is "SELECT count(*) FROM troupe.events WHERE kind = 'node_down'" 0
+  check "nobody has seen a node go" has_seen w 'nodedown' 0
+  check "no link has fired" has_seen w 'EXIT' 0
+  ran troupe dev kill n3
+  check "n3 is killed" ended_with 0
+  check "a real death is still seen" await 15 sql_is "SELECT count(*) FROM troupe.events WHERE kind = 'node_down'" 1
+  check "the load goes on" goes_on 20
+  balance
+  down
+}
+
+case_secret() {
+  local db pid
+  up 2
+  spawn n1 w probe.watcher
+  head -c 32 /dev/urandom >"$work/other-secret"
+  chmod 600 "$work/other-secret"
+  db=$(field "j['db']")
+  trouped --name x --db "$db" --secret-file "$work/other-secret" --listen 127.0.0.1:0 \
+    --admin-socket "$work/x.sock" 2>"$work/x.log" &
+  pid=$!
+  check "a node with another secret finds the database" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'x'" up
+  check "the others refuse it and log it" await 10 grep -Eqi 'refus|secret|prove' .troupe/log/n1.log
+  check "once" [ "$(grep -Eci 'could not prove|wrong secret|refused' .troupe/log/n1.log)" -le 2 ]
+  check "nobody is connected to it" has_seen w 'nodeup x' 0
+  spawn n2 t probe.target
+  check "the others are unharmed" answers t
+  kill -TERM "$pid"
+  wait "$pid" 2>/dev/null
+  check "it leaves" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'x'" left
+  down
+}
+
+cases=("$@")
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill leave pause restart postgres secret)
+for each in "${cases[@]}"; do "case_$each"; done
+finish

@@ -1,0 +1,345 @@
+/* A module for tests of whole clusters: actors that live and die on request, one that records every
+ * signal, a durable counter, and a load on such counters whose acknowledgements are counted. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <troupe/troupe.h>
+
+/* ---- a target: works, dies, links as it is told ---- */
+
+typedef struct text {
+    const char *text;
+} text;
+TROUPE_TYPE(text, "probe.text", TROUPE_FIELD(text, text, 1));
+
+typedef struct die {
+    const char *text; /* "" ends it normally */
+} die;
+TROUPE_TYPE(die, "probe.die", TROUPE_FIELD(die, text, 1));
+
+TROUPE_TYPE_EMPTY(work, "probe.work");
+
+static int target_on_work(troupe_self *self, void *state, const void *message)
+{
+    (void)state;
+    (void)message;
+    return troupe_reply(self, &text_type, &(text){.text = "done"});
+}
+
+static int target_on_die(troupe_self *self, void *state, const void *message)
+{
+    const die *order = message;
+
+    (void)state;
+    if (order->text == NULL || order->text[0] == '\0') {
+        return TROUPE_STOP;
+    }
+    return troupe_fail(self, "%s", order->text);
+}
+
+static const troupe_handler target_handlers[] = {
+    {&work_type, target_on_work}, {&die_type, target_on_die}, {0}};
+static const troupe_behavior target = {.name = "probe.target", .handlers = target_handlers};
+
+/* ---- a watcher: traps exits and records what it is sent ---- */
+
+enum { LINES_MAX = 200 };
+
+typedef struct watch {
+    const char *name;
+    bool link;
+    bool monitor;
+    bool end; /* unlink and demonitor instead */
+} watch;
+TROUPE_TYPE(watch, "probe.watch", TROUPE_FIELD(watch, name, 1), TROUPE_FIELD(watch, link, 2),
+            TROUPE_FIELD(watch, monitor, 3), TROUPE_FIELD(watch, end, 4));
+
+/* An array of texts, as the type system has it: an array of structs. */
+typedef struct seen {
+    const text *lines;
+    size_t lines_count;
+} seen;
+TROUPE_TYPE(seen, "probe.seen", TROUPE_FIELD_STRUCT_ARRAY(seen, lines, lines_count, 1, &text_type));
+
+TROUPE_TYPE_EMPTY(look, "probe.look");
+
+struct watcher {
+    char *lines[LINES_MAX];
+    size_t count;
+    troupe_pid pid; /* of the last one watched */
+    uint64_t monitor;
+};
+
+static void note(struct watcher *watcher, const char *line)
+{
+    if (watcher->count < LINES_MAX) {
+        watcher->lines[watcher->count++] = strdup(line);
+    }
+}
+
+static int watcher_init(troupe_self *self, void *state, const void *args)
+{
+    (void)state;
+    (void)args;
+    troupe_trap_exit(self, true);
+    return troupe_monitor_node(self, true);
+}
+
+static int on_found(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct watcher *watcher = state;
+    troupe_status status = result->status;
+
+    if (status == TROUPE_OK) {
+        watcher->pid = result->pid;
+    }
+    if (status == TROUPE_OK && (result->tag & 1u) != 0) {
+        status = troupe_link(self, result->pid);
+    }
+    if (status == TROUPE_OK && (result->tag & 2u) != 0) {
+        status = troupe_monitor(self, result->pid, &watcher->monitor);
+    }
+    if (status != TROUPE_OK) {
+        char line[128];
+
+        (void)snprintf(line, sizeof(line), "watch %s", troupe_status_text(status));
+        note(watcher, line);
+    }
+    return TROUPE_OK;
+}
+
+static int watcher_on_watch(troupe_self *self, void *state, const void *message)
+{
+    struct watcher *watcher = state;
+    const watch *order = message;
+    troupe_pid pid = {0};
+
+    if (order->end) {
+        const troupe_status status = troupe_unlink(self, watcher->pid);
+
+        return status != TROUPE_OK ? (int)status : (int)troupe_demonitor(self, watcher->monitor);
+    }
+    if (troupe_pid_parse(order->name, &pid) == TROUPE_OK) {
+        return on_found(
+            self, state,
+            &(troupe_result){.pid = pid,
+                             .tag = (order->link ? 1u : 0u) | (order->monitor ? 2u : 0u)});
+    }
+    return troupe_whereis(self, order->name, 0, on_found,
+                          (order->link ? 1u : 0u) | (order->monitor ? 2u : 0u));
+}
+
+static int watcher_on_exit(troupe_self *self, void *state, const void *message)
+{
+    const troupe_exit_message *exit = message;
+    char line[320];
+
+    (void)self;
+    (void)snprintf(line, sizeof(line), "EXIT %s %s", troupe_reason_name(exit->kind), exit->text);
+    note(state, line);
+    return TROUPE_OK;
+}
+
+static int watcher_on_down(troupe_self *self, void *state, const void *message)
+{
+    const troupe_down_message *down = message;
+    char line[320];
+
+    (void)self;
+    (void)snprintf(line, sizeof(line), "DOWN %s %s", troupe_reason_name(down->kind), down->text);
+    note(state, line);
+    return TROUPE_OK;
+}
+
+static int watcher_on_node(troupe_self *self, void *state, const void *message)
+{
+    const troupe_node_message *news = message;
+    char line[128];
+
+    (void)self;
+    (void)snprintf(line, sizeof(line), "%s %s %llu", news->up ? "nodeup" : "nodedown", news->name,
+                   (unsigned long long)news->node);
+    note(state, line);
+    return TROUPE_OK;
+}
+
+static int watcher_on_look(troupe_self *self, void *state, const void *message)
+{
+    const struct watcher *watcher = state;
+    text lines[LINES_MAX];
+
+    (void)message;
+    for (size_t i = 0; i < watcher->count; i++) {
+        lines[i].text = watcher->lines[i];
+    }
+    return troupe_reply(self, &seen_type, &(seen){.lines = lines, .lines_count = watcher->count});
+}
+
+static void watcher_release(void *state)
+{
+    const struct watcher *watcher = state;
+
+    for (size_t i = 0; i < watcher->count; i++) {
+        free(watcher->lines[i]);
+    }
+}
+
+static const troupe_handler watcher_handlers[] = {
+    {&watch_type, watcher_on_watch},      {&look_type, watcher_on_look},
+    {&troupe_exit_type, watcher_on_exit}, {&troupe_down_type, watcher_on_down},
+    {&troupe_node_type, watcher_on_node}, {0}};
+static const troupe_behavior watcher_behavior = {.name = "probe.watcher",
+                                                 .state_size = sizeof(struct watcher),
+                                                 .init = watcher_init,
+                                                 .release = watcher_release,
+                                                 .handlers = watcher_handlers};
+
+/* ---- a durable counter ---- */
+
+typedef struct total {
+    int64_t total;
+} total;
+TROUPE_TYPE(total, "probe.total", TROUPE_FIELD(total, total, 1));
+
+typedef struct add {
+    int64_t by;
+} add;
+TROUPE_TYPE(add, "probe.add", TROUPE_FIELD(add, by, 1));
+
+TROUPE_TYPE_EMPTY(get, "probe.get");
+
+static int counter_on_add(troupe_self *self, void *state, const void *message)
+{
+    total *counted = state;
+
+    counted->total += ((const add *)message)->by;
+    return troupe_reply(self, &total_type, counted);
+}
+
+static int counter_on_get(troupe_self *self, void *state, const void *message)
+{
+    (void)message;
+    return troupe_reply(self, &total_type, state);
+}
+
+static const troupe_handler counter_handlers[] = {
+    {&add_type, counter_on_add}, {&get_type, counter_on_get}, {0}};
+static const troupe_behavior counter = {
+    .name = "probe.counter", .version = 1, .state = &total_type, .handlers = counter_handlers};
+
+/* ---- a load: adds one to `count` counters in turn, one request under way for each ---- */
+
+typedef struct load_args {
+    const char *prefix; /* counters are prefix/0 ... prefix/count-1 */
+    int64_t count;
+} load_args;
+TROUPE_TYPE(load_args, "probe.load_args", TROUPE_FIELD(load_args, prefix, 1),
+            TROUPE_FIELD(load_args, count, 2));
+
+/* What is known of the requests so far. An unknown one may have been handled or not. */
+typedef struct tally {
+    int64_t acknowledged;
+    int64_t refused; /* certainly not handled */
+    int64_t unknown;
+    int64_t under_way;
+} tally;
+TROUPE_TYPE(tally, "probe.tally", TROUPE_FIELD(tally, acknowledged, 1),
+            TROUPE_FIELD(tally, refused, 2), TROUPE_FIELD(tally, unknown, 3),
+            TROUPE_FIELD(tally, under_way, 4));
+
+TROUPE_TYPE_EMPTY(tally_get, "probe.tally_get");
+TROUPE_TYPE_EMPTY(halt, "probe.halt");
+typedef struct again {
+    uint64_t index;
+} again;
+TROUPE_TYPE(again, "probe.again", TROUPE_FIELD(again, index, 1));
+
+struct load {
+    char prefix[64];
+    tally tally;
+    bool halted;
+};
+
+static int request(troupe_self *self, struct load *load, uint64_t index);
+
+static int on_answer(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct load *load = state;
+
+    load->tally.under_way--;
+    if (result->status == TROUPE_OK) {
+        load->tally.acknowledged++;
+        return load->halted ? TROUPE_OK : request(self, load, result->tag);
+    }
+    if (result->status == TROUPE_E_NOPROC || result->status == TROUPE_E_BUSY) {
+        load->tally.refused++;
+    } else {
+        load->tally.unknown++;
+    }
+    return load->halted ? TROUPE_OK
+                        : (int)troupe_send_after(self, 20, troupe_self_pid(self), &again_type,
+                                                 &(again){.index = result->tag}, NULL);
+}
+
+static int request(troupe_self *self, struct load *load, uint64_t index)
+{
+    char name[96];
+
+    (void)snprintf(name, sizeof(name), "%s/%llu", load->prefix, (unsigned long long)index);
+    load->tally.under_way++;
+    return troupe_call_name(self, name, &add_type, &(add){.by = 1}, 2000, on_answer, index);
+}
+
+static int load_init(troupe_self *self, void *state, const void *args)
+{
+    struct load *load = state;
+    const load_args *wanted = args;
+    int answer = TROUPE_OK;
+
+    (void)snprintf(load->prefix, sizeof(load->prefix), "%s", wanted->prefix);
+    for (int64_t i = 0; i < wanted->count && answer == TROUPE_OK; i++) {
+        answer = request(self, load, (uint64_t)i);
+    }
+    return answer;
+}
+
+static int load_on_again(troupe_self *self, void *state, const void *message)
+{
+    struct load *load = state;
+
+    return load->halted ? TROUPE_OK : request(self, load, ((const again *)message)->index);
+}
+
+static int load_on_tally(troupe_self *self, void *state, const void *message)
+{
+    (void)message;
+    return troupe_reply(self, &tally_type, &((struct load *)state)->tally);
+}
+
+static int load_on_halt(troupe_self *self, void *state, const void *message)
+{
+    struct load *load = state;
+
+    (void)message;
+    load->halted = true;
+    return troupe_reply(self, &tally_type, &load->tally);
+}
+
+static const troupe_handler load_handlers[] = {{&again_type, load_on_again},
+                                               {&tally_get_type, load_on_tally},
+                                               {&halt_type, load_on_halt},
+                                               {0}};
+static const troupe_behavior load_behavior = {.name = "probe.load",
+                                              .state_size = sizeof(struct load),
+                                              .args = &load_args_type,
+                                              .init = load_init,
+                                              .handlers = load_handlers};
+
+static const troupe_type *const types[] = {&text_type, &seen_type, &total_type, &tally_type, NULL};
+static const troupe_behavior *const behaviors[] = {&target, &watcher_behavior, &counter,
+                                                   &load_behavior, NULL};
+
+TROUPE_API extern const troupe_module troupe_module_entry;
+const troupe_module troupe_module_entry = {
+    .abi = TROUPE_MODULE_ABI, .name = "probe", .types = types, .behaviors = behaviors};
