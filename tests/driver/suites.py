@@ -137,7 +137,7 @@ def full():
         Job("build.release", Build("release"), cost=2, build=True),
         Job("unit", Ctest("release", UNITS, jobs=2), ("build.release",), cost=2),
         Job("sql", Ctest("release", SQL, jobs=4), ("build.release",), cost=2),
-        Job("others", Ctest("release", OTHERS, seconds=1500), ("build.release",), cost=2),
+        Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), ("build.release",), cost=2),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), ("build.release",)),
         Job("docs", Command(["tools/check_docs.py"]), ("build.release",)),
