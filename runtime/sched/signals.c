@@ -116,6 +116,10 @@ static bool on_exit(troupe_self *self, const struct tr_message *message)
 {
     const struct tr_reason *reason = tr_message_reason(message);
 
+    if ((self->actor->flags & TR_ACTOR_SYSTEM) != 0 && !troupe_pid_is_none(message->from)) {
+        return false; /* Who acts for other threads is seen as their sender, and must not die of it.
+                       */
+    }
     if (reason->kind == TROUPE_REASON_KILL) {
         tr_self_stop(self, TROUPE_REASON_KILLED, reason->text);
         return false;

@@ -1,0 +1,20 @@
+# The local runtime. troupe_api_test(link) builds tests/unit/test_link.c with tests/support/actors.c against the shared
+# library and nothing else: what it sees is what users see. troupe_stress_test does the same for tests/stress/stress_<name>.c.
+function(troupe_node_program KIND PREFIX NAME)
+    add_executable(${PREFIX}_${NAME} ${KIND}/${PREFIX}_${NAME}.c support/actors.c)
+    target_include_directories(${PREFIX}_${NAME} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_compile_definitions(${PREFIX}_${NAME} PRIVATE TROUPE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${PREFIX}_${NAME} PRIVATE troupe troupe_flags PkgConfig::CMOCKA Threads::Threads)
+    add_test(NAME ${KIND}.${NAME} COMMAND ${PREFIX}_${NAME})
+    set_tests_properties(${KIND}.${NAME} PROPERTIES LABELS ${KIND} TIMEOUT 120)
+endfunction()
+
+function(troupe_api_test NAME)
+    troupe_node_program(unit test ${NAME})
+endfunction()
+
+function(troupe_stress_test NAME)
+    troupe_node_program(stress stress ${NAME})
+endfunction()
+
+troupe_api_test(actor_link)
