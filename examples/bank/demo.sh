@@ -28,6 +28,8 @@ kill_at=40
 sabotage=
 nodes=(n1 n2 n3)
 victim=n2
+asked=n1  # the node whose admin socket we ask
+teller=teller
 watched=6 # accounts on the victim that each auditor links to and monitors
 
 # ---- words ----
@@ -149,7 +151,7 @@ show_sql() {
   sql -P footer=off -c "$1" | show
 }
 
-troupe() { "$build/bin/troupe" "$@" --db "$conninfo" --admin "$work/n1.sock" --timeout 10s 9>&-; }
+troupe() { "$build/bin/troupe" "$@" --db "$conninfo" --admin "$work/$asked.sock" --timeout 10s 9>&-; }
 
 # Asks an actor; prints the reply, which the command writes as TYPE JSON, as JSON.
 ask() { # NAME TYPE
@@ -165,7 +167,7 @@ field_of() { # JSON KEY
 
 # Asks the teller how far it is, into `progress`.
 look() {
-  progress=$(ask teller bank.get_progress) || fail "the teller does not answer"
+  progress=$(ask "$teller" bank.get_progress) || fail "the teller does not answer"
   field_of "$progress" phase
   if [ "$field" = failed ]; then
     field_of "$progress" error
@@ -281,19 +283,23 @@ start_cluster() {
   say nodes "trouped, bank.so loaded, TCP with HMAC by a secret of 256 bits:$list"
 }
 
-open_accounts() {
-  local spread
-  troupe spawn bank.teller --name teller --node n1 \
+start_teller() {
+  troupe spawn bank.teller --name "$teller" --node "$asked" \
     "{\"ledger\": \"$ledger\", \"nodes\": [\"n1\", \"n2\", \"n3\"], \"per_second\": $per_second}" >/dev/null ||
     fail "the teller does not start"
   await 60 teller_is ready || fail "the accounts are not open after 60 s"
+}
+
+open_accounts() {
+  local spread
+  start_teller
   field_of "$progress" transfers
   transfers=$field
   field_of "$progress" accounts
   if [ "$transfers" -eq 0 ] || [ "$field" -eq 0 ]; then fail "$ledger opens no accounts, or has no transfers between them"; fi
   field_of "$progress" malformed
   say ledger "$(basename "$ledger"): $transfers transfers; malformed lines that are skipped: $field"
-  ask teller bank.get_report >"$dir/report.json"
+  ask "$teller" bank.get_report >"$dir/report.json"
   json_sql "$dir/report.json" -At <<'SQL' | show
 SELECT 'line ' || line || ': ' || reason
   FROM jsonb_to_recordset(:'json'::jsonb -> 'problems') AS p (line int, reason text);
@@ -331,7 +337,7 @@ note_accounts_of_victim() {
 }
 
 play_and_kill() {
-  troupe call teller bank.play '{}' >/dev/null || fail "the teller does not play"
+  troupe call "$teller" bank.play '{}' >/dev/null || fail "the teller does not play"
   local pace='as fast as it can'
   if [ "$per_second" -gt 0 ]; then pace="$per_second transfers a second"; fi
   say play "the teller begins, $pace"
@@ -416,7 +422,7 @@ SQL
 
 finish_ledger() {
   await 90 teller_is finished || fail "the ledger is not finished after 90 s: $progress"
-  ask teller bank.get_report >"$dir/report.json"
+  ask "$teller" bank.get_report >"$dir/report.json"
   local refused retries
   field_of "$progress" acknowledged
   acknowledged=$field
@@ -504,4 +510,5 @@ main() {
   say "done" "${green}the sum of $(money "$total_cents") is exact, each of $acknowledged transfers is in once, none twice: nothing lost${plain}"
 }
 
-main "$@"
+# tests/demo/chaos.sh takes the steps without the play.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then main "$@"; fi

@@ -1,10 +1,11 @@
 #!/bin/bash
-# tests/demo/run.sh BUILD_DIR [twice|interrupt|sabotage|input]... - does the demo show what it says, and clean up?
+# tests/demo/run.sh BUILD_DIR [twice|interrupt|sabotage|input|chaos]... - does the demo show what it says, and clean up?
 #
 #   twice      two runs in a row, both proven, the second in less than 60 s
 #   interrupt  Ctrl-C at four moments: no process and no file is left
 #   sabotage   the outcome is falsified in three ways: the demo ends with 1 and says which claims are not so
 #   input      wrong arguments, no ledger, a ledger that is garbage
+#   chaos      tests/demo/chaos.sh: every node and PostgreSQL are killed in turn while the ledger is played
 #
 # Prints `ok NAME` or `not ok NAME`, the output of what failed, and `N passed, N failed, N skipped`.
 set -uo pipefail
@@ -165,7 +166,19 @@ case_input() {
   check "nothing is left" nothing_is_left
 }
 
-if [ $# -eq 0 ]; then set -- twice interrupt sabotage input; fi
+case_chaos() {
+  "$top/tests/demo/chaos.sh" --build "$build" --dir "$work/demo" >"$work/out" 2>&1
+  status=$?
+  cp "$work/out" "$work/unseen"
+  check "chaos ends with 0" ended_with 0
+  check "every fault came and went" says 'fault +kill -9 n2' 'back +n2' 'fault +kill -9 n3' 'back +n3' \
+    'fault +kill -9 of PostgreSQL' 'back +PostgreSQL' 'fault +kill -9 n1' 'back +n1' 'back +a second teller' \
+    'fault +SIGSTOP n2' 'back +n2' ' proof .*ok ' 'nothing lost'
+  check "chaos breaks no claim" says_never 'NOT SO'
+  check "chaos leaves nothing" nothing_is_left
+}
+
+if [ $# -eq 0 ]; then set -- twice interrupt sabotage input chaos; fi
 for name in "$@"; do
   "case_$name" || { echo "not ok $name"; failed=$((failed + 1)); }
 done
