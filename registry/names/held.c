@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const int64_t ms = 1000000;
+
 void reg_held_init(struct reg_held *held, uint64_t seed)
 {
     *held = (struct reg_held){0};
@@ -60,6 +62,7 @@ void reg_held_clear(struct reg_held *held)
     }
     held->first = NULL;
     held->last = NULL;
+    held->starting_count = 0;
 }
 
 void reg_held_fini(struct reg_held *held)
@@ -71,6 +74,15 @@ void reg_held_fini(struct reg_held *held)
 struct reg_held_name *reg_held_get(const struct reg_held *held, const char *name)
 {
     return (struct reg_held_name *)reg_string_map_get(&held->map, name);
+}
+
+static void set_starting(struct reg_held *held, struct reg_held_name *name, bool starting)
+{
+    if (name->starting != starting) {
+        name->starting = starting;
+        name->offers = 0;
+        held->starting_count += starting ? 1 : SIZE_MAX; /* one more or one less */
+    }
 }
 
 static troupe_status put(struct reg_held *held, const char *name, uint64_t epoch, bool starting)
@@ -85,7 +97,7 @@ static troupe_status put(struct reg_held *held, const char *name, uint64_t epoch
             entry->id_count = 0;
             entry->more = false;
         }
-        entry->starting = starting;
+        set_starting(held, entry, starting);
         if (starting) {
             unlist(held, entry);
         }
@@ -98,10 +110,11 @@ static troupe_status put(struct reg_held *held, const char *name, uint64_t epoch
     memcpy(entry->name, name, size);
     entry->node.key = entry->name;
     entry->epoch = epoch;
-    entry->starting = starting;
     status = reg_string_map_put(&held->map, &entry->node);
     if (status != TROUPE_OK) {
         free_name(entry);
+    } else {
+        set_starting(held, entry, starting);
     }
     return status;
 }
@@ -122,6 +135,7 @@ void reg_held_drop(struct reg_held *held, const char *name, uint64_t epoch)
 
     if (entry != NULL && entry->epoch <= epoch) {
         unlist(held, entry);
+        set_starting(held, entry, false);
         reg_string_map_remove(&held->map, &entry->node);
         free_name(entry);
     }
@@ -147,6 +161,17 @@ bool reg_held_want(struct reg_held *held, const char *name)
     return true;
 }
 
+bool reg_held_want_again(struct reg_held *held, const char *name, int64_t now_ns)
+{
+    struct reg_held_name *entry = reg_held_get(held, name);
+
+    if (entry != NULL && entry->id_count > 0 &&
+        now_ns - entry->progress_ns > REG_IN_HAND_LOST_MS * ms) {
+        entry->id_count = 0;
+    }
+    return reg_held_want(held, name);
+}
+
 struct reg_held_name *reg_held_next_wanted(struct reg_held *held)
 {
     struct reg_held_name *name = held->first;
@@ -167,9 +192,9 @@ static size_t place_of(const struct reg_held_name *name, uint64_t id)
     return index;
 }
 
-bool reg_held_take_id(struct reg_held_name *name, uint64_t id)
+bool reg_held_take_id(struct reg_held_name *name, uint64_t id, int64_t now_ns)
 {
-    if (place_of(name, id) < name->id_count) {
+    if (name->starting || place_of(name, id) < name->id_count) {
         return false;
     }
     if (name->id_count >= REG_IN_HAND_MAX) {
@@ -183,11 +208,14 @@ bool reg_held_take_id(struct reg_held_name *name, uint64_t id)
             return false;
         }
     }
+    if (name->id_count == 0) {
+        name->progress_ns = now_ns;
+    }
     name->ids[name->id_count++] = id;
     return true;
 }
 
-void reg_held_finish_id(struct reg_held *held, const char *name, uint64_t id)
+void reg_held_finish_id(struct reg_held *held, const char *name, uint64_t id, int64_t now_ns)
 {
     struct reg_held_name *entry = reg_held_get(held, name);
     size_t index = 0;
@@ -197,6 +225,7 @@ void reg_held_finish_id(struct reg_held *held, const char *name, uint64_t id)
     }
     index = place_of(entry, id);
     if (index < entry->id_count) {
+        entry->progress_ns = now_ns;
         entry->id_count--;
         entry->ids[index] = entry->ids[entry->id_count];
     }
@@ -208,4 +237,37 @@ void reg_held_finish_id(struct reg_held *held, const char *name, uint64_t id)
         entry->more = false;
         list(held, entry);
     }
+}
+
+void reg_held_offer(struct reg_held *held, const char *name, int64_t now_ns, int64_t pause_ns)
+{
+    struct reg_held_name *entry = reg_held_get(held, name);
+
+    if (entry != NULL && entry->starting) {
+        entry->offer_ns = now_ns + pause_ns * ((int64_t)1 << entry->offers);
+        if (entry->offers < REG_OFFERS_DOUBLED_MAX) {
+            entry->offers++;
+        }
+    }
+}
+
+size_t reg_held_overdue(const struct reg_held *held, int64_t now_ns, const char **out, size_t max)
+{
+    size_t count = 0;
+
+    if (held->starting_count == 0) {
+        return 0;
+    }
+    for (size_t index = 0; index < held->map.capacity && count < max; index++) {
+        const struct reg_string_node *node = held->map.chains[index];
+
+        for (; node != NULL && count < max; node = node->next) {
+            const struct reg_held_name *name = (const struct reg_held_name *)node;
+
+            if (name->starting && now_ns >= name->offer_ns) {
+                out[count++] = name->name;
+            }
+        }
+    }
+    return count;
 }

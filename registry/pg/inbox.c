@@ -11,7 +11,8 @@ enum { ID, TO_NAME, FROM_NAME, TYPE, PAYLOAD };
 void reg_inbox_hint(struct node_registry *registry, const char *name)
 {
     if (reg_held_want(&registry->held, name)) {
-        reg_reader_pump(registry);
+        /* At the next turn of the loop, so that hints which come together make one statement. */
+        reg_wake_at(registry, reg_now(registry));
     }
 }
 
@@ -26,7 +27,7 @@ static void on_waiting(void *context, const struct reg_result *result)
         const char *name = reg_result_text(result, row, 0);
 
         if (name != NULL) {
-            (void)reg_held_want(&registry->held, name);
+            (void)reg_held_want_again(&registry->held, name, reg_now(registry));
         }
     }
     reg_lane_done(&registry->reader, false);
@@ -65,7 +66,7 @@ static bool take_message(struct node_registry *registry, const struct reg_result
     }
     out->from = out->from == NULL ? "" : out->from;
     name = reg_held_get(&registry->held, out->to);
-    return name != NULL && reg_held_take_id(name, out->id);
+    return name != NULL && reg_held_take_id(name, out->id, reg_now(registry));
 }
 
 static void give_messages(struct node_registry *registry, const struct reg_result *result)

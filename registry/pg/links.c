@@ -176,7 +176,7 @@ static void on_failed(void *context, const struct reg_result *result)
                     (unsigned long long)fail->id, fail->name, result->text);
         }
         /* It is out of hand: if it is not a dead letter now, it comes again. */
-        reg_held_finish_id(&registry->held, fail->name, fail->id);
+        reg_held_finish_id(&registry->held, fail->name, fail->id, reg_now(registry));
         reg_inbox_hint(registry, fail->name);
         reg_fail_free(fail);
     }

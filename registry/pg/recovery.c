@@ -107,11 +107,26 @@ static void give_orphan(struct node_registry *registry, const struct reg_result 
     }
     orphan.version = (int32_t)version;
     orphan.checkpoint = orphan.checkpoint == NULL ? "each" : orphan.checkpoint;
+    orphan.state_json = orphan.state_json == NULL ? "{}" : orphan.state_json; /* never saved */
     if (reg_held_put_starting(&registry->held, orphan.name, orphan.epoch) != TROUPE_OK) {
         registry->recovery.starting = true;
         return;
     }
+    /* A node that cannot start it at this moment gets another chance. */
+    reg_held_offer(&registry->held, orphan.name, reg_now(registry), registry->lease.ttl_ns);
     registry->join.events.on_orphan(registry->join.events.context, &orphan);
+}
+
+/* A name that was to be offered again and has no row of ours any more is somebody else's. */
+static void forget_missing(struct node_registry *registry, const struct reg_name_item *item)
+{
+    for (; item != NULL; item = item->next) {
+        const struct reg_held_name *held = reg_held_get(&registry->held, item->name);
+
+        if (held != NULL && held->starting && reg_now(registry) >= held->offer_ns) {
+            reg_held_drop(&registry->held, item->name, held->epoch);
+        }
+    }
 }
 
 static void on_loaded(void *context, const struct reg_result *result)
@@ -134,10 +149,11 @@ static void on_loaded(void *context, const struct reg_result *result)
     } else {
         const int count = reg_result_count(result);
 
-        free_items(items);
         for (int row = 0; row < count; row++) {
             give_orphan(registry, result, row);
         }
+        forget_missing(registry, items);
+        free_items(items);
     }
     answered(registry, result);
 }
@@ -480,6 +496,17 @@ void reg_recovery_want(struct node_registry *registry)
     reg_reader_pump(registry);
 }
 
+/* Reads those orphans again that were offered and are not started. */
+static void offer_again(struct node_registry *registry, int64_t now_ns)
+{
+    const char *names[REG_CLAIM_BATCH];
+    const size_t count = reg_held_overdue(&registry->held, now_ns, names, REG_CLAIM_BATCH);
+
+    for (size_t index = 0; index < count; index++) {
+        reg_recovery_load(registry, names[index]);
+    }
+}
+
 int64_t reg_recovery_tick(struct node_registry *registry, int64_t now_ns)
 {
     struct reg_recovery *recovery = &registry->recovery;
@@ -491,6 +518,7 @@ int64_t reg_recovery_tick(struct node_registry *registry, int64_t now_ns)
     if (now_ns >= recovery->next_ns) {
         recovery->next_ns = now_ns + registry->lease.ttl_ns;
         recovery->polls++;
+        offer_again(registry, now_ns);
         if (first && recovery->polls % POLLS_PER_PRUNE == 0) {
             recovery->pruning = true;
         } else if (first && recovery->polls % POLLS_PER_SWEEP == 0) {

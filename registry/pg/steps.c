@@ -79,7 +79,8 @@ static void finish(struct node_registry *registry, struct tr_step *step,
     if (outcome == TR_STEP_COMMITTED) {
         registry->health.steps_committed++;
         for (size_t index = 0; index < step->handled_count; index++) {
-            reg_held_finish_id(&registry->held, step->name, step->handled[index]);
+            reg_held_finish_id(&registry->held, step->name, step->handled[index],
+                               reg_now(registry));
         }
         /* What it sent to names held here need not wait for the next poll. */
         for (size_t index = 0; index < step->outgoing_count; index++) {

@@ -74,7 +74,7 @@ struct tr_orphan {
     int32_t version;
     const char *checkpoint;
     uint64_t seq;
-    const char *state_json;
+    const char *state_json; /* "{}" when nothing was ever saved */
 };
 
 struct tr_outgoing {

@@ -254,6 +254,42 @@ static void the_orphans_of_a_dead_node_start_once_each_on_the_survivors(void **s
         ORPHANS);
 }
 
+struct offered {
+    const struct world_node *node;
+    size_t count;
+};
+
+static bool was_offered(void *context)
+{
+    const struct offered *offered = context;
+
+    return offered->node->orphan_count >= offered->count;
+}
+
+static void an_orphan_that_is_not_started_is_offered_again(void **state)
+{
+    const uint64_t epoch = register_account(n3, "a");
+    struct offered offered = {0};
+
+    (void)state;
+    n1->hold_orphans = true;
+    n2->hold_orphans = true;
+    pg_run(admin, "SELECT troupe._kill($1, $2, 'gone')",
+           PG_VALUES(pg_text((int64_t)n3->node_id), pg_text((int64_t)n1->node_id)));
+    wait_for_number("SELECT count(*) FROM troupe.names WHERE name = 'a' AND status = 'starting'",
+                    1);
+    offered.node = pg_number(admin, "SELECT node_id FROM troupe.names WHERE name = 'a'", PG_NONE) ==
+                           (int64_t)n1->node_id
+                       ? n1
+                       : n2;
+    for (offered.count = 1; offered.count <= 2; offered.count++) {
+        world_wait(&world, was_offered, &offered);
+        assert_string_equal(offered.node->orphans[offered.count - 1].name, "a");
+        assert_true(offered.node->orphans[offered.count - 1].epoch > epoch);
+    }
+    assert_int_equal(offered.node->orphans[0].epoch, offered.node->orphans[1].epoch);
+}
+
 static bool either_has_a_message(void *context)
 {
     (void)context;
@@ -308,6 +344,7 @@ int main(void)
         THREE(a_step_over_a_message_that_is_gone_is_reloaded_from_its_row),
         THREE(links_are_written_behind_and_removed),
         THREE(the_orphans_of_a_dead_node_start_once_each_on_the_survivors),
+        THREE(an_orphan_that_is_not_started_is_offered_again),
         THREE(a_recovered_actor_gets_its_messages_and_its_past_is_fenced),
         THREE(steps_of_a_fenced_node_end_as_fenced),
 #undef THREE

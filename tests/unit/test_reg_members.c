@@ -121,11 +121,11 @@ static void a_message_in_hand_is_not_given_twice(void **state)
     struct reg_held_name *name = reg_held_get(&held, "a");
 
     (void)state;
-    assert_true(reg_held_take_id(name, 5));
-    assert_false(reg_held_take_id(name, 5));
-    reg_held_finish_id(&held, "a", 5);
-    assert_true(reg_held_take_id(name, 5));
-    reg_held_finish_id(&held, "nobody", 5);
+    assert_true(reg_held_take_id(name, 5, 0));
+    assert_false(reg_held_take_id(name, 5, 0));
+    reg_held_finish_id(&held, "a", 5, 0);
+    assert_true(reg_held_take_id(name, 5, 0));
+    reg_held_finish_id(&held, "nobody", 5, 0);
 }
 
 static void full_hands_take_no_more_until_half_is_done(void **state)
@@ -134,25 +134,25 @@ static void full_hands_take_no_more_until_half_is_done(void **state)
 
     (void)state;
     for (uint64_t id = 1; id <= REG_IN_HAND_MAX; id++) {
-        assert_true(reg_held_take_id(name, id));
+        assert_true(reg_held_take_id(name, id, 0));
     }
-    assert_false(reg_held_take_id(name, REG_IN_HAND_MAX + 1));
+    assert_false(reg_held_take_id(name, REG_IN_HAND_MAX + 1, 0));
     assert_true(reg_held_want(&held, "a"));
     assert_false(reg_held_any_wanted(&held)); /* not while its hands are full */
     for (uint64_t id = 1; id < REG_IN_HAND_MAX / 2; id++) {
-        reg_held_finish_id(&held, "a", id);
+        reg_held_finish_id(&held, "a", id, 0);
         assert_false(reg_held_any_wanted(&held));
     }
-    reg_held_finish_id(&held, "a", REG_IN_HAND_MAX / 2);
+    reg_held_finish_id(&held, "a", REG_IN_HAND_MAX / 2, 0);
     assert_string_equal(reg_held_next_wanted(&held)->name, "a");
 }
 
 static void a_new_epoch_forgets_what_was_in_hand(void **state)
 {
     (void)state;
-    assert_true(reg_held_take_id(reg_held_get(&held, "a"), 5));
+    assert_true(reg_held_take_id(reg_held_get(&held, "a"), 5, 0));
     assert_int_equal(reg_held_put(&held, "a", 2), TROUPE_OK);
-    assert_true(reg_held_take_id(reg_held_get(&held, "a"), 5));
+    assert_true(reg_held_take_id(reg_held_get(&held, "a"), 5, 0));
     reg_held_drop(&held, "a", 1); /* news of the older epoch */
     assert_non_null(reg_held_get(&held, "a"));
     assert_true(reg_held_want(&held, "a"));
@@ -160,6 +160,46 @@ static void a_new_epoch_forgets_what_was_in_hand(void **state)
     assert_null(reg_held_get(&held, "a"));
     assert_false(reg_held_any_wanted(&held));
     assert_int_equal(reg_held_count(&held), 1);
+}
+
+static void messages_without_progress_for_long_are_given_again(void **state)
+{
+    const int64_t long_ns = (int64_t)REG_IN_HAND_LOST_MS * 1000000;
+    struct reg_held_name *name = reg_held_get(&held, "a");
+
+    (void)state;
+    assert_true(reg_held_take_id(name, 5, 100));
+    assert_true(reg_held_take_id(name, 6, 200));
+    reg_held_finish_id(&held, "a", 6, 1000);
+    assert_true(reg_held_want_again(&held, "a", 1000 + long_ns));
+    assert_false(reg_held_take_id(name, 5, 1000 + long_ns));
+    assert_true(reg_held_want_again(&held, "a", 1001 + long_ns));
+    assert_true(reg_held_take_id(name, 5, 1001 + long_ns));
+}
+
+static void an_orphan_that_is_not_started_is_offered_ever_more_seldom(void **state)
+{
+    const char *names[4] = {NULL};
+    int64_t now_ns = 0;
+
+    (void)state;
+    assert_int_equal(reg_held_overdue(&held, INT64_MAX, names, 4), 0);
+    for (int offer = 0; offer < 9; offer++) {
+        const int64_t pause_ns = (int64_t)10 << (offer < 6 ? offer : 6);
+
+        assert_int_equal(reg_held_put_starting(&held, "a", 2), TROUPE_OK);
+        reg_held_offer(&held, "a", now_ns, 10);
+        assert_int_equal(reg_held_overdue(&held, now_ns + pause_ns - 1, names, 4), 0);
+        now_ns += pause_ns;
+        assert_int_equal(reg_held_overdue(&held, now_ns, names, 4), 1);
+        assert_string_equal(names[0], "a");
+    }
+    assert_false(reg_held_take_id(reg_held_get(&held, "a"), 5, 0)); /* nobody would handle it */
+    assert_int_equal(reg_held_put_starting(&held, "b", 1), TROUPE_OK);
+    assert_int_equal(reg_held_put(&held, "a", 2), TROUPE_OK);
+    reg_held_drop(&held, "b", 1);
+    assert_int_equal(held.starting_count, 0);
+    assert_int_equal(reg_held_overdue(&held, INT64_MAX, names, 4), 0);
 }
 
 int main(void)
@@ -173,6 +213,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_message_in_hand_is_not_given_twice, begin, end),
         cmocka_unit_test_setup_teardown(full_hands_take_no_more_until_half_is_done, begin, end),
         cmocka_unit_test_setup_teardown(a_new_epoch_forgets_what_was_in_hand, begin, end),
+        cmocka_unit_test_setup_teardown(messages_without_progress_for_long_are_given_again, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(an_orphan_that_is_not_started_is_offered_ever_more_seldom,
+                                        begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
