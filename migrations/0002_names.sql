@@ -69,9 +69,9 @@ RETURN CASE WHEN p_parked THEN 'parked'
 CREATE FUNCTION troupe._check_batch(VARIADIC p_counts int[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = troupe, pg_catalog, pg_temp AS $$
 DECLARE
-    v_max bigint := troupe._limit('batch_max');
+    v_max bigint := (SELECT s.value FROM troupe.setting s WHERE s.name = 'batch_max');
 BEGIN
-    IF p_counts[1] IS NULL OR EXISTS (SELECT FROM unnest(p_counts) c WHERE c IS DISTINCT FROM p_counts[1]) THEN
+    IF (p_counts[1] = ALL (p_counts)) IS NOT TRUE THEN
         RAISE EXCEPTION 'arrays of one batch have different lengths: %', p_counts USING ERRCODE = 'invalid_parameter_value';
     END IF;
     IF p_counts[1] > v_max THEN

@@ -53,69 +53,89 @@ CREATE INDEX operation_at ON troupe.operation (at);
 -- A step whose seq is the saved one has been committed before and its answer got lost: it is answered as done, and nothing
 -- is written twice. Sequence numbers therefore grow with each step and go on from name_load after a recovery.
 -- An actor has at most one step in a call.
+-- serialization_failure (40001): the same batch was under way on another connection, or a claim came in between; nothing was
+-- written. Call again: then each step has its answer.
 CREATE FUNCTION troupe.step(p_node_id bigint, p_name text[], p_epoch bigint[], p_seq bigint[], p_state text[], p_version int[],
                             p_handled_step int[], p_handled_id bigint[],
                             p_out_step int[], p_out_to text[], p_out_type text[], p_out_payload text[])
 RETURNS TABLE (name text, why text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = troupe, pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = troupe, pg_catalog, pg_temp SET lock_timeout = '2s'
+SET plan_cache_mode = force_generic_plan AS $$     -- planning a step takes longer than doing it
 #variable_conflict use_column
 DECLARE
-    v_why text[];
+    v_why     text[];
+    v_go      boolean[];
+    v_handled bigint := cardinality(p_handled_id);
+    v_rows    bigint;
 BEGIN
     PERFORM troupe._check_batch(cardinality(p_name), cardinality(p_epoch), cardinality(p_seq), cardinality(p_state), cardinality(p_version));
-    IF cardinality(p_handled_step) IS DISTINCT FROM cardinality(p_handled_id)
+    IF cardinality(p_handled_step) IS DISTINCT FROM v_handled
        OR (cardinality(p_out_to), cardinality(p_out_type), cardinality(p_out_payload))
           IS DISTINCT FROM (cardinality(p_out_step), cardinality(p_out_step), cardinality(p_out_step)) THEN
         RAISE EXCEPTION 'arrays of one batch have different lengths' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     PERFORM troupe._commit_strict();
-    -- In the order of names, so that two batches never deadlock. The statements after this one see what was committed
-    -- before the locks were got.
-    PERFORM FROM troupe.name n WHERE n.name = ANY (p_name) AND n.node_id = p_node_id ORDER BY n.name FOR UPDATE;
     v_why := troupe._step_judge(p_node_id, p_name, p_epoch, p_seq, p_state, p_handled_step, p_handled_id,
                                 p_out_step, p_out_to, p_out_payload);
-    IF cardinality(p_handled_id) > 0 THEN
-        DELETE FROM troupe.inbox b
-         USING unnest(p_handled_step, p_handled_id) h (step, id), unnest(p_name, v_why) WITH ORDINALITY s (name, why, i)
-         WHERE s.i = h.step AND s.why = 'go' AND b.id = h.id AND b.to_name = s.name;
+    IF v_handled > 0 OR cardinality(p_out_step) > 0 THEN
+        v_go := ARRAY(SELECT w.why = 'go' FROM unnest(v_why) WITH ORDINALITY w (why, i) ORDER BY w.i);
     END IF;
+    -- Takes the rows' locks; what was judged before it got them is asked again here. Locking all rows first, and judging
+    -- then, costs half as much again.
     UPDATE troupe.name n
        SET seq = s.seq, state = coalesce(s.state::jsonb, n.state),
            behavior_version = CASE WHEN s.state IS NULL THEN n.behavior_version ELSE coalesce(s.version, n.behavior_version) END,
            saved_at = CASE WHEN s.state IS NULL THEN n.saved_at ELSE clock_timestamp() END
       FROM unnest(p_name, p_epoch, p_seq, p_state, p_version, v_why) s (name, epoch, seq, state, version, why)
-     WHERE s.why = 'go' AND n.name = s.name AND n.node_id = p_node_id AND n.epoch = s.epoch;
+     WHERE s.why = 'go' AND n.name = s.name AND n.node_id = p_node_id AND n.epoch = s.epoch AND n.seq < s.seq;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    IF v_rows <> cardinality(array_positions(v_why, 'go')) THEN
+        -- Rare: the same batch runs on another connection, or a claim came first. Nothing can be said of the rest of it
+        -- but by starting again.
+        RAISE EXCEPTION 'names changed hands or went on meanwhile' USING ERRCODE = 'serialization_failure';
+    END IF;
+    IF v_handled > 0 THEN
+        v_rows := (SELECT count(DISTINCT h.id) FROM unnest(p_handled_step, p_handled_id) h (step, id) WHERE v_go[h.step]);
+        WITH gone AS (
+            DELETE FROM troupe.inbox b USING unnest(p_handled_step, p_handled_id) h (step, id)
+             WHERE v_go[h.step] AND b.id = h.id RETURNING b.id)
+        SELECT v_rows - count(*) INTO v_rows FROM gone;
+        IF v_rows <> 0 THEN
+            RAISE EXCEPTION 'messages were consumed meanwhile' USING ERRCODE = 'serialization_failure';
+        END IF;
+    END IF;
     IF cardinality(p_out_step) > 0 THEN
         INSERT INTO troupe.inbox (to_name, from_name, type, payload)
-        SELECT o.to_name, s.name, o.type, o.payload::jsonb
-          FROM unnest(p_out_step, p_out_to, p_out_type, p_out_payload) WITH ORDINALITY o (step, to_name, type, payload, place),
-               unnest(p_name, v_why) WITH ORDINALITY s (name, why, i)
-         WHERE s.i = o.step AND s.why = 'go'
+        SELECT o.to_name, p_name[o.step], o.type, o.payload::jsonb
+          FROM unnest(p_out_step, p_out_to, p_out_type, p_out_payload) WITH ORDINALITY o (step, to_name, type, payload, place)
+         WHERE v_go[o.step]
          ORDER BY o.place;
     END IF;
-    RETURN QUERY SELECT s.name, s.why FROM unnest(p_name, v_why) s (name, why) WHERE s.why NOT IN ('go', 'done');
+    IF NOT v_why <@ ARRAY['go', 'done'] THEN
+        RETURN QUERY SELECT s.name, s.why FROM unnest(p_name, v_why) s (name, why) WHERE s.why NOT IN ('go', 'done');
+    END IF;
 END $$;
 
--- For each step 'go', 'done' or why it is refused. The caller holds the rows' locks.
+-- For each step 'go', 'done' or why it is refused, without a lock.
 CREATE FUNCTION troupe._step_judge(p_node_id bigint, p_name text[], p_epoch bigint[], p_seq bigint[], p_state text[],
                                    p_handled_step int[], p_handled_id bigint[],
                                    p_out_step int[], p_out_to text[], p_out_payload text[]) RETURNS text[]
-LANGUAGE plpgsql VOLATILE SET search_path = troupe, pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = troupe, pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_why         text[];
     v_up          boolean := EXISTS (SELECT FROM troupe.node me WHERE me.node_id = p_node_id AND me.state <> 'down');
     v_missing     int[] := '{}';
     v_too_big     int[] := '{}';
-    v_state_max   bigint := troupe._limit('state_size_max');
-    v_payload_max bigint := troupe._limit('payload_size_max');
+    v_state_max   bigint;
+    v_payload_max bigint;
     v_names       bigint;
 BEGIN
+    SELECT s.value, p.value INTO v_state_max, v_payload_max
+      FROM troupe.setting s, troupe.setting p WHERE s.name = 'state_size_max' AND p.name = 'payload_size_max';
     IF cardinality(p_handled_id) > 0 THEN
         v_missing := ARRAY(
-            SELECT DISTINCT h.step
-              FROM unnest(p_handled_step, p_handled_id) h (step, id)
-              JOIN unnest(p_name) WITH ORDINALITY s (name, i) ON s.i = h.step
-             WHERE NOT EXISTS (SELECT FROM troupe.inbox b WHERE b.id = h.id AND b.to_name = s.name));
+            SELECT DISTINCT h.step FROM unnest(p_handled_step, p_handled_id) h (step, id)
+             WHERE NOT EXISTS (SELECT FROM troupe.inbox b WHERE b.id = h.id AND b.to_name = p_name[h.step]));
     END IF;
     IF cardinality(p_out_step) > 0 THEN
         v_too_big := ARRAY(
