@@ -251,6 +251,39 @@ static void server_options(const struct dev_state *state, char *text, size_t siz
                    state->no_fsync ? "off" : "on");
 }
 
+static void remove_socket(const struct dev_state *state)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", state->socket_dir);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432.lock", state->socket_dir);
+    (void)unlink(path);
+}
+
+/* A server that was killed where nobody collects the dead stays as a zombie, which the lock file of
+ * its data takes for alive. Once the last of its processes has gone, the lock may go too. */
+static void clear_zombie(const struct dev_state *state)
+{
+    const int64_t deadline = process_now_ms() + 10000;
+    char path[PATH_MAX + 32];
+    char line[32];
+
+    (void)snprintf(path, sizeof(path), "%s/postmaster.pid", state->postgres_data);
+    process_log_head(path, line, sizeof(line));
+    if (!process_is_zombie((pid_t)strtol(line, NULL, 10))) {
+        return;
+    }
+    while (process_works_in(state->postgres_data)) {
+        if (process_now_ms() >= deadline) {
+            return; /* then the server itself refuses to start, and says why */
+        }
+        process_pause(50);
+    }
+    (void)unlink(path);
+    remove_socket(state);
+}
+
 static int start_server(struct cli *cli, const struct dev_state *state)
 {
     char options[512];
@@ -263,6 +296,7 @@ static int start_server(struct cli *cli, const struct dev_state *state)
     int result = 0;
     int status = 0;
 
+    clear_zombie(state);
     server_options(state, options, sizeof(options));
     status = run_program(cli, state, "pg_ctl", arguments, &result);
     if (status != 0) {

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,32 +28,67 @@ void process_pause(uint32_t milliseconds)
     (void)poll(NULL, 0, (int)milliseconds);
 }
 
-uint64_t process_started(pid_t pid)
+/* Reads /proc/PID/stat from the state on: what stands before it is a name that may hold anything.
+ * Answers where the state is, NULL when there is no such process. */
+static char *read_stat(pid_t pid, char *text, size_t size)
 {
     char path[64];
-    char text[1024];
     int file = -1;
-    ssize_t size = 0;
-    char *at = NULL;
+    ssize_t got = 0;
+    char *bracket = NULL;
 
     (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     file = pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (file < 0) {
-        return 0;
+        return NULL;
     }
-    size = read(file, text, sizeof(text) - 1);
+    got = read(file, text, size - 1);
     (void)close(file);
-    text[size > 0 ? size : 0] = '\0';
-    /* The name in brackets may hold anything, so we count from its end: state is field 3, the start
-     * time field 22. */
-    at = strrchr(text, ')');
-    if (at == NULL || strlen(at) < 4 || at[2] == 'Z' || at[2] == 'X') {
+    text[got > 0 ? got : 0] = '\0';
+    bracket = strrchr(text, ')');
+    return bracket != NULL && strlen(bracket) > 3 ? bracket + 2 : NULL;
+}
+
+uint64_t process_started(pid_t pid)
+{
+    char text[1024];
+    const char *at = read_stat(pid, text, sizeof(text));
+
+    if (at == NULL || *at == 'Z' || *at == 'X') {
         return 0;
     }
-    for (int field = 2; field < 22 && at != NULL; field++) {
+    /* The state is field 3, the start time field 22. */
+    for (int field = 3; field < 22 && at != NULL; field++) {
         at = strchr(at + 1, ' ');
     }
     return at != NULL ? strtoull(at, NULL, 10) : 0;
+}
+
+bool process_is_zombie(pid_t pid)
+{
+    char text[1024];
+    const char *state = read_stat(pid, text, sizeof(text));
+
+    return state != NULL && *state == 'Z';
+}
+
+bool process_works_in(const char *folder)
+{
+    const size_t size = strlen(folder);
+    glob_t found;
+    bool works = false;
+
+    if (glob("/proc/[0-9]*/cwd", 0, NULL, &found) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < found.gl_pathc && !works; i++) {
+        char target[PATH_MAX];
+        const ssize_t length = readlink(found.gl_pathv[i], target, sizeof(target));
+
+        works = length == (ssize_t)size && memcmp(target, folder, size) == 0;
+    }
+    globfree(&found);
+    return works;
 }
 
 bool process_lives(pid_t pid, uint64_t started)
@@ -189,6 +226,18 @@ bool process_stop(pid_t pid, uint64_t started, int signal_number, uint32_t timeo
     }
     (void)kill(pid, SIGKILL);
     return !process_wait(pid, started, 5000);
+}
+
+void process_log_head(const char *path, char *text, size_t size)
+{
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t got = file >= 0 ? read(file, text, size - 1) : 0;
+
+    text[got > 0 ? got : 0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    if (file >= 0) {
+        (void)close(file);
+    }
 }
 
 void process_log_tail(const char *path, char *text, size_t size)

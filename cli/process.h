@@ -32,6 +32,13 @@ struct process_spec {
  * and only waits to be collected. */
 uint64_t process_started(pid_t pid);
 
+/* Whether it has ended and its parent has not asked how: where nobody does, in a container without
+ * an init, it stays so, and others take it for alive. */
+bool process_is_zombie(pid_t pid);
+
+/* Whether any process that we may look at works in this folder. */
+bool process_works_in(const char *folder);
+
 /* Whether the process that started then is still there. */
 bool process_lives(pid_t pid, uint64_t started);
 
@@ -54,6 +61,9 @@ bool process_wait(pid_t pid, uint64_t started, uint32_t milliseconds);
 
 int64_t process_now_ms(void);
 void process_pause(uint32_t milliseconds);
+
+/* The first line of a file; "" when there is none. */
+void process_log_head(const char *path, char *text, size_t size);
 
 /* The last size - 1 bytes of a log, from a line's begin on; "" when there is none. */
 void process_log_tail(const char *path, char *text, size_t size);

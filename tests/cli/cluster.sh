@@ -115,6 +115,9 @@ case_dev_down() { # PIDS
   up --nodes 2
   check "dev up works again" ended_with 0
   check "a durable actor is there again" await 10 prints_total kept 5
+  kill -KILL "$(head -n 1 .troupe/pg/data/postmaster.pid)"
+  up --nodes 2
+  check "dev up starts a PostgreSQL that was killed" ended_with 0
   cp .troupe/dev.json "$work/stale.json"
   ran troupe dev down --purge
   check "dev down --purge leaves nothing" [ ! -e .troupe ]
@@ -143,7 +146,10 @@ interrupt_at() { # STEP
 }
 
 nothing_runs() {
-  if pgrep -f "$here/.troupe" >"$work/err"; then return 1; fi
+  local file
+  for file in /proc/[0-9]*/cmdline; do
+    if tr '\0' ' ' <"$file" 2>/dev/null | grep -qF "$here/.troupe"; then return 1; fi
+  done
   [ ! -e .troupe/dev.json ]
 }
 
