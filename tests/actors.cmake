@@ -18,3 +18,10 @@ function(troupe_stress_test NAME)
 endfunction()
 
 troupe_api_test(actor_link)
+
+troupe_unit_test(map base)
+troupe_prop_test(map base)
+troupe_unit_test(wheel core)
+troupe_prop_test(wheel core)
+troupe_unit_test(relations core)
+troupe_prop_test(relations core)

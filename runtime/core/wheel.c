@@ -13,25 +13,33 @@ void tr_wheel_init(struct tr_wheel *wheel, uint64_t now_ms)
     *wheel = (struct tr_wheel){.now_ms = now_ms};
 }
 
+/* Lists are in the order of arrival: the first entry's `previous` is the last one. */
 static void push(struct tr_wheel_entry **list, struct tr_wheel_entry *entry)
 {
-    entry->previous = NULL;
-    entry->next = *list;
-    if (*list != NULL) {
-        (*list)->previous = entry;
+    struct tr_wheel_entry *first = *list;
+
+    entry->next = NULL;
+    if (first == NULL) {
+        entry->previous = entry;
+        *list = entry;
+        return;
     }
-    *list = entry;
+    entry->previous = first->previous;
+    first->previous->next = entry;
+    first->previous = entry;
 }
 
 static void unlink_from(struct tr_wheel_entry **list, struct tr_wheel_entry *entry)
 {
-    if (entry->previous != NULL) {
-        entry->previous->next = entry->next;
-    } else {
+    if (*list == entry) {
         *list = entry->next;
+    } else {
+        entry->previous->next = entry->next;
     }
     if (entry->next != NULL) {
         entry->next->previous = entry->previous;
+    } else if (*list != NULL) {
+        (*list)->previous = entry->previous;
     }
 }
 
@@ -135,9 +143,11 @@ static uint64_t next_turn(const struct tr_wheel *wheel)
     return next;
 }
 
+/* Moves on to the first time at which something runs out, or to now_ms: so a late look gives what
+ * ran out in the order of its time. */
 static void advance(struct tr_wheel *wheel, uint64_t now_ms)
 {
-    while (wheel->count > 0) {
+    while (wheel->count > 0 && wheel->due == NULL) {
         const uint64_t turn = next_turn(wheel);
 
         if (turn > now_ms) {
@@ -150,7 +160,7 @@ static void advance(struct tr_wheel *wheel, uint64_t now_ms)
             }
         }
     }
-    if (now_ms > wheel->now_ms) {
+    if (wheel->due == NULL && now_ms > wheel->now_ms) {
         wheel->now_ms = now_ms;
     }
 }

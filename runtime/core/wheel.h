@@ -1,8 +1,9 @@
 /* core/wheel.h - when things run out: a hierarchical timing wheel with a bitmap per level.
  *
  * Start and cancel cost the same whatever the number of entries (Varghese and Lauck 1987). Six
- * levels of 64 slots with a tick of one millisecond reach two years; later times are shortened to
- * that.
+ * levels of 64 slots with a tick of one millisecond reach two years; what is later waits there and
+ * is looked at again. Entries run out in the order of their times, those of one time in the order
+ * in which they were started.
  *
  *     tr_wheel_start(&wheel, &entry, now_ms + 50);  ...  tr_wheel_cancel(&wheel, &entry);
  *     while ((entry = tr_wheel_expired(&wheel, now_ms)) != NULL) ...
@@ -19,13 +20,13 @@ enum { TR_WHEEL_LEVELS = 6, TR_WHEEL_SLOTS = 64 };
 
 struct tr_wheel_entry {
     struct tr_wheel_entry *next;
-    struct tr_wheel_entry *previous;
-    uint64_t at_ms; /* when it runs out */
-    uint16_t place; /* level * 64 + slot, plus one; 0: not waiting */
+    struct tr_wheel_entry *previous; /* of the first of a list: the last */
+    uint64_t at_ms;                  /* when it runs out */
+    uint16_t place;                  /* level * 64 + slot, plus one; 0: not waiting */
 };
 
 struct tr_wheel {
-    uint64_t now_ms; /* everything up to and including it has been given out */
+    uint64_t now_ms; /* everything before it has been given out */
     uint64_t bitmaps[TR_WHEEL_LEVELS];
     struct tr_wheel_entry *slots[TR_WHEEL_LEVELS][TR_WHEEL_SLOTS];
     struct tr_wheel_entry *due; /* ran out, not given out yet */
