@@ -471,6 +471,18 @@ static void inbox_failed(void *context, const char *name, uint64_t epoch, uint64
     reg_fails_note(context, name, epoch, id, error);
 }
 
+static void reload(void *context, const char *name, uint64_t epoch)
+{
+    struct node_registry *registry = context;
+    const struct reg_held_name *held = reg_held_get(&registry->held, name);
+
+    if (held != NULL && held->epoch == epoch) {
+        reg_held_drop(&registry->held, name, epoch); /* What was in its hands comes again. */
+        reg_recovery_load(registry, name);
+        reg_reader_pump(registry);
+    }
+}
+
 static void link_add(void *context, const struct tr_link_row *row)
 {
     reg_links_note(context, row, true);
@@ -554,6 +566,7 @@ troupe_status troupe_registry_postgres(const char *conninfo, troupe_registry **o
         .step = step,
         .inbox_hint = inbox_hint,
         .inbox_failed = inbox_failed,
+        .reload = reload,
         .link_add = link_add,
         .link_remove = link_remove,
         .unreachable = unreachable,

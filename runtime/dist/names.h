@@ -208,6 +208,11 @@ struct tr_registry_port {
     void (*inbox_failed)(void *context, const char *name, uint64_t epoch, uint64_t id,
                          const char *error);
 
+    /* A durable name that this node holds has no actor any more, since it failed: on_orphan
+     * follows, with what was committed last. Nothing happens when the name is not held by that
+     * epoch. */
+    void (*reload)(void *context, const char *name, uint64_t epoch);
+
     /* Written behind in batches; an add and a remove inside one window cancel. */
     void (*link_add)(void *context, const struct tr_link_row *row);
     void (*link_remove)(void *context, const struct tr_link_row *row);

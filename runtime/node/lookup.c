@@ -52,6 +52,7 @@ static void go_on(struct troupe_node *node, struct tr_message *message, troupe_p
     }
     message->to = pid;
     message->session = 0;
+    message->status = TROUPE_OK;
     tr_message_name(message)->epoch = epoch;
     (void)tr_sched_post(node->sched, NULL, message);
 }
@@ -166,6 +167,14 @@ static bool drop_past(struct tr_lookup *lookup)
     return kept_head != NULL;
 }
 
+/* Whether the message has been with that very holder already, which is dead though its node lives.
+ */
+static bool is_dead_holder(struct tr_message *message, const struct tr_name_result *result)
+{
+    return result->status == TROUPE_OK && message->status == TROUPE_E_NOPROC &&
+           tr_message_name(message)->epoch == result->epoch && result->epoch != 0;
+}
+
 static void on_looked_up(void *context, const struct tr_name_result *result)
 {
     struct tr_lookup *lookup = context;
@@ -178,7 +187,9 @@ static void on_looked_up(void *context, const struct tr_name_result *result)
         return;
     }
     while ((message = pop(lookup)) != NULL) {
-        if (result->status == TROUPE_OK) {
+        if (is_dead_holder(message, result)) {
+            give_up(node, message, TROUPE_E_NOT_FOUND);
+        } else if (result->status == TROUPE_OK) {
             go_on(node, message, result->pid, result->epoch);
         } else {
             give_up(node, message, result->status);

@@ -212,6 +212,16 @@ static bool tell_named(struct registering *r, const struct tr_name_result *resul
     return tr_sched_post(r->node->sched, NULL, message) == TROUPE_OK;
 }
 
+/* A durable name may be held by an actor of this node that has failed: spawning the name again is
+ * the wish that it goes on from its last commit. */
+static void revive(struct troupe_node *node, const char *name, const struct tr_name_result *holder)
+{
+    if (holder->pid.node == tr_sched_node_id(node->sched) &&
+        tr_table_find(&node->sched->table, holder->pid.id) == NULL) {
+        node->registry->port.reload(node->registry->port.context, name, holder->epoch);
+    }
+}
+
 static void on_registered(void *context, const struct tr_name_result *result)
 {
     struct registering *r = context;
@@ -231,6 +241,9 @@ static void on_registered(void *context, const struct tr_name_result *result)
                            : troupe_status_text(result->status));
     }
     shown.text = text;
+    if (result->status == TROUPE_E_EXISTS && r->durable) {
+        revive(node, r->name, result);
+    }
     if (result->status == TROUPE_OK) {
         tr_names_confirm(node, r->name, r->actor_id, result->epoch);
     } else if (!r->spawned) {

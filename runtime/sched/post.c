@@ -116,6 +116,7 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
      * nobody knows whether what a lost session carried has arrived: that is not sent twice. */
     if ((message->flags & TR_MESSAGE_NAMED) != 0 &&
         (why == TROUPE_E_NOPROC || (why == TROUPE_E_NOCONNECTION && message->session == 0))) {
+        message->status = (int16_t)why;
         sched->options.outward.stray(sched->options.outward.context, message);
         return;
     }

@@ -3,6 +3,7 @@
 #
 #   signals   links, monitors and exits between two nodes, one by one
 #   kill      kill -9: noconnection exactly once each, counters recovered
+#   revive    a durable actor that failed goes on when its name is spawned again
 #   leave     SIGTERM: shutdown for all that is linked, the row says left, durable actors go on elsewhere
 #   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
 #   restart   kill -9 and start at once under the same name, again and again, under load
@@ -168,6 +169,25 @@ case_kill() {
   check "n2 starts again" ended_with 0
   check "it is a new node to the others" await 5 has_seen w 'nodeup n2 4' 1
   check "nothing came twice" has_seen w 'EXIT noconnection' 3
+  down
+}
+
+case_revive() {
+  local start
+  up 2
+  spawn n2 c probe.counter '{}' --durable
+  ran troupe call c probe.add '{"by":3}'
+  check "a durable counter counts" prints '"total":3'
+  check "its handler fails" quietly troupe send c probe.die '{"text":"on purpose"}'
+  start=${EPOCHREALTIME/./}
+  ran troupe call c probe.get '{}' --timeout 20s
+  check "a call to the failed one fails" [ "$status" -ne 0 ]
+  check "and does not wait for its timeout" [ $((${EPOCHREALTIME/./} - start)) -lt 5000000 ]
+  check "its row stays" sql_is "SELECT state->>'total' FROM troupe.actors WHERE name = 'c'" 3
+  ran troupe spawn probe.counter --name c --durable --node n2 '{}'
+  check "it goes on from its last commit when it is spawned again" await 10 total_is c 3
+  ran troupe call c probe.add '{"by":1}'
+  check "and counts" prints '"total":4'
   down
 }
 
@@ -367,6 +387,6 @@ case_secret() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill leave pause restart postgres secret)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres secret)
 for each in "${cases[@]}"; do "case_$each"; done
 finish

@@ -224,7 +224,7 @@ static int counter_on_get(troupe_self *self, void *state, const void *message)
 }
 
 static const troupe_handler counter_handlers[] = {
-    {&add_type, counter_on_add}, {&get_type, counter_on_get}, {0}};
+    {&add_type, counter_on_add}, {&get_type, counter_on_get}, {&die_type, target_on_die}, {0}};
 static const troupe_behavior counter = {
     .name = "probe.counter", .version = 1, .state = &total_type, .handlers = counter_handlers};
 

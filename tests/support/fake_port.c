@@ -488,6 +488,19 @@ static void put_link(struct fake_node *node, const struct tr_link_row *row, bool
     unlock(node);
 }
 
+static void reload(void *context, const char *name, uint64_t epoch)
+{
+    struct fake_node *node = context;
+    const struct fake_name *held = NULL;
+
+    lock(node);
+    held = fake_find_name(node->cluster, name);
+    if (held != NULL && held->node_id == node->node_id && held->epoch == epoch) {
+        fake_tell_orphan(node, held);
+    }
+    unlock(node);
+}
+
 static void link_add(void *context, const struct tr_link_row *row)
 {
     put_link(context, row, true);
@@ -542,6 +555,7 @@ struct tr_registry_port fake_port(struct fake_node *node)
         .step = step,
         .inbox_hint = inbox_hint,
         .inbox_failed = inbox_failed,
+        .reload = reload,
         .link_add = link_add,
         .link_remove = link_remove,
         .unreachable = unreachable,
