@@ -4,10 +4,14 @@ set -uo pipefail
 build=$(realpath "${1:?usage: tests/cli/config.sh BUILD_DIR}")
 # shellcheck source=tests/cli/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-trap 'rm -rf "$work"' EXIT
+trap 'kill "${patient:-}" 2>/dev/null; rm -rf "$work"' EXIT
 
 conf=$work/trouped.conf
 (umask 077; printf '%064d\n' 7 >"$work/secret")
+
+# This one takes its time, so it runs beside the others.
+trouped --config /dev/null --name n1 --db "host=$work/nobody" --secret-file "$work/secret" 2>"$work/patient" </dev/null &
+patient=$!
 
 ran trouped --version
 check "--version prints the version" prints '^trouped [0-9]+\.[0-9]+'
@@ -56,9 +60,14 @@ ran trouped --db 'host=h password=canary-4711' --check-config
 check "a password on the command line is refused" fails_as 64 1001 password
 check "a password on the command line is not printed" hides canary
 
-ran trouped --config /dev/null --name n1 --db "host=$work/nobody" --secret-file "$work/secret"
-check "no PostgreSQL ends it with 69" ended_with 69
+trouped --config /dev/null --name n1 --db "host=$work/nobody" --log-format logfmt 2>"$work/err" </dev/null &
+pid=$!
+check "no PostgreSQL is said at once, while it is tried again" await 10 grep -q 'level=warning .*no connection' "$work/err"
+kill "$pid"
+wait "$pid"
+wait "$patient"
+status=$?
+cp "$work/patient" "$work/err"
+check "no PostgreSQL ends it with 69, after 30 s" ended_with 69
 check "no PostgreSQL is a JSON line in the log" says '^\{"ts":".*"code":"TRP-2001"'
-ran trouped --config /dev/null --name n1 --db "host=$work/nobody" --log-format logfmt
-check "no PostgreSQL is a logfmt line when asked for" says 'level=error .*code=TRP-2001'
 finish
