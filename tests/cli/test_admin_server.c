@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -304,6 +305,45 @@ static void socket_is_ours_alone_and_goes_with_the_server(void **state)
     assert_int_not_equal(stat(rig->path, &status), 0);
 }
 
+/* What the other user's process finds: 0 when it is told that it may not. */
+static int ask_as_nobody(const struct rig *rig)
+{
+    char *reply = NULL;
+    int socket = -1;
+    int result = 1;
+
+    if (setgid(65534) != 0 || setuid(65534) != 0 ||
+        admin_io_connect(rig->path, &socket) != TROUPE_OK) {
+        return 2;
+    }
+    if (admin_io_read(socket, WAIT_MS, WAIT_MS, &reply) == TROUPE_OK) {
+        result = strstr(reply, "TROUPE_E_DENIED") != NULL ? 0 : 1;
+        free(reply);
+    }
+    return result;
+}
+
+/* The kernel says who connects: an open socket alone lets nobody in. Only root can be two users. */
+static void another_user_is_told_that_it_may_not(void **state)
+{
+    struct rig *rig = *state;
+    int status = 0;
+    pid_t child = -1;
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    assert_int_equal(chmod(rig->folder, 0755), 0);
+    assert_int_equal(chmod(rig->path, 0666), 0);
+    child = fork();
+    if (child == 0) {
+        _exit(ask_as_nobody(rig));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void second_server_on_the_same_path_is_refused_and_a_dead_socket_replaced(void **state)
 {
     struct rig *rig = *state;
@@ -364,6 +404,7 @@ int main(void)
         SERVER_TEST(reply_that_is_too_long_is_an_error_of_its_own),
         SERVER_TEST(one_connection_too_many_is_told_so),
         SERVER_TEST(socket_is_ours_alone_and_goes_with_the_server),
+        SERVER_TEST(another_user_is_told_that_it_may_not),
         SERVER_TEST(second_server_on_the_same_path_is_refused_and_a_dead_socket_replaced),
         SERVER_TEST(stop_waits_for_requests_that_run_but_not_for_ever),
     };

@@ -150,7 +150,7 @@ static void json_that_is_typed_is_judged_before_it_travels(void **state)
 
 static void process_is_known_by_pid_and_start(void **state)
 {
-    const char *const arguments[] = {"/bin/cat", NULL};
+    const char *const arguments[] = {"/usr/bin/tail", "-f", "/dev/null", NULL};
     const struct process_spec spec = {.arguments = arguments};
     struct problem problem;
     uint64_t started = 0;
@@ -165,6 +165,7 @@ static void process_is_known_by_pid_and_start(void **state)
     started = process_started(pid);
     /* Not with another start time: that would be a process of somebody else's. */
     assert_true(process_stop(pid, started + 1, SIGKILL, 10));
+    assert_true(process_wait(pid, started, 50));
     assert_true(process_stop(pid, started, SIGTERM, 5000));
     assert_false(process_lives(pid, started));
 }
