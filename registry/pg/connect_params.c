@@ -6,6 +6,8 @@
 
 #include <libpq-fe.h>
 
+#include "pg/hosts.h"
+
 struct fallback {
     const char *keyword;
     const char *value;
@@ -22,7 +24,7 @@ static const struct fallback fallbacks[] = {
     {"tcp_user_timeout", "10000"},
 };
 
-enum { FALLBACK_COUNT = sizeof(fallbacks) / sizeof(fallbacks[0]), PARAM_MAX = FALLBACK_COUNT + 4 };
+enum { FALLBACK_COUNT = sizeof(fallbacks) / sizeof(fallbacks[0]), PARAM_MAX = FALLBACK_COUNT + 7 };
 
 /* True when the environment or a service file sets the keyword: its value differs from the one that
  * is compiled in. */
@@ -37,7 +39,29 @@ static bool is_set(const PQconninfoOption *defaults, const char *keyword)
     return true; /* a keyword that this libpq does not know must not be given */
 }
 
-struct pg_conn *reg_connect_start(const char *conninfo, const char *application_name)
+/* What overrides the conninfo; answers the new count. */
+static size_t add_overrides(const char **keywords, const char **values, size_t count,
+                            const char *application_name, const struct reg_host_lists *lists)
+{
+    if (application_name != NULL) {
+        keywords[count] = "application_name";
+        values[count++] = application_name;
+    }
+    if (lists != NULL && lists->host != NULL) {
+        keywords[count] = "host";
+        values[count++] = lists->host;
+        keywords[count] = "hostaddr";
+        values[count++] = lists->hostaddr;
+        keywords[count] = "port";
+        values[count++] = lists->port;
+    }
+    keywords[count] = "client_encoding";
+    values[count++] = "UTF8";
+    return count;
+}
+
+struct pg_conn *reg_connect_start(const char *conninfo, const char *application_name,
+                                  const struct reg_host_lists *lists)
 {
     PQconninfoOption *defaults = PQconndefaults();
     const char *keywords[PARAM_MAX] = {0};
@@ -59,12 +83,7 @@ struct pg_conn *reg_connect_start(const char *conninfo, const char *application_
     PQconninfoFree(defaults);
     keywords[count] = "dbname";
     values[count++] = conninfo;
-    if (application_name != NULL) {
-        keywords[count] = "application_name";
-        values[count++] = application_name;
-    }
-    keywords[count] = "client_encoding";
-    values[count] = "UTF8";
+    (void)add_overrides(keywords, values, count, application_name, lists);
     pg = PQconnectStartParams(keywords, values, 1);
     return pg;
 }

@@ -15,10 +15,13 @@
 #include "troupe/status.h"
 
 struct pg_conn; /* libpq's */
+struct reg_host_lists;
 
-/* Begins to connect without blocking (only the look-up of a host's name is libpq's own and may
- * block). application_name may be NULL. NULL when out of memory; else as PQconnectStartParams. */
-struct pg_conn *reg_connect_start(const char *conninfo, const char *application_name);
+/* Begins to connect without blocking. application_name may be NULL. lists says which hosts to try,
+ * with their addresses (pg/hosts.h); NULL leaves that to libpq, which blocks while it looks names
+ * up. NULL when out of memory; else as PQconnectStartParams. */
+struct pg_conn *reg_connect_start(const char *conninfo, const char *application_name,
+                                  const struct reg_host_lists *lists);
 
 /* Answers TROUPE_E_INVALID with words in error when libpq cannot read the conninfo. */
 TROUPE_MUST_USE troupe_status reg_connect_check(const char *conninfo, char *error,

@@ -9,8 +9,10 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "io/fdwatch.h"
+#include "io/resolve.h"
 #include "io/timer.h"
 #include "pg/connect_params.h"
+#include "pg/hosts.h"
 #include "pg/sqlstate.h"
 
 enum { TEXT_SIZE = 512, MS = 1000000 };
@@ -18,6 +20,7 @@ enum { TEXT_SIZE = 512, MS = 1000000 };
 enum state {
     STATE_RESTING,    /* closed: nothing happens by itself */
     STATE_WAITING,    /* until the next try */
+    STATE_RESOLVING,  /* names of hosts are being looked up */
     STATE_CONNECTING, /* libpq is at it */
     STATE_UP
 };
@@ -40,6 +43,8 @@ struct reg_connection {
     enum state state;
     uint64_t incarnation; /* grows with each change of pg: callbacks may have changed it */
     PGconn *pg;
+    struct reg_hosts hosts;     /* while RESOLVING */
+    struct tr_resolve *resolve; /* likewise */
     struct tr_fdwatch *watch;
     struct tr_timer *timer;
     bool failing; /* break at the next turn, for the reason in fail_text */
@@ -58,26 +63,6 @@ struct reg_connection {
 static int64_t now_ns(const struct reg_connection *connection)
 {
     return (int64_t)tr_loop_now(connection->loop);
-}
-
-/* Copies libpq's words as one line without the newline at the end. */
-static void copy_line(char *out, size_t size, const char *text)
-{
-    size_t length = 0;
-
-    for (; *text != '\0' && length + 1 < size; text++) {
-        const bool is_space = strchr(" \t\r\n", *text) != NULL;
-
-        if (!is_space) {
-            out[length++] = *text;
-        } else if (length > 0 && out[length - 1] != ' ') {
-            out[length++] = ' ';
-        }
-    }
-    while (length > 0 && out[length - 1] == ' ') {
-        length--;
-    }
-    out[length] = '\0';
 }
 
 /* ---- ending ---- */
@@ -102,6 +87,9 @@ static void drop_pg(struct reg_connection *connection, const char *text)
     struct query *sent = connection->sent;
     struct query *waiting = connection->head;
 
+    tr_resolve_cancel(connection->resolve);
+    connection->resolve = NULL;
+    reg_hosts_fini(&connection->hosts);
     tr_fdwatch_release(connection->watch);
     tr_timer_stop(connection->timer);
     PQclear(connection->result);
@@ -144,7 +132,7 @@ static void break_down(struct reg_connection *connection, const char *text)
     char words[TEXT_SIZE];
     uint64_t incarnation = 0;
 
-    copy_line(words, sizeof(words), text);
+    reg_line_copy(words, sizeof(words), text);
     connection->state = STATE_WAITING;
     connection->losses += was_up ? 1 : 0;
     drop_pg(connection, words);
@@ -163,7 +151,7 @@ void reg_connection_fail(struct reg_connection *connection, const char *why)
 {
     if (connection->state == STATE_UP && !connection->failing) {
         connection->failing = true;
-        copy_line(connection->fail_text, sizeof(connection->fail_text), why);
+        reg_line_copy(connection->fail_text, sizeof(connection->fail_text), why);
         tr_timer_start(connection->timer, 0, 0);
     }
 }
@@ -244,26 +232,6 @@ troupe_status reg_connection_query(struct reg_connection *connection, const char
 
 /* ---- receiving ---- */
 
-static void describe_result(const PGresult *rows, char *words, struct reg_result *out)
-{
-    const ExecStatusType kind = PQresultStatus(rows);
-    const char *sqlstate = NULL;
-
-    if (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK) {
-        *out = (struct reg_result){.status = TROUPE_OK, .text = "", .rows = rows};
-        return;
-    }
-    sqlstate = PQresultErrorField(rows, PG_DIAG_SQLSTATE);
-    copy_line(words, TEXT_SIZE, PQresultErrorMessage(rows));
-    *out = (struct reg_result){.text = words};
-    if (sqlstate == NULL) {
-        out->status = TROUPE_E_UNKNOWN; /* libpq's own words: the connection broke */
-        return;
-    }
-    out->status = reg_sqlstate_status(sqlstate);
-    (void)snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", sqlstate);
-}
-
 /* The statement that was sent has its answer. */
 static void complete(struct reg_connection *connection)
 {
@@ -276,7 +244,7 @@ static void complete(struct reg_connection *connection)
     connection->result = NULL;
     tr_timer_stop(connection->timer);
     if (rows != NULL) {
-        describe_result(rows, words, &result);
+        reg_result_describe(rows, words, sizeof(words), &result);
     }
     if (result.status == TROUPE_OK) {
         connection->attempts = 0;
@@ -361,7 +329,7 @@ static void on_notice(void *context, const PGresult *rows)
     char words[TEXT_SIZE];
 
     if (connection->events.on_notice != NULL) {
-        copy_line(words, sizeof(words), PQresultErrorMessage(rows));
+        reg_line_copy(words, sizeof(words), PQresultErrorMessage(rows));
         connection->events.on_notice(connection->events.context, words);
     }
 }
@@ -409,22 +377,73 @@ static void connect_step(struct reg_connection *connection)
     }
 }
 
-static void try_connect(struct reg_connection *connection)
+/* Has libpq connect to what the hosts' names were found to mean. */
+static void begin_to_connect(struct reg_connection *connection)
 {
+    struct reg_host_lists lists;
+    const troupe_status status = reg_hosts_format(&connection->hosts, &lists);
+
+    if (status != TROUPE_OK) {
+        break_down(connection, status == TROUPE_E_NOT_FOUND ? "no address is known for the host"
+                                                            : troupe_status_text(status));
+        return;
+    }
     connection->state = STATE_CONNECTING;
-    connection->incarnation++;
-    connection->pg = reg_connect_start(connection->conninfo, connection->application_name);
+    connection->pg = reg_connect_start(connection->conninfo, connection->application_name, &lists);
+    reg_host_lists_fini(&lists);
     if (connection->pg == NULL || PQstatus(connection->pg) == CONNECTION_BAD) {
         break_down(connection,
                    connection->pg == NULL ? "out of memory" : PQerrorMessage(connection->pg));
         return;
     }
     (void)PQsetNoticeReceiver(connection->pg, on_notice, connection);
-    tr_timer_start(connection->timer, (uint64_t)REG_CONNECT_TIMEOUT_MS * MS, 0);
     /* As libpq wants it: behave as if the socket had been seen writable. */
     if (tr_fdwatch_set(connection->watch, PQsocket(connection->pg), TR_FD_WRITABLE) != TROUPE_OK) {
         break_down(connection, "the socket cannot be watched");
     }
+}
+
+static void resolve_next(struct reg_connection *connection);
+
+static void on_resolved(void *context, troupe_status status, const struct tr_address *addresses,
+                        size_t count)
+{
+    struct reg_connection *connection = context;
+
+    connection->resolve = NULL;
+    reg_hosts_found(&connection->hosts, addresses, status == TROUPE_OK ? count : 0);
+    resolve_next(connection);
+}
+
+static void resolve_next(struct reg_connection *connection)
+{
+    const char *name = reg_hosts_unknown(&connection->hosts);
+    troupe_status status = TROUPE_OK;
+
+    if (name == NULL) {
+        begin_to_connect(connection);
+        return;
+    }
+    status =
+        tr_resolve_start(connection->loop, name, on_resolved, connection, &connection->resolve);
+    if (status != TROUPE_OK) {
+        break_down(connection, troupe_status_text(status));
+    }
+}
+
+static void try_connect(struct reg_connection *connection)
+{
+    troupe_status status = TROUPE_OK;
+
+    connection->state = STATE_RESOLVING;
+    connection->incarnation++;
+    tr_timer_start(connection->timer, (uint64_t)REG_CONNECT_TIMEOUT_MS * MS, 0);
+    status = reg_hosts_read(&connection->hosts, connection->conninfo);
+    if (status != TROUPE_OK) {
+        break_down(connection, troupe_status_text(status));
+        return;
+    }
+    resolve_next(connection);
 }
 
 /* ---- events of the loop ---- */
@@ -448,6 +467,8 @@ static void on_timer(void *context)
 
     if (connection->state == STATE_WAITING) {
         try_connect(connection);
+    } else if (connection->state == STATE_RESOLVING) {
+        break_down(connection, "the host's name was not looked up in time");
     } else if (connection->state == STATE_CONNECTING) {
         break_down(connection, "the server did not answer in time");
     } else if (connection->state == STATE_UP && connection->failing) {

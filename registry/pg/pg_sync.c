@@ -134,7 +134,7 @@ troupe_status reg_sync_connect(const char *conninfo, const char *application_nam
         *out = sync;
         return TROUPE_E_INVALID;
     }
-    sync->pg = reg_connect_start(conninfo, application_name);
+    sync->pg = reg_connect_start(conninfo, application_name, NULL);
     if (sync->pg == NULL) {
         free(sync);
         return TROUPE_E_NO_MEMORY;

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <libpq-fe.h>
+
+#include "pg/sqlstate.h"
 
 int reg_result_count(const struct reg_result *result)
 {
@@ -107,4 +110,44 @@ bool reg_result_uuid(const struct reg_result *result, int row, int column, uint8
     }
     memcpy(out, bytes, sizeof(bytes));
     return true;
+}
+
+void reg_line_copy(char *out, size_t size, const char *text)
+{
+    size_t length = 0;
+
+    for (; *text != '\0' && length + 1 < size; text++) {
+        const bool is_space = strchr(" \t\r\n", *text) != NULL;
+
+        if (!is_space) {
+            out[length++] = *text;
+        } else if (length > 0 && out[length - 1] != ' ') {
+            out[length++] = ' ';
+        }
+    }
+    while (length > 0 && out[length - 1] == ' ') {
+        length--;
+    }
+    out[length] = '\0';
+}
+
+void reg_result_describe(const struct pg_result *rows, char *words, size_t words_size,
+                         struct reg_result *out)
+{
+    const ExecStatusType kind = PQresultStatus(rows);
+    const char *sqlstate = NULL;
+
+    if (kind == PGRES_TUPLES_OK || kind == PGRES_COMMAND_OK) {
+        *out = (struct reg_result){.status = TROUPE_OK, .text = "", .rows = rows};
+        return;
+    }
+    sqlstate = PQresultErrorField(rows, PG_DIAG_SQLSTATE);
+    reg_line_copy(words, words_size, PQresultErrorMessage(rows));
+    *out = (struct reg_result){.text = words};
+    if (sqlstate == NULL) {
+        out->status = TROUPE_E_UNKNOWN; /* libpq's own words: the connection broke */
+        return;
+    }
+    out->status = reg_sqlstate_status(sqlstate);
+    (void)snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", sqlstate);
 }

@@ -9,6 +9,7 @@
 #define REG_PG_RESULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "troupe/status.h"
@@ -39,5 +40,12 @@ bool reg_result_u64(const struct reg_result *result, int row, int column, uint64
 bool reg_result_i64(const struct reg_result *result, int row, int column, int64_t *out);
 bool reg_result_bool(const struct reg_result *result, int row, int column, bool *out);
 bool reg_result_uuid(const struct reg_result *result, int row, int column, uint8_t out[16]);
+
+/* Copies libpq's words as one line, without the newline at the end. */
+void reg_line_copy(char *out, size_t size, const char *text);
+
+/* Says what libpq's result means; out lends words, which get the server's text. */
+void reg_result_describe(const struct pg_result *rows, char *words, size_t words_size,
+                         struct reg_result *out);
 
 #endif

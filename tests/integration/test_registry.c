@@ -82,6 +82,23 @@ static void three_nodes_join_and_see_one_another(void **state)
     world_fini(&world);
 }
 
+static void a_host_that_refuses_is_passed_over_for_the_next(void **state)
+{
+    const char *conninfo = pg_server_conninfo(server);
+    const char *host = strstr(conninfo, "host=");
+    char several[PG_CONNINFO_SIZE];
+
+    (void)state;
+    assert_non_null(host);
+    host += 5;
+    /* `localhost` is looked up; nobody listens on port 1 there. */
+    (void)snprintf(several, sizeof(several), "%.*slocalhost,%s port=1,5432", (int)(host - conninfo),
+                   conninfo, host);
+    world_init(&world);
+    (void)world_join(&world, several, "n1", NULL);
+    world_fini(&world);
+}
+
 static void a_node_that_leaves_is_down_with_that_reason(void **state)
 {
     struct world_node *n1 = NULL;
@@ -470,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_nodes_join_and_see_one_another),
+        cmocka_unit_test(a_host_that_refuses_is_passed_over_for_the_next),
         cmocka_unit_test(a_node_that_leaves_is_down_with_that_reason),
         cmocka_unit_test(a_name_of_a_node_that_lives_is_refused),
         cmocka_unit_test(a_database_without_the_schema_is_named),
