@@ -1,33 +1,12 @@
 #include "cli/live.h"
 
 #include <cjson/cJSON.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "cli/dev_state.h"
 #include "cli/print.h"
 #include "cli/target.h"
 #include "daemon/text.h"
-
-/* The admin socket of the node with this id; NULL when none is known. */
-static const char *socket_of(struct cli *cli, uint64_t node_id)
-{
-    char id[24];
-
-    if (cli_has(cli, OPTION_ADMIN)) {
-        return cli->options[OPTION_ADMIN];
-    }
-    (void)snprintf(id, sizeof(id), "%" PRIu64, node_id);
-    if (cli_has(cli, OPTION_DB) || dev_state_find(cli) != 0 || cli->dev == NULL) {
-        return NULL;
-    }
-    for (int i = 0; i < cli->dev->nodes_count; i++) {
-        if (strcmp(cli->dev->nodes[i].node_id, id) == 0) {
-            return cli->dev->nodes[i].admin_socket;
-        }
-    }
-    return NULL;
-}
 
 static void print_field(const cJSON *item)
 {
@@ -59,25 +38,48 @@ static void print_reply(struct cli *cli, cJSON *reply)
     }
 }
 
-bool live_show(struct cli *cli, troupe_pid pid)
+/* Asks one node; answers whether it has the actor. */
+static bool show_from(struct cli *cli, const char *path, const cJSON *request)
 {
-    const char *path = socket_of(cli, pid.node);
-    cJSON *request = cJSON_CreateObject();
-    cJSON *reply = NULL;
     struct target *target = NULL;
-    char text[TROUPE_PID_TEXT_SIZE];
-    const bool found =
-        path != NULL && cJSON_AddStringToObject(request, "op", "actor") != NULL &&
-        cJSON_AddStringToObject(request, "to", troupe_pid_print(pid, text)) != NULL &&
-        target_open_socket(cli, path, &target) == 0 &&
-        target_ask(cli, target, request, &reply) == 0;
+    cJSON *reply = NULL;
+    const bool found = target_open_socket(cli, path, &target) == 0 &&
+                       target_ask(cli, target, request, &reply) == 0;
 
     if (found) {
         print_reply(cli, reply);
     }
-    cli->problem.code = PROBLEM_NONE;
     cJSON_Delete(reply);
-    cJSON_Delete(request);
     target_close(target);
+    return found;
+}
+
+/* Asks the nodes of dev.json in turn: one that was fenced has another id than the file says. */
+static bool show_from_dev(struct cli *cli, const cJSON *request)
+{
+    bool found = false;
+
+    if (cli_has(cli, OPTION_DB) || dev_state_find(cli) != 0 || cli->dev == NULL) {
+        return false;
+    }
+    for (int i = 0; i < cli->dev->nodes_count && !found; i++) {
+        found = show_from(cli, cli->dev->nodes[i].admin_socket, request);
+    }
+    return found;
+}
+
+bool live_show(struct cli *cli, troupe_pid pid)
+{
+    cJSON *request = cJSON_CreateObject();
+    char text[TROUPE_PID_TEXT_SIZE];
+    bool found = false;
+
+    if (cJSON_AddStringToObject(request, "op", "actor") != NULL &&
+        cJSON_AddStringToObject(request, "to", troupe_pid_print(pid, text)) != NULL) {
+        found = cli_has(cli, OPTION_ADMIN) ? show_from(cli, cli->options[OPTION_ADMIN], request)
+                                           : show_from_dev(cli, request);
+    }
+    cli->problem.code = PROBLEM_NONE;
+    cJSON_Delete(request);
     return found;
 }

@@ -8,8 +8,8 @@
 #include "cli/cli.h"
 #include "troupe/pid.h"
 
-/* Shows one actor as its node sees it now: the node at --admin, or that of DIR/dev.json with the
- * pid's node id. Answers whether it was there; if not, cli has no new problem. */
+/* Shows one actor as its node sees it now: the node at --admin, or one of DIR/dev.json. Answers
+ * whether it was there; if not, cli has no new problem. */
 bool live_show(struct cli *cli, troupe_pid pid);
 
 #endif

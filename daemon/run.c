@@ -21,8 +21,11 @@ struct daemon {
     int signals; /* a signalfd; -1 before start */
     int fenced;  /* an eventfd, written by the node's thread */
     struct admin_server admin;
+    uint64_t node_id; /* as announced last */
     int exit_status;
 };
+
+#define LOOK_MS 1000
 
 /* ---- starting ---- */
 
@@ -188,6 +191,7 @@ static int start_admin(struct daemon *daemon)
     return status;
 }
 
+/* Writes where the node is, once it serves, and again after it has joined anew. */
 static int announce(struct daemon *daemon)
 {
     const struct options *options = daemon->options;
@@ -200,21 +204,49 @@ static int announce(struct daemon *daemon)
     facts.node_id = info.node_id;
     facts.host = options->advertise != NULL ? options->advertise : options->listen_host;
     facts.port = info.port;
-    if (options->pid_file != NULL) {
-        status = state_write_pid(options->pid_file, &problem);
-    }
-    if (status == 0 && options->ready_file != NULL) {
+    if (options->ready_file != NULL) {
         status = state_write_ready(options->ready_file, &facts, &problem);
     }
     if (status != 0) {
         log_problem(daemon->log, &problem);
         return status;
     }
+    daemon->node_id = info.node_id;
     log_printf(daemon->log, TROUPE_LOG_INFO,
                "ready: node %" PRIu64 " at %s:%u, admin socket %s, version %s", info.node_id,
                facts.host, (unsigned)facts.port,
                facts.admin_socket != NULL ? facts.admin_socket : "none", TROUPE_VERSION);
     return 0;
+}
+
+static int write_pid(struct daemon *daemon)
+{
+    struct problem problem;
+    const int status = daemon->options->pid_file != NULL
+                           ? state_write_pid(daemon->options->pid_file, &problem)
+                           : 0;
+
+    if (status != 0) {
+        log_problem(daemon->log, &problem);
+    }
+    return status;
+}
+
+static int no_descriptor(const struct daemon *daemon)
+{
+    struct problem problem;
+    const int status =
+        problem_set(&problem, PROBLEM_SYSTEM, "no descriptors left: %s", strerror(errno));
+
+    log_problem(daemon->log, &problem);
+    return status;
+}
+
+/* Before the node starts: it may be fenced at any moment after. */
+static int make_fenced(struct daemon *daemon)
+{
+    daemon->fenced = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return daemon->fenced < 0 ? no_descriptor(daemon) : 0;
 }
 
 /* From here on signals are read from a descriptor. Before, they end the process as usual: a node
@@ -229,16 +261,7 @@ static int take_signals(struct daemon *daemon)
     (void)sigaddset(&set, SIGHUP);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     daemon->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-    daemon->fenced = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (daemon->signals < 0 || daemon->fenced < 0) {
-        struct problem problem;
-        const int status =
-            problem_set(&problem, PROBLEM_SYSTEM, "no descriptors left: %s", strerror(errno));
-
-        log_problem(daemon->log, &problem);
-        return status;
-    }
-    return 0;
+    return daemon->signals < 0 ? no_descriptor(daemon) : 0;
 }
 
 /* ---- serving ---- */
@@ -297,6 +320,17 @@ static bool on_signal(struct daemon *daemon)
     return false;
 }
 
+/* A node that was fenced and has joined again has another id, and perhaps another port. */
+static void look(struct daemon *daemon)
+{
+    troupe_node_info info = {.struct_size = sizeof(info)};
+
+    troupe_node_get_info(daemon->node, &info);
+    if (info.node_id != daemon->node_id && info.node_id != 0) {
+        (void)announce(daemon);
+    }
+}
+
 static void serve(struct daemon *daemon)
 {
     struct pollfd entries[] = {{.fd = daemon->signals, .events = POLLIN},
@@ -305,8 +339,14 @@ static void serve(struct daemon *daemon)
                                {.fd = daemon->admin.ended_read, .events = POLLIN}};
 
     for (;;) {
-        if (poll(entries, sizeof(entries) / sizeof(entries[0]), -1) < 0) {
+        const int ready = poll(entries, sizeof(entries) / sizeof(entries[0]), LOOK_MS);
+
+        if (ready < 0) {
             continue; /* interrupted */
+        }
+        if (ready == 0) {
+            look(daemon);
+            continue;
         }
         if (entries[1].revents != 0) {
             log_printf(daemon->log, TROUPE_LOG_ERROR, "fenced: the others declared this node dead");
@@ -357,31 +397,39 @@ static void stop(struct daemon *daemon)
     log_printf(daemon->log, TROUPE_LOG_INFO, "stopped");
 }
 
+static void close_descriptors(const struct daemon *daemon)
+{
+    if (daemon->signals >= 0) {
+        (void)close(daemon->signals);
+    }
+    if (daemon->fenced >= 0) {
+        (void)close(daemon->fenced);
+    }
+}
+
 int run(const struct run_input *input)
 {
+    static int (*const steps[])(struct daemon *) = {take_signals, load_modules, start_admin,
+                                                    write_pid, announce};
     struct daemon daemon = {
         .input = input, .options = input->options, .log = input->log, .signals = -1, .fenced = -1};
 
     daemon.admin.listener = -1;
-    daemon.exit_status = start_node(&daemon);
+    daemon.exit_status = make_fenced(&daemon);
+    if (daemon.exit_status == 0) {
+        daemon.exit_status = start_node(&daemon);
+    }
     if (daemon.exit_status != 0) {
+        close_descriptors(&daemon);
         return daemon.exit_status;
     }
-    daemon.exit_status = take_signals(&daemon);
-    if (daemon.exit_status == 0) {
-        daemon.exit_status = load_modules(&daemon);
-    }
-    if (daemon.exit_status == 0) {
-        daemon.exit_status = start_admin(&daemon);
-    }
-    if (daemon.exit_status == 0) {
-        daemon.exit_status = announce(&daemon);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && daemon.exit_status == 0; i++) {
+        daemon.exit_status = steps[i](&daemon);
     }
     if (daemon.exit_status == 0) {
         serve(&daemon);
     }
     stop(&daemon);
-    (void)close(daemon.signals);
-    (void)close(daemon.fenced);
+    close_descriptors(&daemon);
     return daemon.exit_status;
 }

@@ -385,6 +385,8 @@ request_runs() { # SOCKET
   grep -q '"total":1,' "$work/out"
 }
 
+differs() { ! cmp -s "$1" "$2"; }
+
 fenced() {
   start_node d6 --on-fenced exit
   check "a node that exits when fenced starts" await 20 ready d6
@@ -393,6 +395,14 @@ fenced() {
   kill -CONT "$pid"
   check "it wakes, learns it, and ends with 75" ends_with "$pid" 75
   check "it says that it was fenced" log_says d6 'fenced'
+  start_node d7
+  check "a node that joins again starts" await 20 ready d7
+  cp "$work/d7.ready" "$work/d7.first"
+  kill -STOP "$pid"
+  check "it sleeps past its lease too" await 20 state_of d7 down
+  kill -CONT "$pid"
+  check "it joins again under another id" await 20 state_of d7 up
+  check "its ready file says so" await 10 differs "$work/d7.first" "$work/d7.ready"
 }
 
 if [ $# -eq 0 ]; then set -- dev actions remote daemon; fi
