@@ -429,3 +429,30 @@ struct rig_pair rig_pair(struct rig_node *node, uint64_t other)
     tr_mutex_unlock(&node->lock);
     return copy;
 }
+
+uint32_t rig_requests(struct rig_node *node)
+{
+    uint32_t requests = 0;
+
+    tr_mutex_lock(&node->lock);
+    requests = node->requests;
+    tr_mutex_unlock(&node->lock);
+    return requests;
+}
+
+troupe_status rig_refusal(struct rig_node *node)
+{
+    troupe_status refusal = TROUPE_OK;
+
+    tr_mutex_lock(&node->lock);
+    refusal = node->refusal;
+    tr_mutex_unlock(&node->lock);
+    return refusal;
+}
+
+void rig_hold_replies(struct rig_node *node)
+{
+    tr_mutex_lock(&node->lock);
+    node->hold_replies = true;
+    tr_mutex_unlock(&node->lock);
+}

@@ -100,6 +100,10 @@ bool rig_wait_refusals(struct rig_node *node, uint32_t count);
 /* Copies what `node` knows of `other`. */
 struct rig_pair rig_pair(struct rig_node *node, uint64_t other);
 
+uint32_t rig_requests(struct rig_node *node);
+troupe_status rig_refusal(struct rig_node *node); /* the last */
+void rig_hold_replies(struct rig_node *node);
+
 /* Milliseconds of a monotonic clock. */
 uint64_t rig_now_ms(void);
 

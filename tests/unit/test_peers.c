@@ -423,7 +423,7 @@ static void forgotten_node_loses_its_session_at_once_and_is_refused_for_ever(voi
     assert_int_equal(rig_send(&one, 2, 0, 0, 64, 0), TROUPE_E_NOCONNECTION);
     rig_want(&one, &two); /* dead stays dead */
     assert_true(rig_wait_refusals(&two, 1));
-    assert_int_equal(two.refusal, TROUPE_E_FENCED);
+    assert_int_equal(rig_refusal(&two), TROUPE_E_FENCED);
     assert_true(rig_wait_losts(&two, 1, 1));
     assert_int_equal(rig_pair(&two, 1).reason, TR_PEERS_LOST_EXPIRED);
     assert_int_equal(rig_pair(&one, 2).ups, 1);

@@ -166,7 +166,7 @@ static void data_before_authentication_is_refused(void **state)
         assert_true(until_closed(fd, RIG_WAIT_MS) >= 0);
     }
     assert_true(rig_now_ms() - begun < HANDSHAKE_MS);
-    assert_int_equal(one.requests, 0);
+    assert_int_equal(rig_requests(&one), 0);
     assert_session_unharmed();
 }
 
@@ -232,8 +232,8 @@ static void refused_node(const struct rig_options *its, troupe_status why)
     rig_want(&three, &one);
     assert_true(rig_wait_refusals(&one, 1));
     assert_true(rig_wait_refusals(&three, 1));
-    assert_int_equal(one.refusal, why);
-    assert_int_equal(three.refusal, why);
+    assert_int_equal(rig_refusal(&one), why);
+    assert_int_equal(rig_refusal(&three), why);
     rig_counters(&one, &counters);
     assert_true(counters.refused >= 1);
     assert_int_equal(counters.refused_auth > 0, why == TROUPE_E_AUTH);
@@ -281,7 +281,7 @@ static void node_under_a_wrong_name_is_refused(void **state)
     rig_want(&one, &wrong);
     rig_want(&three, &one);
     assert_true(rig_wait_refusals(&three, 1));
-    assert_int_equal(three.refusal, TROUPE_E_DENIED);
+    assert_int_equal(rig_refusal(&three), TROUPE_E_DENIED);
     assert_int_equal(rig_pair(&one, 3).ups, 0);
     rig_stop(&three);
 }
@@ -382,7 +382,7 @@ static void client_is_told_what_went_wrong(void **state)
     assert_int_equal(ask(&config, TR_CLIENT_REQUEST_SIZE_MAX + 1), TROUPE_E_LIMIT);
     config.port = 1;
     assert_int_equal(ask(&config, 10), TROUPE_E_NOCONNECTION);
-    assert_int_equal(one.requests, 0);
+    assert_int_equal(rig_requests(&one), 0);
     assert_session_unharmed();
 }
 
@@ -391,10 +391,10 @@ static void client_that_gets_no_answer_does_not_know(void **state)
     struct tr_client_config config = client_config(secret);
 
     (void)state;
-    one.hold_replies = true; /* before any client is there to be heard */
+    rig_hold_replies(&one);
     config.timeout_ms = 300;
     assert_int_equal(ask(&config, 10), TROUPE_E_UNKNOWN);
-    assert_int_equal(one.requests, 1);
+    assert_int_equal(rig_requests(&one), 1);
 }
 
 #define STRANGER_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
