@@ -18,6 +18,7 @@ function(troupe_stress_test NAME)
 endfunction()
 
 troupe_api_test(actor_link)
+troupe_api_test(supervisor)
 
 troupe_unit_test(map base)
 troupe_prop_test(map base)

@@ -7,14 +7,17 @@
 #include "troupe/supervisor.h"
 
 #define RESTARTS_DEFAULT 3u
+#define RESTARTS_MAX 1000000u /* what is remembered of each is its time */
 #define PERIOD_DEFAULT_MS 5000u
 #define SHUTDOWN_DEFAULT_MS 5000u
 
 struct child {
-    troupe_child spec; /* id and name owned, args a copy of its own */
+    troupe_child spec; /* id and name owned */
+    void *args;        /* the copy of described arguments; owned */
     troupe_pid pid;    /* none: not running */
     uint64_t restarts;
     uint64_t kill_timer; /* while it is asked to stop; 0: none */
+    bool asked;          /* to stop */
 };
 
 struct supervisor {
@@ -26,6 +29,7 @@ struct supervisor {
     uint32_t restarts_at;
     size_t stopping; /* children above this index have ended; count + 1: not stopping */
     int32_t reason;  /* with stopping: the supervisor's own */
+    troupe_pid parent;
 };
 
 static const troupe_field child_state_fields[] = {
@@ -52,33 +56,37 @@ typedef struct child_late {
 } child_late;
 TROUPE_TYPE(child_late, "troupe.child_late", TROUPE_FIELD(child_late, index, 1));
 
+/* The timer message that tries once more to start a child whose start failed. */
+typedef struct child_again {
+    uint64_t index;
+} child_again;
+TROUPE_TYPE(child_again, "troupe.child_again", TROUPE_FIELD(child_again, index, 1));
+
 /* ---- children ---- */
 
 static void child_fini(struct child *child)
 {
     free((void *)(uintptr_t)child->spec.id);
     free((void *)(uintptr_t)child->spec.name);
-    troupe_value_free((void *)(uintptr_t)child->spec.args);
+    troupe_value_free(child->args);
 }
 
 static troupe_status child_init(struct child *child, const troupe_child *spec)
 {
-    void *args = NULL;
-
     *child = (struct child){.spec = *spec};
-    child->spec.args = NULL;
     child->spec.id = strdup(spec->id == NULL ? "" : spec->id);
     child->spec.name = spec->name == NULL ? NULL : strdup(spec->name);
     if (child->spec.id == NULL || (spec->name != NULL && child->spec.name == NULL)) {
         return TROUPE_E_NO_MEMORY;
     }
     if (spec->args != NULL && spec->behavior->args != NULL) {
-        const troupe_status status = troupe_value_copy(spec->behavior->args, spec->args, &args);
+        const troupe_status status =
+            troupe_value_copy(spec->behavior->args, spec->args, &child->args);
 
         if (status != TROUPE_OK) {
             return status;
         }
-        child->spec.args = args;
+        child->spec.args = child->args;
     }
     return TROUPE_OK;
 }
@@ -105,6 +113,10 @@ static int stop_next(troupe_self *self, struct supervisor *supervisor)
     const uint32_t patience =
         child->spec.shutdown_ms == 0 ? SHUTDOWN_DEFAULT_MS : child->spec.shutdown_ms;
 
+    if (child->asked) {
+        return TROUPE_OK; /* Another one ended meanwhile. */
+    }
+    child->asked = true;
     if (patience == TROUPE_SHUTDOWN_KILL) {
         return troupe_exit(self, child->pid, TROUPE_REASON_KILL, "stopped by its supervisor");
     }
@@ -155,29 +167,55 @@ static bool wants_restart(const struct child *child, int32_t kind)
     return false;
 }
 
-/* Starts a child again, as often as its start fails, until there were too many. */
+/* Starts a child again. When that fails the next try, which counts too, comes by the mailbox, so
+ * that the supervisor can be stopped meanwhile. */
 static int restart(troupe_self *self, struct supervisor *supervisor, struct child *child)
 {
-    for (;;) {
-        if (too_many(supervisor, troupe_now_ms(self))) {
-            troupe_log(self, TROUPE_LOG_ERROR, "child \"%s\": too many restarts", child->spec.id);
-            return begin_stop(self, supervisor, TROUPE_REASON_SHUTDOWN);
-        }
-        child->restarts++;
-        const troupe_status status = start_child(self, child);
-
-        if (status == TROUPE_OK) {
-            return TROUPE_OK;
-        }
-        troupe_log(self, TROUPE_LOG_ERROR, "child \"%s\" does not start again: %s", child->spec.id,
-                   troupe_status_text(status));
+    if (too_many(supervisor, troupe_now_ms(self))) {
+        troupe_log(self, TROUPE_LOG_ERROR, "child \"%s\": too many restarts", child->spec.id);
+        return begin_stop(self, supervisor, TROUPE_REASON_SHUTDOWN);
     }
+    child->restarts++;
+    const troupe_status status = start_child(self, child);
+
+    if (status == TROUPE_OK) {
+        return TROUPE_OK;
+    }
+    troupe_log(self, TROUPE_LOG_ERROR, "child \"%s\" does not start again: %s", child->spec.id,
+               troupe_status_text(status));
+    const child_again again = {.index = (uint64_t)(child - supervisor->children)};
+
+    return troupe_send_after(self, 0, troupe_self_pid(self), &child_again_type, &again, NULL);
+}
+
+static bool is_stopping(const struct supervisor *supervisor)
+{
+    return supervisor->stopping <= supervisor->count;
+}
+
+/* Timers have no sender: whoever else sends such a message is not listened to. */
+static bool is_own_timer(const troupe_self *self, const struct supervisor *supervisor,
+                         uint64_t index)
+{
+    return troupe_pid_is_none(troupe_sender(self)) && index < supervisor->count;
+}
+
+static int on_child_again(troupe_self *self, void *state, const void *message)
+{
+    struct supervisor *supervisor = state;
+    const child_again *again = message;
+
+    if (!is_own_timer(self, supervisor, again->index) || is_stopping(supervisor)) {
+        return TROUPE_OK;
+    }
+    return restart(self, supervisor, &supervisor->children[again->index]);
 }
 
 static struct child *find_child(struct supervisor *supervisor, troupe_pid pid)
 {
     for (size_t i = 0; i < supervisor->count; i++) {
-        if (troupe_pid_equal(supervisor->children[i].pid, pid)) {
+        /* The node, which has no pid, is none of the children that do not run. */
+        if (!troupe_pid_is_none(pid) && troupe_pid_equal(supervisor->children[i].pid, pid)) {
             return &supervisor->children[i];
         }
     }
@@ -191,14 +229,18 @@ static int on_exit_message(troupe_self *self, void *state, const void *message)
     struct child *child = find_child(supervisor, exit->from);
 
     if (child == NULL) {
-        /* Its parent, or somebody it is linked to: it ends for their reason, in order. */
-        return exit->kind == TROUPE_REASON_NORMAL ? TROUPE_OK
-                                                  : begin_stop(self, supervisor, exit->kind);
+        /* Its parent, or somebody it is linked to: it ends for their reason, in order. Without its
+         * parent it is nobody's, so it ends then in any case. */
+        return exit->kind == TROUPE_REASON_NORMAL &&
+                       !troupe_pid_equal(exit->from, supervisor->parent)
+                   ? TROUPE_OK
+                   : begin_stop(self, supervisor, exit->kind);
     }
     child->pid = (troupe_pid){0};
     (void)troupe_cancel_timer(self, child->kill_timer);
     child->kill_timer = 0;
-    if (supervisor->stopping <= supervisor->count) {
+    child->asked = false;
+    if (is_stopping(supervisor)) {
         return stop_next(self, supervisor);
     }
     return wants_restart(child, exit->kind) ? restart(self, supervisor, child) : TROUPE_OK;
@@ -208,6 +250,10 @@ static int on_child_late(troupe_self *self, void *state, const void *message)
 {
     struct supervisor *supervisor = state;
     const child_late *late = message;
+
+    if (!is_own_timer(self, supervisor, late->index)) {
+        return TROUPE_OK;
+    }
     struct child *child = &supervisor->children[late->index];
 
     child->kill_timer = 0;
@@ -279,34 +325,75 @@ static void release(void *state)
     free(supervisor->restarts_ms);
 }
 
+/* Stops the children of a supervisor that did not start: takes them over, since that one answers
+ * its spawner at once and is gone. */
+static int undertaker_init(troupe_self *self, void *state, const void *args)
+{
+    struct supervisor *supervisor = state;
+    struct supervisor *failed = *(struct supervisor *const *)args;
+
+    *supervisor = *failed;
+    *failed = (struct supervisor){0};
+    troupe_trap_exit(self, true);
+    for (size_t i = 0; i < supervisor->count; i++) {
+        const troupe_pid pid = supervisor->children[i].pid;
+        const troupe_status status = troupe_pid_is_none(pid) ? TROUPE_OK : troupe_link(self, pid);
+
+        if (status != TROUPE_OK) {
+            return status;
+        }
+    }
+    return begin_stop(self, supervisor, TROUPE_REASON_NORMAL);
+}
+
+static const troupe_handler undertaker_handlers[] = {
+    {&troupe_exit_type, on_exit_message}, {&child_late_type, on_child_late}, {0}};
+
+static const troupe_behavior undertaker_behavior = {.name = "troupe.undertaker",
+                                                    .state_size = sizeof(struct supervisor),
+                                                    .init = undertaker_init,
+                                                    .release = release,
+                                                    .handlers = undertaker_handlers};
+
+static void bury_children(troupe_self *self, struct supervisor *supervisor)
+{
+    troupe_status status = TROUPE_OK;
+    troupe_pid undertaker = {0};
+
+    /* Its end must not reach them: they are stopped one after the other. */
+    for (size_t i = 0; i < supervisor->count && status == TROUPE_OK; i++) {
+        const troupe_pid pid = supervisor->children[i].pid;
+
+        status = troupe_pid_is_none(pid) ? TROUPE_OK : troupe_unlink(self, pid);
+    }
+    status = troupe_spawn(self, &undertaker_behavior, &supervisor, NULL, &undertaker);
+    for (size_t i = supervisor->count; status != TROUPE_OK && i-- > 0;) {
+        /* Without memory there is no order either; the node sends this one. */
+        tr_node_signal_one(self->sched->options.owner, supervisor->children[i].pid.id,
+                           TROUPE_REASON_KILL, "its supervisor did not start");
+    }
+}
+
 static int init(troupe_self *self, void *state, const void *args)
 {
     struct supervisor *supervisor = state;
     const troupe_supervisor *spec = *(const troupe_supervisor *const *)args;
     troupe_status status = copy_spec(supervisor, spec);
 
+    supervisor->parent = self->actor->parent;
     troupe_trap_exit(self, true);
     for (size_t i = 0; i < supervisor->count && status == TROUPE_OK; i++) {
         status = start_child(self, &supervisor->children[i]);
     }
-    if (status == TROUPE_OK) {
-        return TROUPE_OK;
-    }
-    for (size_t i = supervisor->count; i-- > 0;) {
-        const troupe_pid pid = supervisor->children[i].pid;
-
-        if (!troupe_pid_is_none(pid)) {
-            const troupe_status told =
-                troupe_exit(self, pid, TROUPE_REASON_SHUTDOWN, "its supervisor did not start");
-
-            (void)told; /* Its link to this supervisor ends it otherwise. */
-        }
+    if (status != TROUPE_OK && supervisor->count > 0) {
+        bury_children(self, supervisor);
     }
     return status;
 }
 
 static const troupe_handler handlers[] = {{&troupe_exit_type, on_exit_message},
                                           {&child_late_type, on_child_late},
+                                          {&child_again_type, on_child_again},
                                           {&troupe_list_children_type, on_list_children},
                                           {0}};
 
@@ -321,9 +408,16 @@ static const char *what_is_wrong(const troupe_supervisor *supervisor)
     if (supervisor->strategy != TROUPE_ONE_FOR_ONE) {
         return "there is no such strategy";
     }
+    if (supervisor->intensity > RESTARTS_MAX) {
+        return "at most 1,000,000 restarts are counted";
+    }
     for (size_t i = 0; i < supervisor->children_count; i++) {
         if (supervisor->children[i].behavior == NULL || supervisor->children[i].id == NULL) {
             return "a child has no behavior or no id";
+        }
+        if (supervisor->children[i].restart < TROUPE_RESTART_PERMANENT ||
+            supervisor->children[i].restart > TROUPE_RESTART_TEMPORARY) {
+            return "there is no such kind of restart";
         }
         for (size_t j = 0; j < i; j++) {
             if (strcmp(supervisor->children[i].id, supervisor->children[j].id) == 0) {

@@ -1,0 +1,685 @@
+/* What is tested: the supervisor (node/supervisor), through the public API.
+ *
+ * A chief, which is a probe, starts each supervisor and traps exits, so that the supervisor's end
+ * is seen. Children write what becomes of them into one list, in order. */
+#include <stdio.h>
+#include <string.h>
+
+#include "support/actors.h"
+
+enum { CHILDREN_MAX = 4, LINES_MAX = 256, LINE_SIZE = 64 };
+
+/* What one child does; its address is the child's argument. */
+struct plan {
+    const char *id;
+    bool traps;
+    bool ignores_exits;
+    int fail_init_from; /* the number of the start from which init fails; 0: never */
+    bool stop_in_init;
+    /* Under the list's mutex. */
+    int starts;
+    troupe_pid pid;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    char lines[LINES_MAX][LINE_SIZE];
+    size_t count;
+} list = {.mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+
+static struct stage *stage;
+static struct probe *chief;
+static struct plan plans[CHILDREN_MAX];
+static troupe_pid supervisor;
+
+/* ---- the list ---- */
+
+static void write_line(const char *id, const char *what)
+{
+    (void)pthread_mutex_lock(&list.mutex);
+    if (list.count < LINES_MAX) {
+        (void)snprintf(list.lines[list.count++], LINE_SIZE, "%s %s", id, what);
+    }
+    (void)pthread_cond_broadcast(&list.cond);
+    (void)pthread_mutex_unlock(&list.mutex);
+}
+
+static size_t count_lines(const char *line)
+{
+    size_t count = 0;
+
+    (void)pthread_mutex_lock(&list.mutex);
+    for (size_t i = 0; i < list.count; i++) {
+        count += strcmp(list.lines[i], line) == 0 ? 1 : 0;
+    }
+    (void)pthread_mutex_unlock(&list.mutex);
+    return count;
+}
+
+struct wanted {
+    const char *line;
+    size_t count;
+};
+
+static bool has_lines(void *context)
+{
+    const struct wanted *wanted = context;
+
+    return count_lines(wanted->line) >= wanted->count;
+}
+
+static void wait_line(const char *line, size_t count)
+{
+    if (!wait_until(has_lines, &(struct wanted){.line = line, .count = count})) {
+        fail_msg("\"%s\" was not seen %zu times", line, count);
+    }
+}
+
+/* Where the line stands in the list. */
+static size_t place_of(const char *line)
+{
+    size_t place = SIZE_MAX;
+
+    (void)pthread_mutex_lock(&list.mutex);
+    for (size_t i = 0; i < list.count && place == SIZE_MAX; i++) {
+        place = strcmp(list.lines[i], line) == 0 ? i : SIZE_MAX;
+    }
+    (void)pthread_mutex_unlock(&list.mutex);
+    if (place == SIZE_MAX) {
+        fail_msg("\"%s\" was never seen", line);
+    }
+    return place;
+}
+
+static troupe_pid pid_of(struct plan *plan)
+{
+    (void)pthread_mutex_lock(&list.mutex);
+    const troupe_pid pid = plan->pid;
+
+    (void)pthread_mutex_unlock(&list.mutex);
+    return pid;
+}
+
+/* ---- children ---- */
+
+struct child_state {
+    struct plan *plan;
+};
+
+static int child_init(troupe_self *self, void *state, const void *args)
+{
+    struct plan *plan = *(struct plan *const *)args;
+
+    ((struct child_state *)state)->plan = plan;
+    (void)pthread_mutex_lock(&list.mutex);
+    const int start = ++plan->starts;
+
+    plan->pid = troupe_self_pid(self);
+    (void)pthread_mutex_unlock(&list.mutex);
+    troupe_trap_exit(self, plan->traps);
+    if (plan->fail_init_from != 0 && start >= plan->fail_init_from) {
+        write_line(plan->id, "refuses");
+        return troupe_fail(self, "no start %d", start);
+    }
+    write_line(plan->id, "starts");
+    return plan->stop_in_init ? TROUPE_STOP : TROUPE_OK;
+}
+
+static void child_terminate(troupe_self *self, void *state, const troupe_reason *reason)
+{
+    (void)self;
+    write_line(((struct child_state *)state)->plan->id, troupe_reason_name(reason->kind));
+}
+
+static int child_on_exit(troupe_self *self, void *state, const void *message)
+{
+    const troupe_exit_message *exit = message;
+    const struct plan *plan = ((struct child_state *)state)->plan;
+
+    write_line(plan->id, "is asked");
+    return plan->ignores_exits ? TROUPE_OK : troupe_stop(self, exit->kind, exit->text);
+}
+
+static int child_on_ask(troupe_self *self, void *state, const void *message)
+{
+    const ask *a = message;
+
+    (void)state;
+    return a->how == ASK_STOP  ? TROUPE_STOP
+           : a->how == ASK_DIE ? troupe_fail(self, "asked to")
+                               : troupe_reply(self, &number_type, &(number){.value = a->value});
+}
+
+static const troupe_handler child_handlers[] = {
+    {&troupe_exit_type, child_on_exit}, {&ask_type, child_on_ask}, {0}};
+static const troupe_behavior child_behavior = {.name = "test.child",
+                                               .state_size = sizeof(struct child_state),
+                                               .init = child_init,
+                                               .terminate = child_terminate,
+                                               .handlers = child_handlers};
+
+/* Children get the address of their plan; the supervisor does not copy undescribed arguments. */
+static const struct plan *addresses[CHILDREN_MAX];
+static troupe_child children[CHILDREN_MAX];
+static troupe_supervisor tree;
+
+static int begin(void **state)
+{
+    static const char *const ids[] = {"a", "b", "c", "d"};
+
+    (void)state;
+    stage = stage_begin(2);
+    chief = probe_spawn(stage, NULL);
+    probe_trap(chief, true);
+    list.count = 0;
+    memset(plans, 0, sizeof(plans));
+    memset(children, 0, sizeof(children));
+    for (int i = 0; i < CHILDREN_MAX; i++) {
+        plans[i].id = ids[i];
+        addresses[i] = &plans[i];
+        children[i] =
+            (troupe_child){.id = ids[i], .behavior = &child_behavior, .args = &addresses[i]};
+    }
+    tree = (troupe_supervisor){.children = children, .children_count = 3};
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    stage_end(stage);
+    return 0;
+}
+
+struct start {
+    const troupe_supervisor *tree;
+    troupe_status status;
+};
+
+static int do_supervise(troupe_self *self, struct probe *probe, void *context)
+{
+    struct start *start = context;
+
+    (void)probe;
+    start->status = troupe_spawn_supervisor(self, start->tree, NULL, &supervisor);
+    return TROUPE_OK;
+}
+
+static troupe_status supervise_tree(const troupe_supervisor *spec)
+{
+    struct start start = {.tree = spec};
+
+    assert_int_equal(probe_do(chief, do_supervise, &start), TROUPE_OK);
+    return start.status;
+}
+
+static troupe_status supervise(void)
+{
+    return supervise_tree(&tree);
+}
+
+static void ask_child(int index, enum how how)
+{
+    assert_int_equal(
+        troupe_node_send(stage->node, pid_of(&plans[index]), &ask_type, &(ask){.how = (int)how}),
+        TROUPE_OK);
+}
+
+/* ---- starting ---- */
+
+static void children_start_in_order(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    assert_string_equal(list.lines[0], "a starts");
+    assert_string_equal(list.lines[1], "b starts");
+    assert_string_equal(list.lines[2], "c starts");
+    stage_wait_actors(stage, 5);
+}
+
+static void a_supervisor_may_have_no_children(void **state)
+{
+    (void)state;
+    tree.children_count = 0;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    stage_wait_actors(stage, 1);
+}
+
+static void nonsense_is_refused(void **state)
+{
+    (void)state;
+    children[1].id = "a";
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].id = NULL;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].id = "b";
+    children[1].behavior = NULL;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].behavior = &child_behavior;
+    tree.strategy = 17;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.strategy = TROUPE_ONE_FOR_ONE;
+    tree.intensity = UINT32_MAX;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.intensity = 0;
+    children[1].restart = 9;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    assert_int_equal(list.count, 0);
+    stage_wait_actors(stage, 1);
+}
+
+static void when_a_child_does_not_start_nothing_is_left(void **state)
+{
+    (void)state;
+    plans[2].fail_init_from = 1;
+    assert_int_equal(supervise(), TROUPE_E_FAILED);
+    stage_wait_actors(stage, 1);
+    assert_int_equal(probe_seen(chief), 0);
+    assert_int_equal(count_lines("a shutdown"), 1);
+    assert_int_equal(count_lines("b shutdown"), 1);
+    assert_true(place_of("b shutdown") < place_of("a shutdown"));
+}
+
+static void children_that_trap_are_stopped_too_when_a_later_one_does_not_start(void **state)
+{
+    (void)state;
+    plans[0].traps = true;
+    plans[1].traps = true;
+    plans[1].ignores_exits = true;
+    children[1].shutdown_ms = 20;
+    plans[2].fail_init_from = 1;
+    assert_int_equal(supervise(), TROUPE_E_FAILED);
+    stage_wait_actors(stage, 1);
+    assert_int_equal(count_lines("b is asked"), 1);
+    assert_true(place_of("b is asked") < place_of("a is asked"));
+    assert_int_equal(count_lines("a shutdown"), 1);
+    assert_int_equal(count_lines("b shutdown"), 0); /* It was killed. */
+}
+
+/* ---- restarting ---- */
+
+static void a_permanent_child_is_always_started_again(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    const troupe_pid first = pid_of(&plans[0]);
+
+    ask_child(0, ASK_STOP);
+    wait_line("a starts", 2);
+    assert_false(troupe_pid_equal(first, pid_of(&plans[0])));
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 3);
+    stage_wait_actors(stage, 5);
+    assert_int_equal(count_lines("b starts"), 1);
+    assert_int_equal(count_lines("c starts"), 1);
+}
+
+static void a_transient_child_is_started_again_after_a_failure_only(void **state)
+{
+    (void)state;
+    children[0].restart = TROUPE_RESTART_TRANSIENT;
+    children[1].restart = TROUPE_RESTART_TRANSIENT;
+    children[2].restart = TROUPE_RESTART_TRANSIENT;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(0, ASK_STOP);
+    stage_wait_actors(stage, 4);
+    probe_exit(chief, pid_of(&plans[1]), TROUPE_REASON_SHUTDOWN, NULL);
+    stage_wait_actors(stage, 3);
+    ask_child(2, ASK_DIE);
+    wait_line("c starts", 2);
+    probe_exit(chief, pid_of(&plans[2]), TROUPE_REASON_KILL, NULL);
+    wait_line("c starts", 3);
+    assert_int_equal(count_lines("a starts"), 1);
+    assert_int_equal(count_lines("b starts"), 1);
+    stage_wait_actors(stage, 3);
+}
+
+static void a_temporary_child_is_never_started_again(void **state)
+{
+    (void)state;
+    children[0].restart = TROUPE_RESTART_TEMPORARY;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(0, ASK_DIE);
+    stage_wait_actors(stage, 4);
+    ask_child(1, ASK_DIE); /* The supervisor goes on with its work. */
+    wait_line("b starts", 2);
+    assert_int_equal(count_lines("a starts"), 1);
+}
+
+static void links_and_monitors_of_a_child_fire_though_it_is_started_again(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    const uint64_t monitor = probe_monitor(chief, pid_of(&plans[0]));
+    const troupe_pid old = pid_of(&plans[0]);
+
+    ask_child(0, ASK_DIE);
+    assert_int_equal(probe_wait(chief, 0)->ref, monitor);
+    assert_string_equal(chief->seen[0].text, "asked to");
+    wait_line("a starts", 2);
+    probe_call(chief, old, ASK_REPLY, 1, 1000, 5);
+    assert_int_equal(probe_wait(chief, 1)->status, TROUPE_E_NOPROC);
+}
+
+static void too_many_restarts_end_the_supervisor_and_its_children_in_reverse(void **state)
+{
+    (void)state;
+    tree.intensity = 2;
+    tree.period_ms = 60000;
+    assert_int_equal(supervise(), TROUPE_OK);
+    for (size_t i = 0; i < 3; i++) {
+        wait_line("a starts", i + 1);
+        ask_child(0, ASK_DIE);
+    }
+    const struct seen *exit = probe_wait(chief, 0);
+
+    assert_int_equal(exit->what, SAW_EXIT);
+    assert_int_equal(exit->kind, TROUPE_REASON_SHUTDOWN);
+    assert_true(troupe_pid_equal(exit->from, supervisor));
+    stage_wait_actors(stage, 1);
+    assert_int_equal(count_lines("a starts"), 3);
+    assert_true(place_of("c shutdown") < place_of("b shutdown"));
+}
+
+static void restarts_of_all_children_count_together(void **state)
+{
+    (void)state;
+    tree.intensity = 2;
+    tree.period_ms = 60000;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 2);
+    ask_child(1, ASK_DIE);
+    wait_line("b starts", 2);
+    ask_child(2, ASK_DIE);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    assert_int_equal(count_lines("c starts"), 1);
+}
+
+static void restarts_outside_of_the_window_are_forgotten(void **state)
+{
+    (void)state;
+    tree.intensity = 1;
+    tree.period_ms = 1;
+    assert_int_equal(supervise(), TROUPE_OK);
+    for (size_t i = 0; i < 6; i++) {
+        const int64_t until = clock_ms() + 4;
+
+        wait_line("a starts", i + 1);
+        while (clock_ms() < until) {
+        }
+        ask_child(0, ASK_DIE);
+    }
+    wait_line("a starts", 7);
+    assert_int_equal(probe_seen(chief), 0);
+}
+
+static void an_intensity_of_zero_allows_no_restart(void **state)
+{
+    (void)state;
+    tree.intensity = 0;
+    tree.period_ms = 5000;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(1, ASK_DIE);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    assert_int_equal(count_lines("b starts"), 1);
+}
+
+static void a_child_that_does_not_start_again_uses_up_the_restarts(void **state)
+{
+    (void)state;
+    plans[1].fail_init_from = 2;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(1, ASK_DIE);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    assert_int_equal(count_lines("b refuses"), 3);
+    stage_wait_actors(stage, 1);
+}
+
+static void a_supervisor_whose_child_never_starts_again_can_still_be_stopped(void **state)
+{
+    (void)state;
+    /* So short a window that the limit is never reached. */
+    tree.intensity = 10000;
+    tree.period_ms = 1;
+    plans[1].fail_init_from = 2;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(1, ASK_DIE);
+    wait_line("b refuses", 20);
+    probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    stage_wait_actors(stage, 1);
+}
+
+static void a_permanent_child_that_stops_in_init_uses_up_the_restarts(void **state)
+{
+    (void)state;
+    plans[1].stop_in_init = true;
+    assert_int_equal(supervise(), TROUPE_OK);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    assert_int_equal(count_lines("b starts"), 4);
+}
+
+/* ---- stopping ---- */
+
+static void a_shutdown_stops_the_children_in_reverse_order(void **state)
+{
+    (void)state;
+    plans[1].traps = true;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    stage_wait_actors(stage, 1);
+    assert_true(place_of("c shutdown") < place_of("b is asked"));
+    assert_true(place_of("b shutdown") < place_of("a shutdown"));
+    assert_int_equal(count_lines("b starts"), 1);
+}
+
+static void a_child_that_does_not_stop_in_time_is_killed(void **state)
+{
+    (void)state;
+    plans[2].traps = true;
+    plans[2].ignores_exits = true;
+    children[2].shutdown_ms = 20;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    stage_wait_actors(stage, 1);
+    assert_int_equal(count_lines("c is asked"), 1);
+    assert_int_equal(count_lines("c shutdown"), 0);
+    assert_int_equal(count_lines("a shutdown"), 1);
+}
+
+static void a_brutal_kill_does_not_ask(void **state)
+{
+    (void)state;
+    plans[1].traps = true;
+    children[1].shutdown_ms = TROUPE_SHUTDOWN_KILL;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
+    stage_wait_actors(stage, 1);
+    assert_int_equal(count_lines("b is asked"), 0);
+    assert_int_equal(count_lines("b shutdown"), 0);
+}
+
+static void killing_a_supervisor_ends_its_children(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_exit(chief, supervisor, TROUPE_REASON_KILL, NULL);
+    assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_KILLED);
+    stage_wait_actors(stage, 1);
+    assert_int_equal(count_lines("a killed"), 0); /* terminate does not run for killed. */
+}
+
+static void the_end_of_the_parent_stops_the_tree(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_stop(chief, TROUPE_REASON_ERROR, "parent");
+    stage_wait_actors(stage, 0);
+    assert_int_equal(count_lines("a shutdown"), 1);
+    assert_true(place_of("c shutdown") < place_of("a shutdown"));
+}
+
+static void a_parent_that_ends_normally_stops_the_tree_too(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_stop(chief, TROUPE_REASON_NORMAL, NULL);
+    stage_wait_actors(stage, 0);
+    assert_int_equal(count_lines("a shutdown"), 1);
+}
+
+static void a_stopping_node_stops_the_tree_in_order(void **state)
+{
+    const int64_t before = clock_ms();
+
+    (void)state;
+    /* One child is gone for good: the supervisor must not take the node for that child. */
+    children[1].restart = TROUPE_RESTART_TEMPORARY;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(1, ASK_DIE);
+    stage_wait_actors(stage, 4);
+    troupe_node_stop(stage->node, DEADLINE_MS);
+    assert_true(clock_ms() - before < DEADLINE_MS / 2);
+    assert_true(place_of("c shutdown") < place_of("a shutdown"));
+    /* The stage ends a node of its own. */
+    troupe_config config;
+
+    troupe_config_init(&config);
+    assert_int_equal(troupe_node_start(&config, &stage->node, NULL, 0), TROUPE_OK);
+}
+
+/* ---- trees ---- */
+
+/* A child that starts a supervisor of its own and is linked to it. */
+static int boss_init(troupe_self *self, void *state, const void *args)
+{
+    troupe_pid pid = {0};
+
+    (void)state;
+    return troupe_spawn_supervisor(self, *(const troupe_supervisor *const *)args, NULL, &pid);
+}
+
+static const troupe_behavior boss_behavior = {.name = "test.boss", .init = boss_init};
+
+static void escalation_restarts_the_whole_branch(void **state)
+{
+    const troupe_supervisor *branch = &tree;
+    const troupe_child boss = {.id = "boss", .behavior = &boss_behavior, .args = &branch};
+    troupe_supervisor root = {.children = &boss, .children_count = 1};
+
+    (void)state;
+    tree.intensity = 0;
+    tree.period_ms = 1000;
+    tree.children_count = 1;
+    assert_int_equal(supervise_tree(&root), TROUPE_OK);
+    stage_wait_actors(stage, 5);
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 2);
+    stage_wait_actors(stage, 5);
+    assert_int_equal(probe_seen(chief), 0);
+}
+
+/* ---- looking ---- */
+
+static void children_are_listed(void **state)
+{
+    troupe_result result = {0};
+
+    (void)state;
+    children[2].restart = TROUPE_RESTART_TEMPORARY;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 2);
+    ask_child(2, ASK_DIE);
+    stage_wait_actors(stage, 4);
+    assert_int_equal(troupe_node_call(stage->node, supervisor, &troupe_list_children_type, NULL,
+                                      DEADLINE_MS, &result),
+                     TROUPE_OK);
+    const troupe_children *answer = troupe_result_as(&result, &troupe_children_type);
+
+    assert_non_null(answer);
+    assert_int_equal(answer->children_count, 3);
+    assert_string_equal(answer->children[0].id, "a");
+    assert_int_equal(answer->children[0].restarts, 1);
+    assert_true(troupe_pid_equal(answer->children[0].pid, pid_of(&plans[0])));
+    assert_true(troupe_pid_is_none(answer->children[2].pid));
+    troupe_result_clear(&result);
+}
+
+static void a_named_child_keeps_its_name_over_restarts(void **state)
+{
+    troupe_pid pid = {0};
+
+    (void)state;
+    children[0].name = "service";
+    assert_int_equal(supervise(), TROUPE_OK);
+    assert_int_equal(troupe_node_whereis(stage->node, "service", 1000, &pid), TROUPE_OK);
+    assert_true(troupe_pid_equal(pid, pid_of(&plans[0])));
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 2);
+    assert_int_equal(troupe_node_whereis(stage->node, "service", 1000, &pid), TROUPE_OK);
+    assert_true(troupe_pid_equal(pid, pid_of(&plans[0])));
+}
+
+/* A message that only looks like the supervisor's own. */
+typedef struct forged {
+    uint64_t index;
+} forged;
+TROUPE_TYPE(forged, "troupe.child_late", TROUPE_FIELD(forged, index, 1));
+
+static void a_forged_message_does_no_harm(void **state)
+{
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    assert_int_equal(troupe_node_send(stage->node, supervisor, &forged_type,
+                                      &(forged){.index = UINT64_C(1) << 40}),
+                     TROUPE_OK);
+    assert_int_equal(troupe_node_send(stage->node, supervisor, &forged_type, &(forged){.index = 0}),
+                     TROUPE_OK);
+    ask_child(1, ASK_DIE);
+    wait_line("b starts", 2);
+    assert_int_equal(count_lines("a starts"), 1);
+}
+
+#define SUPERVISOR_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SUPERVISOR_TEST(children_start_in_order),
+        SUPERVISOR_TEST(a_supervisor_may_have_no_children),
+        SUPERVISOR_TEST(nonsense_is_refused),
+        SUPERVISOR_TEST(when_a_child_does_not_start_nothing_is_left),
+        SUPERVISOR_TEST(children_that_trap_are_stopped_too_when_a_later_one_does_not_start),
+        SUPERVISOR_TEST(a_permanent_child_is_always_started_again),
+        SUPERVISOR_TEST(a_transient_child_is_started_again_after_a_failure_only),
+        SUPERVISOR_TEST(a_temporary_child_is_never_started_again),
+        SUPERVISOR_TEST(links_and_monitors_of_a_child_fire_though_it_is_started_again),
+        SUPERVISOR_TEST(too_many_restarts_end_the_supervisor_and_its_children_in_reverse),
+        SUPERVISOR_TEST(restarts_of_all_children_count_together),
+        SUPERVISOR_TEST(restarts_outside_of_the_window_are_forgotten),
+        SUPERVISOR_TEST(an_intensity_of_zero_allows_no_restart),
+        SUPERVISOR_TEST(a_child_that_does_not_start_again_uses_up_the_restarts),
+        SUPERVISOR_TEST(a_supervisor_whose_child_never_starts_again_can_still_be_stopped),
+        SUPERVISOR_TEST(a_permanent_child_that_stops_in_init_uses_up_the_restarts),
+        SUPERVISOR_TEST(a_shutdown_stops_the_children_in_reverse_order),
+        SUPERVISOR_TEST(a_child_that_does_not_stop_in_time_is_killed),
+        SUPERVISOR_TEST(a_brutal_kill_does_not_ask),
+        SUPERVISOR_TEST(killing_a_supervisor_ends_its_children),
+        SUPERVISOR_TEST(the_end_of_the_parent_stops_the_tree),
+        SUPERVISOR_TEST(a_parent_that_ends_normally_stops_the_tree_too),
+        SUPERVISOR_TEST(a_stopping_node_stops_the_tree_in_order),
+        SUPERVISOR_TEST(escalation_restarts_the_whole_branch),
+        SUPERVISOR_TEST(children_are_listed),
+        SUPERVISOR_TEST(a_named_child_keeps_its_name_over_restarts),
+        SUPERVISOR_TEST(a_forged_message_does_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
