@@ -91,7 +91,7 @@ stop_nodes() {
   for node in "${!pids[@]}"; do if alive "$node"; then kill -TERM "${pids[$node]}" 2>/dev/null || true; fi; done
   if await 15 none_alive; then return; fi
   for node in "${!pids[@]}"; do if alive "$node"; then kill -KILL "${pids[$node]}" 2>/dev/null || true; fi; done
-  await 5 none_alive || true
+  { wait; } 2>/dev/null || true # bash would tell of each one
   return 1
 }
 

@@ -54,7 +54,10 @@ kill_postgres() {
   say back "PostgreSQL runs again"
 }
 
-start_postgres_again() { "$project/tools/private_postgres.sh" start "$dir" 9>&- >/dev/null 2>&1; }
+# The killed server may still be on its way out when it is looked at first.
+start_postgres_again() {
+  "$project/tools/private_postgres.sh" start "$dir" 9>&- >/dev/null 2>&1 && value_of 'SELECT 1' >/dev/null 2>&1
+}
 
 pause_beyond_lease() { # NODE
   local started
