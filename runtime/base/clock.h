@@ -15,11 +15,17 @@
 
 struct tr_clock {
     void *context;
-    int64_t (*now)(void *context); /* ns since some fixed point of this boot */
+    int64_t (*now)(void *context);    /* ns since some fixed point of this boot */
+    int64_t (*coarse)(void *context); /* cheap, exact to a few ms, from a fixed point of its own */
 };
 
 /* The system's clock (CLOCK_BOOTTIME: a suspended laptop's leases run out too). */
 extern const struct tr_clock tr_clock_system;
+
+static inline int64_t tr_clock_coarse(const struct tr_clock *clock)
+{
+    return clock->coarse(clock->context);
+}
 
 static inline int64_t tr_clock_now(const struct tr_clock *clock)
 {

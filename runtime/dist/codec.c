@@ -374,7 +374,9 @@ troupe_status tr_codec_decode(const struct tr_codec_source *source, struct tr_me
         return r.bad ? TROUPE_E_PROTOCOL : TROUPE_E_NO_MEMORY;
     }
     message->flags = head.flags;
-    message->status = head.status < 0 ? head.status : TROUPE_OK;
+    if (head.status < 0) {
+        message->status = head.status;
+    }
     message->from = head.from;
     message->to.id = head.to;
     message->ref = head.ref;

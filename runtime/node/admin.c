@@ -83,7 +83,8 @@ bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *
 
     *value = NULL;
     /* A value that was given as text is JSON text: so numbers keep all their digits. */
-    const char *text = cJSON_IsString(item) ? item->valuestring : json != NULL ? json : "{}";
+    const char *given = cJSON_GetStringValue(item);
+    const char *text = given != NULL ? given : json != NULL ? json : "{}";
     const troupe_status status =
         type->size == 0 ? TROUPE_OK : troupe_from_json(type, text, value, error, sizeof(error));
 

@@ -126,7 +126,11 @@ static void ask(struct troupe_node *node, struct gallery *gallery, uint64_t acto
     gallery->asked++;
     tr_mutex_unlock(&gallery->mutex);
     if (tr_sched_inspect(node->sched, actor_id, on_inspect, gallery) != TROUPE_OK) {
-        on_inspect(NULL, gallery);
+        /* Nobody will answer; the asker still holds the gallery. */
+        tr_mutex_lock(&gallery->mutex);
+        gallery->holders--;
+        gallery->answered++;
+        tr_mutex_unlock(&gallery->mutex);
     }
 }
 

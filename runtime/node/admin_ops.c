@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/admin.h"
+#include "node/names.h"
 
 void tr_admin_ping(struct tr_admin *admin)
 {
@@ -23,6 +24,7 @@ void tr_admin_info(struct tr_admin *admin)
     (void)cJSON_AddNumberToObject(admin->reply, "actors_started", (double)info.actors_started);
     (void)cJSON_AddNumberToObject(admin->reply, "messages_dropped", (double)info.messages_dropped);
     (void)cJSON_AddNumberToObject(admin->reply, "messages_unknown", (double)info.messages_unknown);
+    (void)cJSON_AddNumberToObject(admin->reply, "runs_slow", (double)info.runs_slow);
     (void)cJSON_AddNumberToObject(admin->reply, "peers", (double)info.peers);
     (void)cJSON_AddNumberToObject(admin->reply, "peers_refused", (double)info.peers_refused);
     (void)cJSON_AddNumberToObject(admin->reply, "lease_left_ms", (double)info.lease_left_ms);

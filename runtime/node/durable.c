@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "io/loop.h"
+#include "node/names.h"
 #include "node/node.h"
 #include "type/json.h"
 #include "type/limits.h"

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "io/loop.h"
 #include "io/timer.h"
+#include "node/names.h"
 #include "node/node.h"
 
 enum lookup_state { LOOKUP_ASKING, LOOKUP_PAUSING };

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "io/loop.h"
+#include "node/names.h"
 #include "node/node.h"
 
 static uint64_t hash_name(const char *name)

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "io/loop.h"
+#include "node/names.h"
 #include "node/node.h"
 
 /* ---- checking the configuration ---- */
@@ -334,6 +335,7 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->actors_started = tr_load_relaxed(&sched->table.started);
     info->messages_dropped = tr_load_relaxed(&sched->dropped);
     info->messages_unknown = tr_load_relaxed(&sched->unknown);
+    info->runs_slow = tr_load_relaxed(&sched->slow);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);
     info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);

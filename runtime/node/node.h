@@ -16,7 +16,7 @@
 #include "base/rng.h"
 #include "dist/names.h"
 #include "dist/router.h"
-#include "sched/sched.h"
+#include "sched/self.h"
 #include "troupe/node.h"
 #include "troupe/supervisor.h"
 #include "type/types.h"
@@ -131,42 +131,6 @@ TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_a
 /* Ends the wait; the ask must not be touched afterwards. */
 void tr_ask_done(struct tr_ask *ask);
 
-/* ---- names.c ---- */
-troupe_status tr_names_init(struct troupe_node *node);
-void tr_names_fini(struct troupe_node *node);
-/* Reserves a name for an actor of this node; *holder is who has it otherwise. EXISTS, NO_MEMORY. */
-troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint64_t actor_id,
-                               bool durable, uint64_t *holder);
-void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor_id,
-                      uint64_t epoch);
-/* Forgets the name if actor_id holds it; answers its epoch, or 0. */
-uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id);
-/* Registers a new actor's name, which it reserved; the actor is held until that is decided, and the
- * request's caller, if any, is answered then. */
-troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
-                                        const struct tr_spawn_request *request);
-/* The actor has ended: its name goes, or stays as the row of a durable actor. */
-void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
-void tr_names_unnamed(void *context, uint64_t actor_id, const char *name);
-/* Who of this node holds the name; 0: nobody. */
-uint64_t tr_names_local(struct troupe_node *node, const char *name);
-/* The epoch by which this node holds the name; 0: it does not. */
-uint64_t tr_names_epoch(struct troupe_node *node, const char *name);
-bool tr_names_resolve(void *context, struct tr_message *message);
-void tr_names_stray(void *context, struct tr_message *message);
-void tr_names_returned(struct troupe_node *node, struct tr_message *message);
-/* A wait of the actor for an operation of the node. NULL: no memory. */
-struct tr_wait *tr_names_wait(troupe_self *self, uint32_t timeout_ms, troupe_then then,
-                              uint64_t tag);
-/* Looks the paused names up again after a while. Loop thread. */
-void tr_lookup_pause(struct troupe_node *node);
-void tr_lookup_on_pause_over(void *context);
-/* Tells an actor how its operation ended, from the loop thread. */
-void tr_names_answer(struct troupe_node *node, uint64_t actor_id, uint64_t ref,
-                     troupe_status status, troupe_pid pid, const char *text);
-const char *tr_checkpoint_name(int32_t checkpoint);
-int32_t tr_checkpoint_of(const char *name);
-
 /* ---- spawn.c ---- */
 /* What spawns of users have in common, on this node. error may be NULL. */
 troupe_status tr_node_spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
@@ -182,24 +146,6 @@ void tr_spawn_answer(struct troupe_node *node, struct tr_worker *worker, troupe_
                      uint32_t flags, const char *text);
 void tr_spawn_remote_request(struct troupe_node *node, const struct tr_spawn_request *request,
                              uint32_t session);
-
-/* ---- durable.c ---- */
-troupe_status tr_durable_attach(struct troupe_node *node, struct tr_actor *actor,
-                                int32_t checkpoint, uint32_t checkpoint_ms, bool strict,
-                                uint64_t seq);
-bool tr_durable_checkpoint(void *context, troupe_self *self, bool ending);
-bool tr_durable_committed(void *context, troupe_self *self, uint64_t outcome);
-void tr_durable_inbox_handled(void *context, troupe_self *self, uint64_t row_id);
-/* ---- recovery.c ---- */
-/* Tells the holder of a name that rows wait in its inbox. Loop thread. */
-void tr_durable_hint(struct troupe_node *node, const char *name);
-void tr_durable_on_orphan(struct troupe_node *node, const struct tr_orphan *orphan);
-void tr_durable_inbox_failed(void *context, troupe_self *self, uint64_t row_id, const char *why);
-void tr_durable_on_inbox(struct troupe_node *node, const struct tr_inbox_row *rows, size_t count);
-/* The first state of a durable actor as JSON; gives *json (malloc). */
-troupe_status tr_durable_state_json(const struct tr_actor *actor, char **json, char *error,
-                                    size_t error_size);
-void tr_durable_free(void *durable);
 
 /* ---- cluster.c: events of registry and peers ---- */
 troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t error_size);

@@ -3,7 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
-#include "sched/sched.h"
+#include "sched/self.h"
 
 /* Tells this actor that its call cannot arrive; as a signal, so that `then` never runs inside the
  * call. */

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 /* Remembers that the actor is told of that session's end. */
 static bool note_watch(struct tr_actor *actor, uint64_t node_id, uint32_t session)

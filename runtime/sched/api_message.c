@@ -1,7 +1,7 @@
 /* Messages and requests: the functions of actor.h that send. */
 #include <stdlib.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 troupe_pid troupe_self_pid(const troupe_self *self)
 {

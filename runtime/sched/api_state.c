@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 troupe_status troupe_set_string(troupe_self *self, const char **slot, const char *value)
 {

@@ -1,7 +1,7 @@
 /* Timers: the functions of actor.h that wait for time. */
 #include <stdlib.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 static troupe_status start(troupe_self *self, uint64_t delay_ms, uint64_t interval_ms,
                            troupe_pid to, const troupe_type *type, const void *message,

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 static const troupe_handler *find_handler(const troupe_behavior *behavior, const troupe_type *type)
 {

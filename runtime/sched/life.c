@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "sched/sched.h"
+#include "sched/self.h"
 #include "type/value.h"
 
 static void *state_allocate(void *context, size_t size)

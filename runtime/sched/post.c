@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 /* Whether a large message still fits the byte bound; if so it is counted. */
 static bool reserve_bytes(struct tr_actor *actor, const struct tr_message *message)

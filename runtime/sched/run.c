@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
 {

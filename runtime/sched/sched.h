@@ -23,8 +23,6 @@
 #include "sync/parker.h"
 #include "sync/pool.h"
 #include "sync/thread.h"
-#include "type/limits.h"
-#include "type/value.h"
 
 struct tr_sched;
 
@@ -90,9 +88,10 @@ struct tr_worker {
     /* The worker's own. */
     struct tr_pool_cache cache;
     struct tr_rng rng;
-    uint32_t turns;      /* actors run, for what is done now and then */
-    uint32_t next_turns; /* runs from `next` in a row */
-    int64_t now_ns;      /* read at the start of some turns */
+    uint32_t turns;       /* actors run, for what is done now and then */
+    uint32_t next_turns;  /* runs from `next` in a row */
+    int64_t now_ns;       /* read at the start of some turns */
+    int64_t run_began_ns; /* on the coarse clock */
     /* Shared. */
     struct tr_atomic_u64 next;       /* the actor woken last by the one that runs */
     struct tr_atomic_u32 turn_count; /* so that others see a handler that does not end */
@@ -117,23 +116,8 @@ struct tr_sched {
     struct tr_run_queue frozen;             /* those that wait for the lease */
     struct tr_atomic_u64 dropped;           /* messages to the dead or refused */
     struct tr_atomic_u64 unknown;           /* messages without a handler */
-    struct tr_atomic_u64 slow;              /* handlers above TR_SLOW_HANDLER_NS */
+    struct tr_atomic_u64 slow;              /* runs that kept a worker for too long */
     struct tr_atomic_u64 system_actors;
-};
-
-/* The actor that runs, and what its callback has said so far. On the stack of the run. */
-struct troupe_self {
-    struct tr_sched *sched;
-    struct tr_worker *worker;
-    struct tr_actor *actor;
-    uint64_t id;
-    struct tr_message *current; /* being handled; NULL outside of one */
-    bool answered;              /* the current request was replied to or taken */
-    bool stopping;
-    bool held; /* signals are kept until the checkpoint is committed */
-    int32_t stop_kind;
-    char stop_text[TR_REASON_TEXT_SIZE];
-    char fail_text[TR_REASON_TEXT_SIZE];
 };
 
 TROUPE_MUST_USE troupe_status tr_sched_create(const struct tr_sched_options *options,
@@ -176,24 +160,12 @@ TROUPE_MUST_USE troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t 
                                                void (*function)(troupe_self *self, void *context),
                                                void *context);
 
-/* Sends a signal from an actor: at once, or after its commit. Takes it. */
-troupe_status tr_self_emit(troupe_self *self, struct tr_message *message);
-
-/* A message to a name, not addressed yet; its name follows the value. NULL: no memory. */
-struct tr_message *tr_self_named(troupe_self *self, enum tr_signal_kind signal, const char *name,
-                                 const troupe_type *type, const void *message, int64_t deadline_ns);
-
 /* Whether text may be a name: 1 to 255 bytes of UTF-8 without control characters. */
 bool tr_name_is_valid(const char *name);
 
 static inline uint64_t tr_sched_node_id(const struct tr_sched *sched)
 {
     return tr_load_relaxed(&sched->node_id);
-}
-
-static inline troupe_pid tr_self_pid(const troupe_self *self)
-{
-    return (troupe_pid){.node = tr_sched_node_id(self->sched), .id = self->id};
 }
 
 /* ---- run queues ---- */
@@ -207,78 +179,5 @@ void tr_run_queue_push(struct tr_run_queue *queue, struct tr_actor *actor);
 struct tr_actor *tr_run_queue_pop(struct tr_run_queue *queue);
 /* Moves up to half of the other queue, at least one, here; answers the first of them, or NULL. */
 struct tr_actor *tr_run_queue_steal(struct tr_run_queue *queue, struct tr_run_queue *from);
-
-/* ---- one run of one actor ---- */
-
-enum { TR_BATCH_MESSAGES = 64 };
-#define TR_SLOW_HANDLER_NS 50000000ll
-
-void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor);
-/* Takes in what has arrived: signals act, messages queue. */
-void tr_actor_fetch(troupe_self *self);
-/* Acts on a system signal and takes it, answering true; or answers false: it is a message, or has
- * become one, and queues. */
-bool tr_signal_act(troupe_self *self, struct tr_message *message);
-/* Puts a message at the end of what is taken and not handled. */
-void tr_actor_append(struct tr_actor *actor, struct tr_message *message);
-/* The commit for which the actor was suspended has come. */
-void tr_actor_on_committed(troupe_self *self, uint64_t outcome);
-/* Tells the registry's table of a relation across nodes. */
-void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relation *relation);
-void tr_owed_free(struct tr_owed *owed);
-/* Handles one message; takes it. */
-void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
-/* Ends the actor: tells everybody, frees everything. */
-void tr_actor_end(troupe_self *self);
-/* Notes that the actor must end; the first reason counts, but kill overrides. */
-void tr_self_stop(troupe_self *self, int32_t kind, const char *text);
-/* What a callback answered: goes on, or stops. */
-void tr_self_answer(troupe_self *self, int answer);
-
-/* Starts an actor in the context of self; init has run when it answers. link and monitor per
- * options. parent: who is told (may be remote, then session is its session). */
-struct tr_spawn {
-    const troupe_behavior *behavior;
-    const void *args;
-    const void *state; /* NULL: init; else a described state to start from, and recover runs */
-    int32_t state_version;
-    uint8_t actor_flags;  /* TR_ACTOR_* */
-    uint32_t spawn_flags; /* TROUPE_SPAWN_LINK, _MONITOR */
-    troupe_pid parent;
-    uint32_t parent_session;
-    uint64_t monitor_ref; /* the parent's */
-    uint32_t mailbox_messages;
-    uint64_t mailbox_bytes;
-    /* Called on the new actor before init or recover; may fail. Sets name and durable record. */
-    troupe_status (*prepare)(void *context, struct tr_actor *actor);
-    /* Called after init or recover, before the actor can run. May be NULL. */
-    troupe_status (*begun)(void *context, struct tr_actor *actor);
-    void *prepare_context; /* of both */
-};
-TROUPE_MUST_USE troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
-                                             const struct tr_spawn *spawn, troupe_pid *pid,
-                                             char *error, size_t error_size);
-
-/* ---- waiting ---- */
-
-/* Makes a wait with a fresh ref and starts its time. timeout_ms 0: without end. NULL: no memory. */
-struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_t timeout_ms);
-/* Ends a wait and releases it. */
-void tr_wait_end(troupe_self *self, struct tr_wait *wait);
-struct tr_wait *tr_wait_find(troupe_self *self, uint64_t ref);
-/* Starts the time of a wait again (intervals). */
-void tr_wait_again(troupe_self *self, struct tr_wait *wait, uint64_t delay_ms);
-/* Gives out what has run out in one wheel. Any worker. */
-void tr_worker_expire(struct tr_worker *shard, struct tr_worker *worker, int64_t now_ns);
-/* Runs a continuation with how its operation ended; ends the wait. */
-void tr_wait_finish(troupe_self *self, struct tr_wait *wait, const troupe_result *result);
-
-/* The session of a remote pid for a new link, monitor or call; 0 for none. Local pids: 0 and *local
- * true. */
-uint32_t tr_self_watch(troupe_self *self, uint64_t node_id);
-
-/* Releases a described or plain state. */
-void tr_state_free(const troupe_behavior *behavior, void *state);
-extern const struct tr_allocator tr_state_allocator;
 
 #endif

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 /* Sends a system signal that answers another; never kept back. */
 static void tell(troupe_self *self, const struct tr_message *cause, struct tr_message *message)

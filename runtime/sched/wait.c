@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "sched/sched.h"
+#include "sched/self.h"
 
 static void arm(struct tr_wait *wait, struct tr_worker *worker, uint64_t delay_ms)
 {

@@ -1,13 +1,15 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "sched/sched.h"
+#include "sched/self.h"
 
 enum {
     NEXT_TURNS_MAX = 64,      /* runs from `next` in a row before the queue gets its turn */
     INJECTED_EVERY = 61,      /* turns between looks at what other threads injected */
     CLOCK_EVERY = 16,         /* turns between looks at the clock */
     SPINS_BEFORE_SLEEP = 200, /* looks at the queues before a worker sleeps; a few microseconds */
+    SLOW_RUN_NS = 50000000,   /* a batch that took longer is told of: others wait meanwhile */
     BUSY_LOOK_MS = 1          /* how often a sleeping worker looks after one that is busy */
 };
 
@@ -130,6 +132,24 @@ static void look_at_clock(struct tr_worker *worker)
     }
 }
 
+/* Counts runs that kept the worker for too long; logs the first and then every hundredth. */
+static void note_slow_run(struct tr_worker *worker, const troupe_behavior *behavior)
+{
+    struct tr_sched *sched = worker->sched;
+    const struct tr_outward *outward = &sched->options.outward;
+    const int64_t now_ns = tr_clock_coarse(sched->options.clock);
+    const int64_t took_ns = now_ns - worker->run_began_ns;
+    char text[256];
+
+    worker->run_began_ns = now_ns;
+    if (took_ns < SLOW_RUN_NS || tr_add_relaxed(&sched->slow, 1) % 100 != 0) {
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "an actor of behavior \"%s\" ran for %lld ms",
+                   behavior->name, (long long)(took_ns / TR_NS_PER_MS));
+    outward->log(outward->context, TROUPE_LOG_WARNING, (troupe_pid){0}, text);
+}
+
 bool tr_worker_step(struct tr_worker *worker)
 {
     if (worker->turns % CLOCK_EVERY == 0) {
@@ -143,7 +163,10 @@ bool tr_worker_step(struct tr_worker *worker)
         return false;
     }
     tr_store32_relaxed(&worker->turn_count, worker->turns);
+    const troupe_behavior *behavior = actor->behavior;
+
     tr_actor_run(worker->sched, worker, actor);
+    note_slow_run(worker, behavior);
     return true;
 }
 
@@ -237,6 +260,7 @@ static void sleep_until_woken(struct tr_worker *worker, uint32_t seen[TR_WORKERS
         tr_parker_park(&worker->parker, sleep_ns(worker));
     }
     set_idle(worker, false);
+    worker->run_began_ns = tr_clock_coarse(worker->sched->options.clock);
     look_at_clock(worker);
     help_stuck(worker, seen);
 }
@@ -266,6 +290,7 @@ static void worker_init(struct tr_worker *worker, struct tr_sched *sched, uint32
     tr_pool_cache_init(&worker->cache, &sched->pool, false);
     tr_parker_init(&worker->parker);
     worker->now_ns = tr_clock_now(sched->options.clock);
+    worker->run_began_ns = tr_clock_coarse(sched->options.clock);
     tr_wheel_init(&worker->wheel, (uint64_t)(worker->now_ns / TR_NS_PER_MS));
 }
 

@@ -147,6 +147,7 @@ typedef struct troupe_node_info {
     uint64_t actors_started;   /* ever */
     uint64_t messages_dropped; /* to the dead, refused by a full mailbox, or of an unknown name */
     uint64_t messages_unknown; /* of a type that the behavior does not handle */
+    uint64_t runs_slow;        /* batches of one actor that kept a worker for more than 50 ms */
     uint64_t peers;            /* connected nodes */
     uint64_t peers_refused;    /* handshakes refused */
     uint64_t lease_left_ms;    /* 0: none */
