@@ -385,38 +385,47 @@ static void owner_may_refuse_whom_it_does_not_want(void **state)
 
 /* ---- what may be in a frame ---- */
 
+enum { LAST_FRAME = 4, BITS_MAX = 2000 };
+
+/* One conversation in which one bit of one frame is turned. Answers how it ended; *changed says
+ * whether the frame was that long. */
+static troupe_status converse(struct pair pair, size_t frame, size_t bit, bool *changed)
+{
+    struct tr_handshake *const sides[] = {pair.dialer, pair.listener};
+    troupe_status status = TROUPE_OK;
+
+    *changed = false;
+    for (size_t at = 0; at < LAST_FRAME && status == TROUPE_OK; at++) {
+        struct parcel parcel = take(sides[at % 2]);
+
+        if (at == frame && bit / 8 < parcel.size) {
+            parcel.bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+            *changed = true;
+        }
+        status = give(sides[1 - at % 2], &parcel);
+        if (status == TROUPE_OK && at == 1) {
+            status = tr_handshake_offer(pair.dialer, &(struct tr_resume){0});
+        } else if (status == TROUPE_OK && at == 2) {
+            status = tr_handshake_accept(pair.listener, &(struct tr_resume){0});
+        }
+    }
+    return status;
+}
+
 static void every_changed_bit_of_every_frame_ends_in_a_refusal(void **state)
 {
-    static const size_t last_frame = 4;
-
     (void)state;
-    for (size_t frame = 0; frame < last_frame; frame++) {
-        for (size_t bit = (size_t)8 * TR_FRAME_HEADER_SIZE; bit < 2000; bit++) {
+    for (size_t frame = 0; frame < LAST_FRAME; frame++) {
+        bool changed = true;
+
+        for (size_t bit = (size_t)8 * TR_FRAME_HEADER_SIZE; changed && bit < BITS_MAX; bit++) {
             const struct pair pair = good_pair();
-            struct tr_handshake *const sides[] = {pair.dialer, pair.listener};
-            troupe_status status = TROUPE_OK;
-            bool changed = false;
+            const troupe_status status = converse(pair, frame, bit, &changed);
 
-            for (size_t at = 0; at < last_frame && status == TROUPE_OK; at++) {
-                struct parcel parcel = take(sides[at % 2]);
-
-                if (at == frame && bit / 8 < parcel.size) {
-                    parcel.bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-                    changed = true;
-                }
-                status = give(sides[1 - at % 2], &parcel);
-                if (status == TROUPE_OK && at == 1) {
-                    status = tr_handshake_offer(pair.dialer, &(struct tr_resume){0});
-                } else if (status == TROUPE_OK && at == 2) {
-                    status = tr_handshake_accept(pair.listener, &(struct tr_resume){0});
-                }
-            }
             assert_true(changed == (status != TROUPE_OK));
             end(pair);
-            if (!changed) {
-                break; /* the frame is shorter */
-            }
         }
+        assert_false(changed); /* the end of the frame was reached */
     }
 }
 

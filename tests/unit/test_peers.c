@@ -184,8 +184,8 @@ enum { LOAD_SENDERS = 4, CUTS = 300 };
 struct load {
     struct rig_node *from;
     uint64_t to;
-    uint32_t sender;
     uint64_t sent;
+    uint32_t sender;
     bool failed;
     bool stop; /* under the lock of `from` */
 };
