@@ -191,16 +191,21 @@ static troupe_status make_peers(struct troupe_node *node)
                                            .on_client = on_client,
                                            .on_refused = on_refused};
     struct tr_peers *peers = NULL;
+    uint16_t port = 0;
     troupe_status status = tr_peers_create(&config, &events, &peers);
 
     if (status != TROUPE_OK) {
         return status;
     }
-    status = tr_peers_listen(peers, &node->port);
+    status = tr_peers_listen(peers, &port);
     if (status != TROUPE_OK) {
         tr_peers_destroy(peers);
         return status;
     }
+    /* Other threads ask for the port at any time (troupe_node_get_info). */
+    tr_mutex_lock(&node->state_mutex);
+    node->port = port;
+    tr_mutex_unlock(&node->state_mutex);
     node->peers = peers;
     tr_router_set_peers(node->router, peers);
     return TROUPE_OK;

@@ -330,7 +330,9 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     const int64_t left = deadline - tr_clock_now(sched->options.clock);
 
     info->node_id = tr_sched_node_id(sched);
+    tr_mutex_lock(&node->state_mutex);
     info->port = node->port;
+    tr_mutex_unlock(&node->state_mutex);
     info->actors = tr_node_user_actors(node);
     info->actors_started = tr_load_relaxed(&sched->table.started);
     info->messages_dropped = tr_load_relaxed(&sched->dropped);
