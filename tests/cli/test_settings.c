@@ -216,7 +216,7 @@ static void database_can_come_from_a_file_and_prints_without_its_password(void *
 /* Sets one value and answers what options_build says. */
 static int build_with(struct fixture *fixture, enum setting_id id, const char *value)
 {
-    struct options options;
+    struct options options = {.modules = NULL};
     int status = 0;
 
     settings_fini(&fixture->settings);
