@@ -198,6 +198,80 @@ static void a_server_that_may_lose_commits_is_refused_unless_allowed(void **stat
     reg_sync_close(admin);
 }
 
+/* ---- news ---- */
+
+static void news_comes_by_notification_without_waiting_for_a_renewal(void **state)
+{
+    const struct world_options options = {.ttl_ms = 600000}; /* the next one is minutes away */
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen seen = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", &options);
+    seen = (struct world_seen){.node = n1, .node_id = n2->node_id};
+    world_wait(&world, node_sees_up, &seen);
+    world_stop(n2, true);
+    world_wait(&world, node_sees_down, &seen);
+    world_fini(&world);
+}
+
+static void news_whose_notification_got_lost_comes_with_the_next_renewal(void **state)
+{
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *n1 = NULL;
+    struct world_seen seen = {0};
+    int64_t silent = 0;
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    /* What node_join does, but for the NOTIFY. */
+    silent = pg_number(admin,
+                       "WITH c AS (UPDATE troupe.cluster SET epoch = epoch + 1 RETURNING epoch), "
+                       "n AS (INSERT INTO troupe.node (boot, name, host, port, ttl_ms, up_epoch) "
+                       "      SELECT gen_random_uuid(), 'silent', 'h', 1, 5000, c.epoch FROM c "
+                       "RETURNING node_id), "
+                       "e AS (INSERT INTO troupe.event (epoch, kind, node_id) "
+                       "      SELECT c.epoch, 'node_up', n.node_id FROM c, n) "
+                       "SELECT node_id FROM n",
+                       PG_NONE);
+    seen = (struct world_seen){.node = n1, .node_id = (uint64_t)silent};
+    world_wait(&world, node_sees_up, &seen);
+    pg_run(admin, "SELECT troupe._kill($1, NULL, 'gone')", PG_VALUES(pg_text(silent)));
+    world_wait(&world, node_sees_down, &seen);
+    world_fini(&world);
+    reg_sync_close(admin);
+}
+
+static void events_that_were_pruned_are_made_up_for_by_a_full_read(void **state)
+{
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_seen seen = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
+    n2 = world_join(&world, pg_server_conninfo(server), "n2", NULL);
+    seen = (struct world_seen){.node = n1, .node_id = n2->node_id};
+    world_wait(&world, node_sees_up, &seen);
+    /* A failover loses events and jumps over a million epochs; here with a death in the gap. */
+    pg_run(admin,
+           "WITH d AS (UPDATE troupe.node SET state = 'down', down_epoch = 1, down_kind = 'gone' "
+           "           WHERE node_id = $1) "
+           "UPDATE troupe.cluster SET epoch = epoch + 1000000",
+           PG_VALUES(pg_text((int64_t)n2->node_id)));
+    pg_run(admin, "SELECT troupe._bump('timeline', NULL, NULL, 'test')", PG_NONE);
+    world_wait(&world, node_sees_down, &seen);
+    assert_int_equal(n1->fenced, 0);
+    world_fini(&world);
+    reg_sync_close(admin);
+}
+
 /* ---- what must not kill ---- */
 
 /* Ends the server's processes of a node, and answers how many there were. */
@@ -493,6 +567,9 @@ int main(void)
         cmocka_unit_test(a_database_without_the_schema_is_named),
         cmocka_unit_test(a_schema_too_new_is_refused),
         cmocka_unit_test(a_server_that_may_lose_commits_is_refused_unless_allowed),
+        cmocka_unit_test(news_comes_by_notification_without_waiting_for_a_renewal),
+        cmocka_unit_test(news_whose_notification_got_lost_comes_with_the_next_renewal),
+        cmocka_unit_test(events_that_were_pruned_are_made_up_for_by_a_full_read),
         cmocka_unit_test(a_node_whose_connections_break_lives_and_still_hears),
         cmocka_unit_test(a_restart_of_the_server_kills_nobody),
         cmocka_unit_test(a_member_that_only_we_cannot_reach_stays_a_member),
