@@ -157,6 +157,61 @@ static void a_dead_node_saves_nothing_though_nobody_has_claimed_yet(void **state
                        PG_VALUES(a.node, a.epoch, message)));
 }
 
+/* Sends a step on a connection of its own and waits until it waits for a lock. */
+static struct reg_sync *step_until_blocked(struct cluster *cluster, const struct actor *actor,
+                                           const char *handled)
+{
+    struct reg_sync *sync = pg_connect(cluster->conninfo);
+
+    pg_run(sync, "SET ROLE troupe_owner", PG_NONE);
+    assert_int_equal(reg_sync_send(sync, STEP,
+                                   PG_VALUES(actor->node, "a", actor->epoch, "1", "{\"cents\": 7}",
+                                             handled, "b")),
+                     TROUPE_OK);
+    cluster_wait(cluster->admin,
+                 "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)",
+                 PG_VALUES(pg_text(reg_sync_server_pid(sync))));
+    return sync;
+}
+
+static void a_batch_that_runs_on_two_connections_is_done_once(void **state)
+{
+    struct cluster *cluster = *state;
+    const struct member node = cluster_join_bare(cluster, "n1", "60000");
+    const struct actor a = make_actor(cluster, node.id, "a");
+    struct reg_sync *second = NULL;
+
+    pg_run(cluster->admin, "BEGIN", PG_NONE);
+    assert_string_equal(step(cluster, &a, "a", "1", "{\"cents\": 7}", NULL, "b"), "done");
+    second = step_until_blocked(cluster, &a, NULL);
+    pg_run(cluster->admin, "COMMIT", PG_NONE);
+    /* It was judged before the first was there, and is told to ask again. */
+    assert_int_equal(reg_sync_receive(second, PG_TIMEOUT_MS), TROUPE_E_AGAIN);
+    assert_string_equal(reg_sync_result(second)->sqlstate, "40001");
+    assert_string_equal(step(cluster, &a, "a", "1", "{\"cents\": 7}", NULL, "b"), "done");
+    assert_int_equal(waiting(cluster, "b"), 1);
+    reg_sync_close(second);
+}
+
+static void a_message_that_goes_away_meanwhile_is_not_counted(void **state)
+{
+    struct cluster *cluster = *state;
+    const struct member node = cluster_join_bare(cluster, "n1", "60000");
+    const struct actor a = make_actor(cluster, node.id, "a");
+    const char *message = send_to(cluster, "a");
+    struct reg_sync *second = NULL;
+
+    pg_run(cluster->admin, "BEGIN", PG_NONE);
+    pg_run(cluster->admin, "DELETE FROM troupe.inbox WHERE id = $1", PG_VALUES(message));
+    second = step_until_blocked(cluster, &a, message);
+    pg_run(cluster->admin, "COMMIT", PG_NONE);
+    assert_int_equal(reg_sync_receive(second, PG_TIMEOUT_MS), TROUPE_E_AGAIN);
+    assert_string_equal(cents(cluster, "a"), "0 0");
+    assert_int_equal(waiting(cluster, "b"), 0);
+    assert_string_equal(step(cluster, &a, "a", "1", "{\"cents\": 7}", message, "b"), "replayed");
+    reg_sync_close(second);
+}
+
 static void of_a_batch_the_good_steps_are_written_and_the_bad_ones_named(void **state)
 {
     struct cluster *cluster = *state;
@@ -262,6 +317,8 @@ int main(void)
         TEST(a_refused_step_writes_nothing),
         TEST(a_message_is_consumed_by_one_step_only),
         TEST(a_dead_node_saves_nothing_though_nobody_has_claimed_yet),
+        TEST(a_batch_that_runs_on_two_connections_is_done_once),
+        TEST(a_message_that_goes_away_meanwhile_is_not_counted),
         TEST(of_a_batch_the_good_steps_are_written_and_the_bad_ones_named),
         TEST(two_steps_of_one_actor_in_a_batch_are_a_mistake),
         TEST(a_state_above_the_limit_is_refused_alone),

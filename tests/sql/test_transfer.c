@@ -233,20 +233,23 @@ static void play_batch(struct game *game, struct player *player)
     if (game->batch.count == 0) {
         return;
     }
-    send_batch(&game->batch, player->sync);
-    if (fault == 0) {
-        /* The connection breaks, the server may be at it still; the batch is sent again. */
-        reg_sync_close(player->sync);
-        player->sync = open_connection(game);
-        send_batch(&game->batch, player->sync);
-        game->lost_answers++;
-    } else if (fault == 1) {
+    if (fault < 2) {
         struct reg_sync *second = open_connection(game);
 
+        send_batch(&game->batch, player->sync);
         send_batch(&game->batch, second);
-        receive_batch(&game->batch, second);
-        reg_sync_close(second);
-        game->doubled++;
+        if (fault == 0) {
+            /* The first connection breaks before its answer comes; the second one goes on. */
+            reg_sync_close(player->sync);
+            player->sync = second;
+            game->lost_answers++;
+        } else {
+            receive_batch(&game->batch, second);
+            reg_sync_close(second);
+            game->doubled++;
+        }
+    } else {
+        send_batch(&game->batch, player->sync);
     }
     receive_batch(&game->batch, player->sync);
     take_answer(game, player);
