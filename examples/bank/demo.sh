@@ -86,13 +86,26 @@ none_alive() {
   for node in "${!pids[@]}"; do if alive "$node"; then return 1; fi; done
 }
 
+# Succeeds when all nodes end in order when they are asked to.
 stop_nodes() {
-  local node
+  local node status=0
   for node in "${!pids[@]}"; do if alive "$node"; then kill -TERM "${pids[$node]}" 2>/dev/null || true; fi; done
-  if await 15 none_alive; then return; fi
-  for node in "${!pids[@]}"; do if alive "$node"; then kill -KILL "${pids[$node]}" 2>/dev/null || true; fi; done
-  { wait; } 2>/dev/null || true # bash would tell of each one
-  return 1
+  if ! await 15 none_alive; then
+    for node in "${!pids[@]}"; do if alive "$node"; then kill -KILL "${pids[$node]}" 2>/dev/null || true; fi; done
+    status=1
+  fi
+  for node in "${!pids[@]}"; do
+    { wait "${pids[$node]}"; } 2>/dev/null || status=1 # bash would tell of a killed one
+  done
+  pids=()
+  return "$status"
+}
+
+# Nothing of it is left when this answers.
+kill_node() { # NODE
+  kill -KILL "${pids[$1]}"
+  { wait "${pids[$1]}"; } 2>/dev/null || true
+  unset "pids[$1]"
 }
 
 remove_all() {
@@ -344,11 +357,11 @@ play_and_kill() {
   await 60 teller_acknowledged $((transfers * kill_at / 100)) || fail "no $kill_at % are acknowledged after 60 s"
   note_accounts_of_victim
   if ! alive "$victim"; then fail "$victim is dead before its time"; fi
+  local pid=${pids[$victim]}
   killed_ms=$((${EPOCHREALTIME/./} / 1000))
-  kill -KILL "${pids[$victim]}"
-  { wait "${pids[$victim]}"; } 2>/dev/null || true
+  kill_node "$victim"
   if [ "$acknowledged" -ge "$transfers" ]; then fail "the kill came when all was done: nothing would be proven"; fi
-  say kill "${red}kill -9 $victim${plain} (pid ${pids[$victim]}) with $acknowledged of $transfers transfers acknowledged"
+  say kill "${red}kill -9 $victim${plain} (pid $pid) with $acknowledged of $transfers transfers acknowledged"
 }
 
 all_signals_came() { # NODE
@@ -483,7 +496,7 @@ print_sql() {
 }
 
 stop_all() {
-  stop_nodes || fail "not all nodes stopped when they were asked to"
+  stop_nodes || fail "not all nodes ended in order when they were asked to"
   if [ "$(value_of "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM troupe.nodes")" != "n1 left, n2 down, n3 left" ]; then
     fail "the nodes did not leave in order: $(value_of "SELECT string_agg(name || ' ' || state, ', ' ORDER BY name) FROM troupe.nodes")"
   fi

@@ -28,14 +28,9 @@ teller_decided() { # AT LEAST
   [ "$sum" -ge "$1" ]
 }
 
-kill_node() { # NODE
-  kill -KILL "${pids[$1]}"
-  { wait "${pids[$1]}"; } 2>/dev/null || true
+kill_and_say() { # NODE
+  kill_node "$1"
   say fault "kill -9 $1 with $decided of $transfers decided"
-}
-
-node_is() { # NODE STATE
-  [ "$(value_of "SELECT count(*) FROM troupe.nodes WHERE name = '$1' AND state = '$2'")" -gt 0 ]
 }
 
 bring_back() { # NODE
@@ -96,15 +91,15 @@ chaos() {
   open_accounts
   troupe call "$teller" bank.play '{}' >/dev/null || fail "the teller does not play"
   play_until 15
-  kill_node n2
+  kill_and_say n2
   bring_back n2
   play_until 30
-  kill_node n3
+  kill_and_say n3
   bring_back n3
   play_until 45
   kill_postgres
   play_until 60
-  kill_node n1
+  kill_and_say n1
   bring_back n1
   second_teller
   play_until 75
@@ -112,7 +107,7 @@ chaos() {
   finish_ledger
   await 20 all_accounts_run || fail "not all accounts run"
   prove
-  stop_nodes || fail "not all nodes stopped when they were asked to"
+  stop_nodes || fail "not all nodes ended in order when they were asked to"
   say "done" "${green}nothing lost${plain}"
 }
 
