@@ -345,12 +345,14 @@ BEGIN
         epoch := h.up_epoch;
         RETURN;
     END IF;
+    IF h.node_id IS NOT NULL AND NOT troupe._replaceable(h.node_id, h.ttl_ms, h.until, h.session_run, p_replace_node_id) THEN
+        -- The words behind the address tell the caller that waiting helps: nobody has that node's session.
+        refused := format('name is held by node %s at %s:%s%s', h.node_id, h.host, h.port,
+                          CASE WHEN troupe._session_held(h.node_id) THEN '' ELSE ', which may still come back' END);
+        RETURN;
+    END IF;
     v_id := nextval(pg_get_serial_sequence('troupe.node', 'node_id'));
     IF h.node_id IS NOT NULL THEN
-        IF NOT troupe._replaceable(h.node_id, h.ttl_ms, h.until, h.session_run, p_replace_node_id) THEN
-            refused := format('name is held by node %s at %s:%s', h.node_id, h.host, h.port);
-            RETURN;
-        END IF;
         PERFORM troupe._kill(h.node_id, v_id, 'replaced');
     END IF;
     epoch := troupe._bump('node_up', v_id, v_id, NULL);

@@ -139,9 +139,13 @@ static void on_session(void *context, const struct reg_result *result)
 static void join_refused(struct node_registry *registry, const char *why)
 {
     const int64_t now_ns = reg_now(registry);
+    /* After a crash of everything the old node of this name has a whole lease to come back. */
+    const bool waiting_helps = strstr(why, "may still come back") != NULL;
+    const int64_t patience_ms =
+        JOIN_PATIENCE_MS + (waiting_helps ? 2 * (int64_t)registry->join.ttl_ms : 0);
 
     if (registry->join_give_up_ns == 0) {
-        registry->join_give_up_ns = now_ns + JOIN_PATIENCE_MS * REG_MS;
+        registry->join_give_up_ns = now_ns + patience_ms * REG_MS;
     }
     if (now_ns < registry->join_give_up_ns) {
         registry->join_retry_ns = now_ns + JOIN_RETRY_MS * REG_MS;

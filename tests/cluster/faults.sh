@@ -8,6 +8,7 @@
 #   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
 #   restart   kill -9 and start at once under the same name, again and again, under load
 #   postgres  PostgreSQL restarted, crashed and stopped for longer than the lease, under load: nobody dies
+#   crash     nodes and PostgreSQL killed at once, and started again: same names, same states
 #   secret    a node with another secret: refused, logged once, counted; the others unharmed
 set -uo pipefail
 build=$(realpath "${1:?usage: tests/cluster/faults.sh BUILD_DIR [CASE...]}")
@@ -364,6 +365,24 @@ case_postgres() {
   down
 }
 
+# Everything is killed at once: the nodes, the server and its lease table.
+case_crash() {
+  up 2
+  spawn n2 c probe.counter '{}' --durable
+  ran troupe call c probe.add '{"by":5}'
+  check "a durable counter counts" prints '"total":5'
+  quietly troupe dev kill n1
+  quietly troupe dev kill n2
+  restart_postgres immediate 0
+  ran troupe dev start n1
+  check "n1 starts again under its name" ended_with 0
+  ran troupe dev start n2
+  check "n2 starts again under its name" ended_with 0
+  check "the counter is back with what was committed" await 15 total_is c 5
+  check "both are up, once" sql_is "SELECT string_agg(name, ',' ORDER BY name) FROM troupe.nodes WHERE state = 'up'" 'n1,n2'
+  down
+}
+
 case_secret() {
   local db pid
   up 2
@@ -387,6 +406,6 @@ case_secret() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres secret)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres crash secret)
 for each in "${cases[@]}"; do "case_$each"; done
 finish
