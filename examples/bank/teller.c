@@ -14,7 +14,6 @@
 #include "teller.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,17 +128,6 @@ static void end(troupe_self *self, void *state, const troupe_reason *reason)
 }
 
 /* ---- phases ---- */
-
-int teller_give_up(troupe_self *self, struct teller *teller, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(teller->error, sizeof(teller->error), format, arguments);
-    va_end(arguments);
-    teller->phase = TELLER_FAILED;
-    troupe_log(self, TROUPE_LOG_ERROR, "the ledger is not played: %s", teller->error);
-    return TROUPE_OK;
-}
 
 void teller_enqueue(struct teller *teller, size_t account)
 {

@@ -86,11 +86,6 @@ void teller_enqueue(struct teller *teller, size_t account);
 /* Answers whether something that began at since_ms has been tried for long enough. */
 bool teller_out_of_patience(troupe_self *self, const struct teller *teller, int64_t since_ms);
 
-/* Ends the whole play; the error is told to people. Answers TROUPE_OK: the teller stays, to tell.
- */
-int teller_give_up(troupe_self *self, struct teller *teller, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 /* ---- teller_ask.c: one operation ---- */
 
 /* Asks for the operation that this account has to do in this phase; its end drives the teller. */
@@ -102,6 +97,11 @@ int teller_try_again(troupe_self *self, struct teller *teller, size_t account,
                      troupe_status status);
 
 /* ---- teller_report.c: what people are told ---- */
+
+/* Ends the whole play; the error is told to people. Answers TROUPE_OK: the teller stays, to tell.
+ */
+int teller_give_up(troupe_self *self, struct teller *teller, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Answers bank.progress, filled from the teller; its strings are lent by the teller. */
 bank_progress teller_progress(const struct teller *teller);

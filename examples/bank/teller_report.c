@@ -1,4 +1,6 @@
 /* bank/teller_report.c - what the teller tells people. */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "teller.h"
@@ -101,4 +103,15 @@ int teller_on_get_report(troupe_self *self, void *state, const void *message)
     free(problems);
     free(accounts);
     return status;
+}
+
+int teller_give_up(troupe_self *self, struct teller *teller, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(teller->error, sizeof(teller->error), format, arguments);
+    va_end(arguments);
+    teller->phase = TELLER_FAILED;
+    troupe_log(self, TROUPE_LOG_ERROR, "the ledger is not played: %s", teller->error);
+    return TROUPE_OK;
 }
