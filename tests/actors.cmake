@@ -18,6 +18,9 @@ function(troupe_stress_test NAME)
 endfunction()
 
 troupe_api_test(actor_link)
+troupe_api_test(actor_monitor)
+troupe_api_test(call)
+troupe_api_test(name)
 troupe_api_test(supervisor)
 
 troupe_unit_test(map base)

@@ -80,7 +80,7 @@ struct tr_actor {
     struct tr_atomic_u64 id;      /* 0: the slot is free */
     struct tr_atomic_u32 waiting; /* counted messages taken but not handled; the owner writes */
     struct tr_atomic_u32 message_limit; /* constant while the actor lives, as byte_limit */
-    struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox */
+    struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox; also while free */
     struct tr_atomic_u64 byte_limit;
     struct tr_atomic_u64 shown_parent; /* id of the actor that spawned it, for walkers; 0: none */
     /* Whoever holds the actor: a run queue, then the worker that runs it. */

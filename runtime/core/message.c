@@ -2,7 +2,21 @@
 
 #include <string.h>
 
+#include "type/limits.h"
 #include "type/value.h"
+
+troupe_status tr_message_check(const troupe_type *type, const void *value)
+{
+    if (type->size == 0) {
+        return TROUPE_OK;
+    }
+    if (value == NULL) {
+        return TROUPE_E_INVALID;
+    }
+    return tr_type_is_flat(type) || tr_value_size(type, value) <= TR_VALUE_SIZE_MAX
+               ? TROUPE_OK
+               : TROUPE_E_LIMIT;
+}
 
 static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                  size_t payload_size)

@@ -106,6 +106,10 @@ struct tr_name_tail {
     char name[];
 };
 
+/* Whether a value can be sent: INVALID when the type has content and value is NULL, LIMIT above 64
+ * MiB. */
+TROUPE_MUST_USE troupe_status tr_message_check(const troupe_type *type, const void *value);
+
 /* All fail only by answering NULL: there is no memory. Payloads are zero or filled as said. */
 struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                      size_t payload_size);

@@ -73,7 +73,7 @@ struct tr_actor *tr_table_take(struct tr_table *table)
     /* What late pushers may still look at is only touched by atomic operations. */
     memset(&actor->behavior, 0, sizeof(*actor) - offsetof(struct tr_actor, behavior));
     tr_store32_relaxed(&actor->waiting, 0);
-    tr_store_relaxed(&actor->large_bytes, 0);
+    /* large_bytes stays: a pusher that comes too late takes back what it has added. */
     tr_store_relaxed(&actor->shown_parent, 0);
     tr_store_release(&actor->id, generation << TR_TABLE_SLOT_BITS | actor->slot);
     tr_inbox_open(&actor->inbox);

@@ -28,6 +28,11 @@ static void run_ask(troupe_self *self, void *context)
 {
     struct tr_ask *ask = context;
 
+    if (self == NULL) {
+        ask->refused = true; /* The node has ended. */
+        tr_ask_done(ask);
+        return;
+    }
     ask->function(self, ask);
 }
 
@@ -36,7 +41,8 @@ troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask)
     tr_mutex_init(&ask->mutex);
     tr_cond_init(&ask->cond);
     ask->done = false;
-    const troupe_status status = tr_sched_run_in(node->sched, node->agent, run_ask, ask);
+    ask->refused = false;
+    troupe_status status = tr_sched_run_in(node->sched, node->agent, run_ask, ask);
 
     if (status == TROUPE_OK) {
         tr_mutex_lock(&ask->mutex);
@@ -44,6 +50,7 @@ troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask)
             tr_cond_wait(&ask->cond, &ask->mutex);
         }
         tr_mutex_unlock(&ask->mutex);
+        status = ask->refused ? TROUPE_E_CLOSED : TROUPE_OK;
     }
     tr_cond_fini(&ask->cond);
     tr_mutex_fini(&ask->mutex);
@@ -215,10 +222,21 @@ struct join_state {
 
 static int join_end(struct join_state *state, troupe_status status, int32_t kind)
 {
-    state->ask->status = status;
-    state->ask->kind = kind;
-    tr_ask_done(&state->ask->ask);
+    struct join_ask *ask = state->ask;
+
+    state->ask = NULL;
+    ask->status = status;
+    ask->kind = kind;
+    tr_ask_done(&ask->ask);
     return TROUPE_STOP;
+}
+
+/* Whatever ends this actor, the thread that waits is told. */
+static void join_release(void *state)
+{
+    if (((struct join_state *)state)->ask != NULL) {
+        (void)join_end(state, TROUPE_E_CLOSED, 0);
+    }
 }
 
 static int join_on_down(troupe_self *self, void *state, const void *message)
@@ -241,11 +259,16 @@ static int join_init(troupe_self *self, void *state, const void *args)
     struct join_state *join = state;
     uint64_t monitor = 0;
 
-    join->ask = *(struct join_ask *const *)args;
-    const troupe_status status = troupe_monitor(self, join->ask->pid, &monitor);
+    struct join_ask *ask = *(struct join_ask *const *)args;
+    troupe_status status = troupe_monitor(self, ask->pid, &monitor);
 
-    return status != TROUPE_OK ? (int)status
-                               : (int)troupe_idle_timeout(self, join->ask->timeout_ms);
+    if (status == TROUPE_OK) {
+        status = troupe_idle_timeout(self, ask->timeout_ms);
+    }
+    if (status == TROUPE_OK) {
+        join->ask = ask; /* From here on its end tells; before, the failed spawn does. */
+    }
+    return status;
 }
 
 static const troupe_handler join_handlers[] = {
@@ -253,6 +276,7 @@ static const troupe_handler join_handlers[] = {
 static const troupe_behavior join_behavior = {.name = "troupe.join",
                                               .state_size = sizeof(struct join_state),
                                               .init = join_init,
+                                              .release = join_release,
                                               .handlers = join_handlers};
 
 static void join_run(troupe_self *self, struct tr_ask *base)
@@ -296,13 +320,14 @@ static troupe_status post_as_agent(troupe_node *node, troupe_pid to, struct tr_m
 troupe_status troupe_node_send(troupe_node *node, troupe_pid to, const troupe_type *type,
                                const void *message)
 {
-    if (message == NULL && type->size != 0) {
-        return TROUPE_E_INVALID;
+    troupe_status status = tr_message_check(type, message);
+
+    if (status != TROUPE_OK) {
+        return status;
     }
-    const troupe_status status =
-        post_as_agent(node, to,
-                      tr_message_create_value(&node->sched->shared_cache, TR_SIGNAL_MESSAGE, type,
-                                              type->size == 0 ? NULL : message, 0));
+    status = post_as_agent(node, to,
+                           tr_message_create_value(&node->sched->shared_cache, TR_SIGNAL_MESSAGE,
+                                                   type, type->size == 0 ? NULL : message, 0));
 
     return status == TROUPE_E_NOPROC || status == TROUPE_E_NOCONNECTION ? TROUPE_OK : status;
 }

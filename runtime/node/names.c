@@ -250,8 +250,8 @@ static void on_registered(void *context, const struct tr_name_result *result)
     } else if (!r->spawned) {
         (void)tr_names_release(node, r->name, r->actor_id);
     }
-    if (result->status == TROUPE_OK || r->spawned) {
-        (void)tell_named(r, &shown);
+    if (!r->spawned) {
+        (void)tell_named(r, &shown); /* First, so that it can try again when it is answered. */
     }
     if (!troupe_pid_is_none(r->caller)) {
         const troupe_pid self = {.node = tr_sched_node_id(node->sched), .id = r->actor_id};
@@ -259,6 +259,10 @@ static void on_registered(void *context, const struct tr_name_result *result)
         tr_spawn_answer(node, NULL, r->caller, r->ref, r->session, result->status,
                         result->status == TROUPE_OK ? self : result->pid, r->flags,
                         result->status == TROUPE_OK ? "" : text);
+    }
+    if (r->spawned) {
+        /* Last: from here on the actor runs, and what it says comes after the answer. */
+        (void)tell_named(r, &shown);
     }
     registering_free(r);
 }
@@ -414,11 +418,11 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
     (void)unregister(node, extra->name, epoch, 0, 0);
 }
 
-void tr_names_unnamed(void *context, uint64_t actor_id, const char *name)
+void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch)
 {
     struct troupe_node *node = context;
-    const uint64_t epoch = tr_names_release(node, name, actor_id);
 
+    (void)tr_names_release(node, name, actor_id);
     if (epoch != 0 && node->registry != NULL) {
         (void)unregister(node, name, epoch, 0, 0);
     }
@@ -463,6 +467,16 @@ static troupe_status set_name(troupe_self *self, const char *name)
     return extra->name == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
 }
 
+static void clear_name(troupe_self *self)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    free(extra->name);
+    extra->name = NULL;
+    extra->named = false;
+    extra->epoch = 0;
+}
+
 troupe_status troupe_register(troupe_self *self, const char *name, uint32_t timeout_ms,
                               troupe_then then, uint64_t tag)
 {
@@ -482,6 +496,9 @@ troupe_status troupe_register(troupe_self *self, const char *name, uint32_t time
     const troupe_pid pid = {.node = tr_sched_node_id(self->sched),
                             .id = status == TROUPE_E_EXISTS ? holder : self->id};
 
+    if (status == TROUPE_OK) {
+        status = set_name(self, name);
+    }
     if (status == TROUPE_OK && node->registry != NULL) {
         struct registering *r = registering_create(node, name, self->id, timeout_ms);
 
@@ -497,9 +514,12 @@ troupe_status troupe_register(troupe_self *self, const char *name, uint32_t time
             return TROUPE_OK;
         }
         (void)tr_names_release(node, name, self->id);
+        clear_name(self);
     } else if (status == TROUPE_OK) {
         tr_names_confirm(node, name, self->id, 0);
-        status = set_name(self, name);
+        self->actor->extra->named = true;
+    } else if (status != TROUPE_E_EXISTS) {
+        (void)tr_names_release(node, name, self->id);
     }
     tr_names_answer(node, self->id, wait->ref, status, pid, troupe_status_text(status));
     return TROUPE_OK;
@@ -510,10 +530,10 @@ troupe_status troupe_unregister(troupe_self *self, const char *name, uint32_t ti
 {
     struct troupe_node *node = self->sched->options.owner;
     struct tr_actor_extra *extra = self->actor->extra;
-    const bool own = extra != NULL && extra->name != NULL && strcmp(extra->name, name) == 0 &&
-                     extra->durable == NULL;
+    const bool own = extra != NULL && extra->named && name != NULL &&
+                     strcmp(extra->name, name) == 0 && extra->durable == NULL;
 
-    if (then == NULL) {
+    if (then == NULL || !tr_name_is_valid(name)) {
         return TROUPE_E_INVALID;
     }
     struct tr_wait *wait = tr_names_wait(self, timeout_ms, then, tag);
@@ -526,8 +546,7 @@ troupe_status troupe_unregister(troupe_self *self, const char *name, uint32_t ti
     if (own) {
         const uint64_t epoch = tr_names_release(node, name, self->id);
 
-        free(extra->name);
-        extra->name = NULL;
+        clear_name(self);
         if (node->registry != NULL) {
             status = unregister(node, name, epoch, self->id, wait->ref);
             if (status == TROUPE_OK) {

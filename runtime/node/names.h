@@ -27,7 +27,7 @@ troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_acto
                                         const struct tr_spawn_request *request);
 /* The actor has ended: its name goes, or stays as the row of a durable actor. */
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
-void tr_names_unnamed(void *context, uint64_t actor_id, const char *name);
+void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
 /* Who of this node holds the name; 0: nobody. */
 uint64_t tr_names_local(struct troupe_node *node, const char *name);
 /* The epoch by which this node holds the name; 0: it does not. */

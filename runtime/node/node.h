@@ -122,6 +122,7 @@ struct tr_ask {
     struct tr_cond cond;
     void (*function)(troupe_self *self, struct tr_ask *ask);
     bool done;
+    bool refused; /* the agent has ended: the function was not run */
 };
 
 troupe_status tr_agent_start(struct troupe_node *node);
@@ -132,11 +133,6 @@ TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_a
 void tr_ask_done(struct tr_ask *ask);
 
 /* ---- spawn.c ---- */
-/* What spawns of users have in common, on this node. error may be NULL. */
-troupe_status tr_node_spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
-                               const struct tr_spawn_request *request, troupe_pid parent,
-                               uint32_t parent_session, troupe_pid *pid, char *error,
-                               size_t error_size);
 /* Sends a request to a node; the caller's operation ends with its answer, or when the node is lost.
  */
 void tr_spawn_send(troupe_self *self, uint64_t node_id, const struct tr_spawn_request *request);

@@ -232,6 +232,11 @@ static void start_orphan(troupe_self *self, void *context)
 {
     struct orphan *orphan = context;
     struct troupe_node *node = orphan->node;
+
+    if (self == NULL) {
+        orphan_free(orphan); /* The node has ended. */
+        return;
+    }
     const struct tr_spawn spawn = {
         .behavior = orphan->behavior,
         .state = orphan->state,

@@ -14,6 +14,8 @@ struct preparing {
     struct troupe_node *node;
     const struct tr_spawn_request *request;
     uint64_t holder; /* who has the name */
+    bool answers;    /* the caller is told of the start, by a message */
+    uint32_t session;
 };
 
 static troupe_status prepare(void *context, struct tr_actor *actor)
@@ -41,6 +43,7 @@ static troupe_status prepare(void *context, struct tr_actor *actor)
     }
     if (node->registry == NULL) {
         tr_names_confirm(node, request->name, id, 0);
+        extra->named = true;
         return TROUPE_OK;
     }
     actor->flags |= TR_ACTOR_HELD; /* Until the registry has said yes. */
@@ -49,12 +52,24 @@ static troupe_status prepare(void *context, struct tr_actor *actor)
                    : TROUPE_OK;
 }
 
-/* The first state is there: the name can be registered with it. */
+/* The first state is there: the name can be registered with it. Without one the caller is told now,
+ * before the actor can run: what it says or its end comes after that. */
 static troupe_status begun(void *context, struct tr_actor *actor)
 {
     struct preparing *preparing = context;
+    struct troupe_node *node = preparing->node;
+    const struct tr_spawn_request *request = preparing->request;
 
-    return tr_names_register_spawned(preparing->node, actor, preparing->request);
+    if (request->name[0] != '\0' && node->registry != NULL) {
+        return tr_names_register_spawned(node, actor, request);
+    }
+    if (preparing->answers) {
+        tr_spawn_answer(
+            node, NULL, request->caller, request->ref, preparing->session, TROUPE_OK,
+            (troupe_pid){.node = tr_sched_node_id(node->sched), .id = tr_load_relaxed(&actor->id)},
+            request->flags, "");
+    }
+    return TROUPE_OK;
 }
 
 /* Whether the options fit the behavior and the node. */
@@ -93,25 +108,33 @@ static uint8_t actor_flags(const struct tr_spawn_request *request)
                                                           : 0;
 }
 
-troupe_status tr_node_spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
-                               const struct tr_spawn_request *request, troupe_pid parent,
-                               uint32_t parent_session, troupe_pid *pid, char *error,
-                               size_t error_size)
+/* Who asked for a new actor. */
+struct asker {
+    troupe_pid pid;
+    uint32_t session;
+    bool by_message; /* it is told by a message */
+};
+
+/* What spawns of users have in common, on this node. error may be NULL. */
+static troupe_status spawn_in(troupe_self *self, const troupe_behavior *behavior, const void *args,
+                              const struct tr_spawn_request *request, const struct asker *asker,
+                              troupe_pid *pid, char *error, size_t error_size)
 {
     struct troupe_node *node = self->sched->options.owner;
-    struct preparing preparing = {.node = node, .request = request};
+    struct preparing preparing = {
+        .node = node, .request = request, .answers = asker->by_message, .session = asker->session};
     const bool named = request->name[0] != '\0';
     const struct tr_spawn spawn = {.behavior = behavior,
                                    .args = args,
                                    .actor_flags = actor_flags(request),
                                    .spawn_flags = request->flags,
-                                   .parent = parent,
-                                   .parent_session = parent_session,
+                                   .parent = asker->pid,
+                                   .parent_session = asker->session,
                                    .monitor_ref = request->ref,
                                    .mailbox_messages = request->mailbox_messages,
                                    .mailbox_bytes = request->mailbox_bytes,
                                    .prepare = named ? prepare : NULL,
-                                   .begun = named && node->registry != NULL ? begun : NULL,
+                                   .begun = begun,
                                    .prepare_context = &preparing};
     troupe_status status = check(node, behavior, request, error, error_size);
 
@@ -139,12 +162,19 @@ static troupe_status make_parent_relations(troupe_self *self, troupe_pid child, 
             return status;
         }
     }
-    if ((flags & TROUPE_SPAWN_MONITOR) != 0) {
-        relation.kind = TR_RELATION_WATCHING;
-        relation.ref = ref;
-        return tr_relations_add(&self->actor->relations, &relation);
+    if ((flags & TROUPE_SPAWN_MONITOR) == 0) {
+        return TROUPE_OK;
     }
-    return TROUPE_OK;
+    relation.kind = TR_RELATION_WATCHING;
+    relation.ref = ref;
+    const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
+
+    if (status != TROUPE_OK && (flags & TROUPE_SPAWN_LINK) != 0) {
+        /* The child is killed for this, and its end must not reach the parent. */
+        tr_relations_remove(&self->actor->relations,
+                            tr_relations_link(&self->actor->relations, child));
+    }
+    return status;
 }
 
 static void fill_request(struct tr_spawn_request *request, const troupe_spawn_options *options)
@@ -172,9 +202,9 @@ troupe_status troupe_spawn(troupe_self *self, const troupe_behavior *behavior, c
 
     fill_request(&request, options);
     request.ref = ++self->actor->next_ref;
-    const troupe_status status =
-        tr_node_spawn_in(self, behavior, args, &request, tr_self_pid(self), 0, &child,
-                         self->fail_text, sizeof(self->fail_text));
+    const struct asker asker = {.pid = tr_self_pid(self)};
+    const troupe_status status = spawn_in(self, behavior, args, &request, &asker, &child,
+                                          self->fail_text, sizeof(self->fail_text));
 
     if (status != TROUPE_OK) {
         return status;
@@ -275,13 +305,13 @@ static troupe_status decode_args(const troupe_behavior *behavior,
     return TROUPE_OK;
 }
 
-/* Starts an actor for a request and answers it, in the context of self (an agent or the caller). A
- * named actor's request is answered when the registry has decided. */
+/* Starts an actor for a request and answers it, in the context of self (an agent or the caller):
+ * when it has begun, or, a named one's, when the registry has decided. */
 static void serve(troupe_self *self, const struct tr_spawn_request *request, uint32_t session)
 {
     struct troupe_node *node = self->sched->options.owner;
     const troupe_behavior *behavior = tr_catalog_behavior(node, request->behavior);
-    struct tr_spawn_request spawn = *request;
+    const struct asker asker = {.pid = request->caller, .session = session, .by_message = true};
     void *args = NULL;
     char error[TR_REASON_TEXT_SIZE] = "";
     troupe_pid pid = {0};
@@ -296,15 +326,13 @@ static void serve(troupe_self *self, const struct tr_spawn_request *request, uin
         status = decode_args(behavior, request, &args, error, sizeof(error));
     }
     if (status == TROUPE_OK) {
-        status = tr_node_spawn_in(self, behavior, args, &spawn, request->caller, session, &pid,
-                                  error, sizeof(error));
+        status = spawn_in(self, behavior, args, request, &asker, &pid, error, sizeof(error));
     }
     free(args);
-    if (status == TROUPE_OK && request->name[0] != '\0' && node->registry != NULL) {
-        return; /* names.c answers. */
+    if (status != TROUPE_OK) {
+        tr_spawn_answer(node, self->worker, request->caller, request->ref, session, status, pid,
+                        request->flags, error);
     }
-    tr_spawn_answer(node, self->worker, request->caller, request->ref, session, status, pid,
-                    request->flags, error);
 }
 
 void tr_spawn_answer(struct troupe_node *node, struct tr_worker *worker, troupe_pid caller,
@@ -406,6 +434,10 @@ static void serve_kept(troupe_self *self, void *context)
 {
     struct kept_request *kept = context;
 
+    if (self == NULL) {
+        free(kept); /* The node has ended: its peers hear of that. */
+        return;
+    }
     serve(self, &kept->request, kept->session);
     free(kept);
 }
@@ -484,9 +516,9 @@ static void spawn_run(troupe_self *self, struct tr_ask *base)
         wait->tag = (uint64_t)(uintptr_t)ask;
         request.ref = wait->ref;
     }
-    ask->status =
-        tr_node_spawn_in(self, ask->behavior, ask->args, &request,
-                         registers ? tr_self_pid(self) : (troupe_pid){0}, 0, &ask->pid, NULL, 0);
+    const struct asker asker = {.pid = registers ? tr_self_pid(self) : (troupe_pid){0}};
+
+    ask->status = spawn_in(self, ask->behavior, ask->args, &request, &asker, &ask->pid, NULL, 0);
     if (!registers || ask->status != TROUPE_OK) {
         if (registers) {
             tr_wait_end(self, wait);

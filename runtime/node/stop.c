@@ -7,8 +7,11 @@ enum { LOOK_MS = 2 };
 
 uint64_t tr_node_user_actors(struct troupe_node *node)
 {
-    return tr_load_relaxed(&node->sched->table.alive) -
-           tr_load_relaxed(&node->sched->system_actors);
+    /* Two numbers that change one after the other: between them the difference may be off. */
+    const uint64_t alive = tr_load_relaxed(&node->sched->table.alive);
+    const uint64_t system = tr_load_relaxed(&node->sched->system_actors);
+
+    return alive > system ? alive - system : 0;
 }
 
 /* Sends an exit signal of nobody, which the actor knows to be the node's. Any thread. */

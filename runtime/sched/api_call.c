@@ -39,12 +39,10 @@ static struct tr_wait *start_call(troupe_self *self, uint32_t timeout_ms, troupe
 troupe_status troupe_call(troupe_self *self, troupe_pid to, const troupe_type *type,
                           const void *message, uint32_t timeout_ms, troupe_then then, uint64_t tag)
 {
-    if (message == NULL && type->size != 0) {
-        return TROUPE_E_INVALID;
-    }
-    if (message != NULL && !tr_type_is_flat(type) &&
-        tr_value_size(type, message) > TR_VALUE_SIZE_MAX) {
-        return TROUPE_E_LIMIT;
+    const troupe_status status = tr_message_check(type, message);
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     struct tr_message *copy = tr_message_create_value(&self->worker->cache, TR_SIGNAL_CALL, type,
                                                       type->size == 0 ? NULL : message, 0);
@@ -110,8 +108,11 @@ troupe_status troupe_call_name(troupe_self *self, const char *name, const troupe
     const struct tr_outward *outward = &self->sched->options.outward;
     const uint32_t timeout = timeout_ms == 0 ? self->sched->options.call_timeout_ms : timeout_ms;
 
-    if (!tr_name_is_valid(name) || (message == NULL && type->size != 0)) {
-        return TROUPE_E_INVALID;
+    const troupe_status status =
+        tr_name_is_valid(name) ? tr_message_check(type, message) : TROUPE_E_INVALID;
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     struct tr_message *copy =
         tr_self_named(self, TR_SIGNAL_CALL, name, type, message,
@@ -144,8 +145,11 @@ troupe_status troupe_send_name(troupe_self *self, const char *name, const troupe
 {
     const struct tr_outward *outward = &self->sched->options.outward;
 
-    if (!tr_name_is_valid(name) || (message == NULL && type->size != 0)) {
-        return TROUPE_E_INVALID;
+    troupe_status status =
+        tr_name_is_valid(name) ? tr_message_check(type, message) : TROUPE_E_INVALID;
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     struct tr_message *copy =
         tr_self_named(self, TR_SIGNAL_MESSAGE, name, type, message,
@@ -156,7 +160,6 @@ troupe_status troupe_send_name(troupe_self *self, const char *name, const troupe
         return TROUPE_E_NO_MEMORY;
     }
     (void)outward->resolve(outward->context, copy);
-    const troupe_status status = tr_self_emit(self, copy);
-
+    status = tr_self_emit(self, copy);
     return status == TROUPE_E_BUSY ? status : TROUPE_OK;
 }

@@ -23,20 +23,14 @@ int64_t troupe_now_ms(const troupe_self *self)
     return tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
 }
 
-static bool fits(const troupe_type *type, const void *value)
-{
-    return tr_type_is_flat(type) || tr_value_size(type, value) <= TR_VALUE_SIZE_MAX;
-}
-
 /* Makes a message with a value; NULL value means a type without content. */
 static troupe_status make(troupe_self *self, enum tr_signal_kind signal, troupe_pid to,
                           const troupe_type *type, const void *value, struct tr_message **out)
 {
-    if (value != NULL && !fits(type, value)) {
-        return TROUPE_E_LIMIT;
-    }
-    if (value == NULL && type->size != 0) {
-        return TROUPE_E_INVALID;
+    const troupe_status status = tr_message_check(type, value);
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     struct tr_message *message = tr_message_create_value(&self->worker->cache, signal, type,
                                                          type->size == 0 ? NULL : value, 0);
@@ -132,13 +126,14 @@ troupe_status troupe_reply_to(troupe_self *self, const troupe_from *from, const 
     }
     const bool own = troupe_pid_equal(from->callee, tr_self_pid(self));
 
-    if (own && !strike(self->actor, from)) {
-        return TROUPE_E_CLOSED;
-    }
     const troupe_status status = make(self, TR_SIGNAL_REPLY, from->caller, type, message, &copy);
 
     if (status != TROUPE_OK) {
-        return status;
+        return status; /* The request is still owed: it can be tried again. */
+    }
+    if (own && !strike(self->actor, from)) {
+        tr_message_destroy(&self->worker->cache, copy);
+        return TROUPE_E_CLOSED;
     }
     copy->ref = from->ref;
     (void)tr_self_emit(self, copy);

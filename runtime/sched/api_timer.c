@@ -7,8 +7,10 @@ static troupe_status start(troupe_self *self, uint64_t delay_ms, uint64_t interv
                            troupe_pid to, const troupe_type *type, const void *message,
                            uint64_t *timer)
 {
-    if (message == NULL && type->size != 0) {
-        return TROUPE_E_INVALID;
+    const troupe_status status = tr_message_check(type, message);
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     struct tr_message *carry = tr_message_create_value(&self->worker->cache, TR_SIGNAL_MESSAGE,
                                                        type, type->size == 0 ? NULL : message, 0);

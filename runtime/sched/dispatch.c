@@ -120,7 +120,36 @@ static void on_answer(troupe_self *self, const struct tr_message *message)
     tr_wait_finish(self, wait, &result);
 }
 
-/* A spawn elsewhere has made the other half of a link or monitor: make ours. */
+static void tell_spawned(troupe_self *self, const struct tr_message *cause, troupe_pid pid,
+                         enum tr_signal_kind signal)
+{
+    struct tr_message *message = tr_message_create(&self->worker->cache, signal, 0);
+
+    if (message == NULL) {
+        return; /* No memory: what a session's end tells is all that is left. */
+    }
+    message->to = pid;
+    message->from = tr_self_pid(self);
+    message->ref = cause->ref;
+    message->session = cause->session;
+    (void)tr_sched_post(self->sched, self->worker, message);
+}
+
+/* An actor was started for this one, which has given up waiting: no half of a link may stay. */
+static void abandon_spawn(troupe_self *self, const struct tr_message *message,
+                          const struct tr_op_result *op)
+{
+    if (op->status == TROUPE_OK && (op->flags & TROUPE_SPAWN_LINK) != 0) {
+        tell_spawned(self, message, op->pid, TR_SIGNAL_UNLINK);
+    }
+    if (op->status == TROUPE_OK && (op->flags & TROUPE_SPAWN_MONITOR) != 0) {
+        tell_spawned(self, message, op->pid, TR_SIGNAL_DEMONITOR);
+    }
+}
+
+/* A spawn elsewhere has made the other half of a link or monitor: make ours. The signals that make
+ * them are sent too: when the new actor is dead already, and its farewell was here too early, they
+ * come back. */
 static void complete_spawn(troupe_self *self, const struct tr_message *message,
                            const struct tr_op_result *op)
 {
@@ -136,6 +165,7 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
             return;
         }
         tr_self_note_relation(self, true, &relation);
+        tell_spawned(self, message, op->pid, TR_SIGNAL_LINK);
     }
     if ((op->flags & TROUPE_SPAWN_MONITOR) != 0) {
         relation.kind = TR_RELATION_WATCHING;
@@ -145,6 +175,7 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
             return;
         }
         tr_self_note_relation(self, true, &relation);
+        tell_spawned(self, message, op->pid, TR_SIGNAL_MONITOR);
     }
 }
 
@@ -154,6 +185,7 @@ static void on_result(troupe_self *self, const struct tr_message *message)
     struct tr_wait *wait = tr_wait_find(self, message->ref);
 
     if (wait == NULL || wait->kind != TR_WAIT_OPERATION) {
+        abandon_spawn(self, message, op);
         return;
     }
     if (op->status == TROUPE_OK) {
@@ -175,7 +207,7 @@ static void on_timer(troupe_self *self, struct tr_wait *wait)
     if (wait->interval_ms > 0) {
         carry = tr_message_create_value(&self->worker->cache, TR_SIGNAL_MESSAGE, carry->type,
                                         tr_message_value(carry), 0);
-        tr_wait_again(self, wait, wait->interval_ms - 1);
+        tr_wait_repeat(self, wait);
     } else {
         wait->carry = NULL;
     }

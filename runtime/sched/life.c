@@ -186,7 +186,9 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
         }
         /* The parent gets an answer instead of signals; whoever init linked to is told. */
         forget_parent(actor, spawn);
-        tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
+        self.unborn = true;
+        self.stopping = false; /* What init answered counts, whatever it said before. */
+        tr_self_answer(&self, answer);
         tr_actor_end(&self);
         return (troupe_status)answer;
     }
@@ -265,6 +267,9 @@ static void bounce_list(troupe_self *self, struct tr_message *message)
         struct tr_message *next = (struct tr_message *)(void *)message->item.next;
         const bool request = message->signal == TR_SIGNAL_CALL;
 
+        if (tr_message_is_counted(message) && message->block_size >= TR_MESSAGE_LARGE) {
+            (void)tr_sub_relaxed(&self->actor->large_bytes, message->block_size);
+        }
         tr_sched_bounce(self->sched, self->worker, message,
                         request ? TROUPE_E_EXITED : TROUPE_E_NOPROC,
                         request && why != NULL ? tr_message_reason(why) : NULL);
@@ -362,7 +367,7 @@ void tr_actor_end(troupe_self *self)
     const troupe_behavior *behavior = actor->behavior;
     const struct tr_outward *outward = &self->sched->options.outward;
 
-    if (behavior->terminate != NULL && self->stop_kind != TROUPE_REASON_KILLED) {
+    if (behavior->terminate != NULL && !self->unborn && self->stop_kind != TROUPE_REASON_KILLED) {
         const troupe_reason reason = {.kind = self->stop_kind, .text = self->stop_text};
 
         self->held = false;

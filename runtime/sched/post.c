@@ -2,7 +2,8 @@
 
 #include "sched/self.h"
 
-/* Whether a large message still fits the byte bound; if so it is counted. */
+/* Whether a large message still fits the byte bound; if so it is counted. One that is larger than
+ * the bound fits when there is no other: else it could never be sent. */
 static bool reserve_bytes(struct tr_actor *actor, const struct tr_message *message)
 {
     const uint64_t size = message->block_size;
@@ -10,7 +11,9 @@ static bool reserve_bytes(struct tr_actor *actor, const struct tr_message *messa
     if (size < TR_MESSAGE_LARGE) {
         return true;
     }
-    if (tr_add_relaxed(&actor->large_bytes, size) + size > tr_load_relaxed(&actor->byte_limit)) {
+    const uint64_t before = tr_add_relaxed(&actor->large_bytes, size);
+
+    if (before != 0 && before + size > tr_load_relaxed(&actor->byte_limit)) {
         (void)tr_sub_relaxed(&actor->large_bytes, size);
         return false;
     }
@@ -107,6 +110,17 @@ static void fail_call(struct tr_sched *sched, struct tr_worker *worker,
     answer(sched, worker, message, reply);
 }
 
+/* The name of an actor that has ended; a refused one was never its own. */
+static void unname(struct tr_sched *sched, const struct tr_message *message)
+{
+    const struct tr_named *named = (const struct tr_named *)(const void *)message->payload;
+
+    if (named->status == TROUPE_OK) {
+        sched->options.outward.unnamed(sched->options.outward.context, message->to.id, named->text,
+                                       named->epoch);
+    }
+}
+
 void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
                      troupe_status why, const struct tr_reason *reason)
 {
@@ -138,14 +152,13 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_MESSAGE:
         (void)tr_add_relaxed(&sched->dropped, 1);
         break;
+    case TR_SIGNAL_RUN:
     case TR_SIGNAL_INSPECT:
         ((const struct tr_run *)(const void *)message->payload)
             ->function(NULL, ((const struct tr_run *)(const void *)message->payload)->context);
         break;
     case TR_SIGNAL_NAMED:
-        sched->options.outward.unnamed(
-            sched->options.outward.context, message->to.id,
-            ((const struct tr_named *)(const void *)message->payload)->text);
+        unname(sched, message);
         break;
     case TR_SIGNAL_REPLY:
     case TR_SIGNAL_CALL_FAILED:
@@ -159,7 +172,6 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_NODE_LOST:
     case TR_SIGNAL_CALL_TARGET:
     case TR_SIGNAL_TIMER:
-    case TR_SIGNAL_RUN:
     case TR_SIGNAL_COMMITTED:
     case TR_SIGNAL_COUNT:
         break; /* Nobody waits for an answer to these. */
@@ -179,7 +191,8 @@ static troupe_status post_run(struct tr_sched *sched, enum tr_signal_kind signal
     *(struct tr_run *)(void *)message->payload =
         (struct tr_run){.function = function, .context = context};
     message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
-    return tr_sched_post(sched, NULL, message);
+    (void)tr_sched_post(sched, NULL, message); /* No such actor: the function has been told. */
+    return TROUPE_OK;
 }
 
 troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
@@ -191,9 +204,7 @@ troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
 troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
                                void (*function)(troupe_self *self, void *context), void *context)
 {
-    const troupe_status status = post_run(sched, TR_SIGNAL_INSPECT, actor_id, function, context);
-
-    return status == TROUPE_E_NO_MEMORY ? status : TROUPE_OK;
+    return post_run(sched, TR_SIGNAL_INSPECT, actor_id, function, context);
 }
 
 troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)

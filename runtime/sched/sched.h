@@ -47,8 +47,8 @@ struct tr_outward {
     /* A message to a name goes nowhere yet, or found nobody: look the name up. Takes the message.
      */
     void (*stray)(void *context, struct tr_message *message);
-    /* A name was given to an actor that had ended already. */
-    void (*unnamed)(void *context, uint64_t actor_id, const char *name);
+    /* A name was given, by that epoch, to an actor that had ended already. */
+    void (*unnamed)(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
     /* The actor has ended; its names must go before its links and monitors are told. */
     void (*ended)(void *context, struct tr_actor *actor, int32_t reason_kind);
     /* A durable actor has run: answers true when it has to wait for a commit. */
@@ -148,14 +148,14 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
 /* The cache of the calling thread. */
 struct tr_pool_cache *tr_sched_cache(struct tr_sched *sched, struct tr_worker *worker);
 
-/* Runs function in the context of an actor, as soon as its turn comes. Any thread. NO_MEMORY. */
+/* Runs function in the context of an actor, as soon as its turn comes; or, with self NULL, when the
+ * actor is not there or ends before: exactly once in any case. Any thread. NO_MEMORY. */
 TROUPE_MUST_USE troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t actor_id,
                                               void (*function)(troupe_self *self, void *context),
                                               void *context);
 
 /* The same as soon as the actor takes in what has arrived, before the messages that wait; the
- * function only looks. It is called with self NULL when there is no such actor: exactly once in any
- * case. */
+ * function only looks. */
 TROUPE_MUST_USE troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
                                                void (*function)(troupe_self *self, void *context),
                                                void *context);

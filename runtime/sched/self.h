@@ -27,7 +27,8 @@ struct troupe_self {
     struct tr_message *current; /* being handled; NULL outside of one */
     bool answered;              /* the current request was replied to or taken */
     bool stopping;
-    bool held; /* signals are kept until the checkpoint is committed */
+    bool held;   /* signals are kept until the checkpoint is committed */
+    bool unborn; /* init has failed: terminate is not for it */
     int32_t stop_kind;
     char stop_text[TR_REASON_TEXT_SIZE];
     char fail_text[TR_REASON_TEXT_SIZE];
@@ -102,8 +103,10 @@ struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_
 /* Ends a wait and releases it. */
 void tr_wait_end(troupe_self *self, struct tr_wait *wait);
 struct tr_wait *tr_wait_find(troupe_self *self, uint64_t ref);
-/* Starts the time of a wait again (intervals). */
+/* Starts the time of a wait again. */
 void tr_wait_again(troupe_self *self, struct tr_wait *wait, uint64_t delay_ms);
+/* The same for an interval that has run out: its next time. */
+void tr_wait_repeat(troupe_self *self, struct tr_wait *wait);
 /* Gives out what has run out in one wheel. Any worker. */
 void tr_worker_expire(struct tr_worker *shard, struct tr_worker *worker, int64_t now_ns);
 /* Runs a continuation with how its operation ended; ends the wait. */

@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "sched/self.h"
@@ -80,7 +81,9 @@ static void on_monitor(troupe_self *self, const struct tr_message *message)
                                          .session = message->session,
                                          .kind = TR_RELATION_WATCHED};
 
-    if (!session_holds(self, message)) {
+    /* The monitor of a spawn is there already when its parent makes sure of it. */
+    if (!session_holds(self, message) ||
+        tr_relations_watched(&self->actor->relations, message->from, message->ref) != NULL) {
         return;
     }
     if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
@@ -112,7 +115,7 @@ static bool exit_is_message(troupe_self *self, int32_t kind, const char *text, b
     return false;
 }
 
-static bool on_exit(troupe_self *self, const struct tr_message *message)
+static bool on_exit_signal(troupe_self *self, const struct tr_message *message)
 {
     const struct tr_reason *reason = tr_message_reason(message);
 
@@ -284,8 +287,16 @@ static void on_named(troupe_self *self, const struct tr_message *message)
     const struct tr_named *named = (const struct tr_named *)(const void *)message->payload;
     struct tr_actor_extra *extra = tr_actor_extra(self->actor);
 
-    if (named->status != TROUPE_OK) {
+    if (named->status != TROUPE_OK && (self->actor->flags & TR_ACTOR_HELD) != 0) {
         tr_self_stop(self, TROUPE_REASON_ERROR, named->text);
+        return;
+    }
+    if (named->status != TROUPE_OK) {
+        /* It asked for a name while it ran, and goes on without. */
+        if (extra != NULL) {
+            free(extra->name);
+            extra->name = NULL;
+        }
         return;
     }
     if (extra == NULL) {
@@ -320,7 +331,7 @@ static bool act(troupe_self *self, struct tr_message *message)
         on_demonitor(self, message);
         return false;
     case TR_SIGNAL_EXIT:
-        return on_exit(self, message);
+        return on_exit_signal(self, message);
     case TR_SIGNAL_LINK_EXIT:
         return on_link_exit(self, message);
     case TR_SIGNAL_DOWN:

@@ -2,13 +2,17 @@
 
 #include "sched/self.h"
 
-static void arm(struct tr_wait *wait, struct tr_worker *worker, uint64_t delay_ms)
+/* The time in delay_ms. A started millisecond counts as a whole one: nothing runs out too early. */
+static uint64_t time_in(const struct tr_worker *worker, uint64_t delay_ms)
 {
-    const int64_t now_ns = tr_clock_now(worker->sched->options.clock);
+    const uint64_t now_ms =
+        (uint64_t)(tr_clock_now(worker->sched->options.clock) / TR_NS_PER_MS) + 1;
 
-    /* A started millisecond counts as a whole one: nothing runs out too early. */
-    const uint64_t at_ms = (uint64_t)(now_ns / TR_NS_PER_MS) + 1 + delay_ms;
+    return delay_ms > UINT64_MAX - now_ms ? UINT64_MAX : now_ms + delay_ms;
+}
 
+static void arm(struct tr_wait *wait, struct tr_worker *worker, uint64_t at_ms)
+{
     wait->shard = worker;
     tr_spin_lock(&worker->wheel_lock);
     tr_wheel_start(&worker->wheel, &wait->entry, at_ms);
@@ -43,7 +47,7 @@ struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_
         return NULL;
     }
     if (timeout_ms > 0) {
-        arm(wait, self->worker, timeout_ms);
+        arm(wait, self->worker, time_in(self->worker, timeout_ms));
     }
     return wait;
 }
@@ -51,7 +55,20 @@ struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_
 void tr_wait_again(troupe_self *self, struct tr_wait *wait, uint64_t delay_ms)
 {
     disarm(wait);
-    arm(wait, self->worker, delay_ms);
+    arm(wait, self->worker, time_in(self->worker, delay_ms));
+}
+
+void tr_wait_repeat(troupe_self *self, struct tr_wait *wait)
+{
+    const uint64_t now_ms = time_in(self->worker, 0) - 1;
+    const uint64_t before_ms = wait->entry.at_ms;
+    /* One period after the last time, however late that was handled. Times that have passed
+     * meanwhile are left out. */
+    const uint64_t late_ms = now_ms > before_ms ? now_ms - before_ms : 0;
+    const uint64_t periods = late_ms / wait->interval_ms + 1;
+
+    disarm(wait);
+    arm(wait, self->worker, before_ms + periods * wait->interval_ms);
 }
 
 struct tr_wait *tr_wait_find(troupe_self *self, uint64_t ref)
@@ -81,6 +98,15 @@ void tr_wait_finish(troupe_self *self, struct tr_wait *wait, const troupe_result
     }
 }
 
+static bool is_due(struct tr_worker *shard, uint64_t now_ms)
+{
+    tr_spin_lock(&shard->wheel_lock);
+    const bool due = tr_wheel_next_ms(&shard->wheel) <= now_ms;
+
+    tr_spin_unlock(&shard->wheel_lock);
+    return due;
+}
+
 /* Takes one wait that has run out; only its owner and ref are safe to use outside the lock. */
 static bool take_expired(struct tr_worker *shard, uint64_t now_ms, uint64_t *owner, uint64_t *ref)
 {
@@ -104,15 +130,20 @@ static bool take_expired(struct tr_worker *shard, uint64_t now_ms, uint64_t *own
 void tr_worker_expire(struct tr_worker *shard, struct tr_worker *worker, int64_t now_ns)
 {
     struct tr_sched *sched = shard->sched;
+    const uint64_t now_ms = (uint64_t)(now_ns / TR_NS_PER_MS);
     uint64_t owner = 0;
     uint64_t ref = 0;
 
-    while (take_expired(shard, (uint64_t)(now_ns / TR_NS_PER_MS), &owner, &ref)) {
+    while (is_due(shard, now_ms)) {
+        /* The signal comes first: without memory the wait stays, and a later look tries again. */
         struct tr_message *message = tr_message_create(&worker->cache, TR_SIGNAL_TIMER, 0);
 
         if (message == NULL) {
-            return; /* Out of memory: this one is lost, which its owner sees as never running out.
-                     */
+            return;
+        }
+        if (!take_expired(shard, now_ms, &owner, &ref)) {
+            tr_message_destroy(&worker->cache, message);
+            return;
         }
         message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = owner};
         message->ref = ref;

@@ -27,7 +27,7 @@
 
 #include "troupe/troupe.h"
 
-enum { STAGE_PROBES_MAX = 64, PROBE_SEEN_MAX = 4096, DEADLINE_MS = 20000 };
+enum { STAGE_PROBES_MAX = 64, PROBE_SEEN_MAX = 2048, DEADLINE_MS = 20000 };
 
 enum what { SAW_NUMBER, SAW_EXIT, SAW_DOWN, SAW_TIMEOUT, SAW_RESULT, SAW_TERMINATE };
 
@@ -39,7 +39,7 @@ struct seen {
     uint64_t ref; /* of a DOWN: the monitor; of a result: the tag */
     int32_t kind; /* troupe_reason_kind */
     int32_t status;
-    char text[64];
+    char text[320];
 };
 
 struct stage;
