@@ -75,7 +75,7 @@ static troupe_status send_bytes(struct tr_router *router, const struct tr_messag
 
 static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message)
 {
-    uint8_t stack[STACK_BYTES];
+    uint8_t stack[STACK_BYTES] __attribute__((uninitialized)); /* Written before it is read. */
     uint8_t *bytes = stack;
     char error[128];
 
