@@ -63,8 +63,12 @@
 #define TR_REASSEMBLY_BYTES_MAX (2u * TR_MESSAGE_SIZE_MAX)
 /* Bytes of one session that are sent and not acknowledged. 1 Gbit/s at 128 ms needs 16 MiB. */
 #define TR_RESEND_BYTES_MAX (16u * 1024u * 1024u)
+/* Records of one session that are sent and not acknowledged: each takes at least a page. */
+#define TR_RESEND_RECORDS_MAX 4096u
 /* Bytes received after which an acknowledgement is sent at once: 1/64 of the above. */
 #define TR_ACK_BYTES (256u * 1024u)
+/* Records received after which it is: 1/64 as well. */
+#define TR_ACK_RECORDS 64u
 /* Milliseconds that an acknowledgement may wait for data that carries it. */
 #define TR_ACK_DELAY_MS 20u
 /* Bytes of one session that wait to be sent: senders are told BUSY above it. */

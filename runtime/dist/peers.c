@@ -485,10 +485,12 @@ void tr_peers_close(struct tr_peers *peers, void (*done)(void *context), void *c
 {
     struct conn *next = NULL;
 
-    TR_CHECK(!peers->closing);
-    peers->closing = true;
     peers->done = done;
     peers->done_context = context;
+    if (peers->closing) {
+        return; /* a node that is told to stop while it leaves to join again */
+    }
+    peers->closing = true;
     peers->close_by = tr_loop_now(peers->loop) + ms_to_ns(CLOSE_MS);
     tr_listener_close(peers->listener);
     peers->listener = NULL;

@@ -30,6 +30,7 @@ struct tr_session {
     uint64_t submitted;   /* sequence of the last one submitted */
     uint64_t sent;        /* highest sequence ever lent: what may be acknowledged */
     size_t bytes;         /* of the list */
+    size_t count;         /* of the list */
     size_t waiting_bytes; /* of the list from `next` on */
 
     uint8_t control[CONTROL_SIZE]; /* a heartbeat, acknowledgement or goodbye, lent by output */
@@ -126,6 +127,7 @@ static void drop_acknowledged(struct tr_session *session, uint64_t sequence)
         }
         session->first = record->next;
         session->bytes -= record->size;
+        session->count--;
         record_done(session, record);
     }
     if (session->first == NULL) {
@@ -205,7 +207,7 @@ size_t tr_session_room(const struct tr_session *session)
     const size_t window = session->config.resend_bytes_max;
 
     if (!has_connection(session) || session->leaving_sent || session->bytes >= window ||
-        session->waiting_bytes >= WAITING_BYTES_MAX) {
+        session->count >= TR_RESEND_RECORDS_MAX || session->waiting_bytes >= WAITING_BYTES_MAX) {
         return 0;
     }
     if (WAITING_BYTES_MAX - session->waiting_bytes < window - session->bytes) {
@@ -228,6 +230,7 @@ void tr_session_submit(struct tr_session *session, struct tr_record *record)
         session->next = record;
     }
     session->bytes += record->size;
+    session->count++;
     session->waiting_bytes += record->size;
 }
 
@@ -452,7 +455,8 @@ static troupe_status on_data(struct tr_session *session, uint64_t now_ns,
     session->received = sequence;
     session->counters.records_received++;
     session->unacknowledged += frame->size;
-    if (session->unacknowledged >= TR_ACK_BYTES) {
+    if (session->unacknowledged >= TR_ACK_BYTES ||
+        session->received - session->acknowledged >= TR_ACK_RECORDS) {
         session->ack_at = now_ns;
     } else if (session->ack_at == UINT64_MAX) {
         session->ack_at = now_ns + session->config.ack_delay_ns;

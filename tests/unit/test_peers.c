@@ -477,6 +477,54 @@ static void close_sends_what_is_queued_and_says_goodbye(void **state)
     stop_pair();
 }
 
+struct two_closes {
+    struct rig_node *node;
+    bool first;
+    bool second;
+};
+
+static void on_first_done(void *context)
+{
+    ((struct two_closes *)context)->first = true;
+}
+
+static void on_second_done(void *context)
+{
+    struct two_closes *closes = context;
+
+    tr_mutex_lock(&closes->node->lock);
+    closes->second = true;
+    closes->node->closed = true;
+    tr_cond_broadcast(&closes->node->changed);
+    tr_mutex_unlock(&closes->node->lock);
+}
+
+static void close_twice(void *context)
+{
+    struct two_closes *closes = context;
+
+    tr_peers_close(closes->node->peers, on_first_done, closes);
+    tr_peers_close(closes->node->peers, on_second_done, closes);
+}
+
+static void second_close_takes_over_the_first(void **state)
+{
+    struct two_closes closes = {.node = &one};
+
+    (void)state;
+    start_default_pair();
+    rig_call(&one, close_twice, &closes);
+    tr_mutex_lock(&one.lock);
+    while (!one.closed) {
+        tr_cond_wait(&one.changed, &one.lock);
+    }
+    tr_mutex_unlock(&one.lock);
+    one.peers = NULL;
+    assert_true(closes.second);
+    assert_false(closes.first);
+    stop_pair();
+}
+
 /* ---- overload ---- */
 
 static void full_queue_is_told_to_users_and_never_to_system_signals(void **state)
@@ -558,6 +606,7 @@ int main(void)
         cmocka_unit_test(node_that_is_gone_is_reported_as_refusing),
         cmocka_unit_test(forgotten_node_loses_its_session_at_once_and_is_refused_for_ever),
         cmocka_unit_test(close_sends_what_is_queued_and_says_goodbye),
+        cmocka_unit_test(second_close_takes_over_the_first),
         cmocka_unit_test(full_queue_is_told_to_users_and_never_to_system_signals),
         cmocka_unit_test(small_message_overtakes_a_large_one_of_another_sender),
         cmocka_unit_test(message_above_the_maximum_is_the_senders_mistake_alone),

@@ -347,6 +347,16 @@ static void acknowledgement_goes_at_once_after_many_bytes(void **state)
     assert_string_equal(written(), "A"); /* 300,000 bytes are above TR_ACK_BYTES */
 }
 
+static void acknowledgement_goes_at_once_after_many_records(void **state)
+{
+    (void)state;
+    for (uint64_t sequence = 1; sequence <= TR_ACK_RECORDS; sequence++) {
+        assert_string_equal(written(), "");
+        assert_int_equal(give_data(sequence, 0, ""), TROUPE_OK);
+    }
+    assert_string_equal(written(), "A");
+}
+
 static void window_closes_until_the_peer_acknowledges(void **state)
 {
     size_t count = 0;
@@ -494,6 +504,7 @@ int main(void)
         SESSION_TEST(heartbeat_comes_when_nothing_else_was_said),
         SESSION_TEST(acknowledgement_goes_alone_only_when_nothing_carries_it),
         SESSION_TEST(acknowledgement_goes_at_once_after_many_bytes),
+        SESSION_TEST(acknowledgement_goes_at_once_after_many_records),
         SESSION_TEST(window_closes_until_the_peer_acknowledges),
         SESSION_TEST(record_under_way_is_not_given_back_before_its_write_is_over),
         SESSION_TEST(unacknowledged_records_are_sent_again_on_the_next_connection),
