@@ -84,7 +84,6 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
     const struct tr_sched_options *options = &sched->options;
 
     actor->behavior = spawn->behavior;
-    actor->flags = spawn->actor_flags;
     actor->parent = spawn->parent;
     if (spawn->parent.node == tr_sched_node_id(sched)) {
         tr_store_relaxed(&actor->shown_parent, spawn->parent.id);
@@ -164,11 +163,10 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
     if (actor == NULL) {
         return TROUPE_E_LIMIT;
     }
-    struct troupe_self self = {.sched = sched,
-                               .worker = worker,
-                               .actor = actor,
-                               .id = tr_load_relaxed(&actor->id),
-                               .held = (spawn->actor_flags & TR_ACTOR_HOLDS) != 0};
+    TR_SELF(self);
+
+    actor->flags = spawn->actor_flags;
+    tr_self_init(&self, sched, worker, actor);
     const troupe_status prepared = prepare(sched, actor, spawn);
     int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);
 
@@ -410,11 +408,9 @@ void tr_sched_destroy(struct tr_sched *sched)
             break;
         }
         if (tr_load_relaxed(&actor->id) != 0) {
-            struct troupe_self self = {.sched = sched,
-                                       .worker = &sched->workers[0],
-                                       .actor = actor,
-                                       .id = tr_load_relaxed(&actor->id)};
+            TR_SELF(self);
 
+            tr_self_init(&self, sched, &sched->workers[0], actor);
             tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
             tr_actor_end(&self);
         }

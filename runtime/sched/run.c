@@ -192,14 +192,9 @@ static bool freeze(struct tr_sched *sched, struct tr_actor *actor)
 
 void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
 {
-    struct troupe_self self = {.sched = sched,
-                               .worker = worker,
-                               .actor = actor,
-                               .id = tr_load_relaxed(&actor->id),
-                               .held = (actor->flags & TR_ACTOR_HOLDS) != 0};
+    TR_SELF(self);
 
-    self.stop_text[0] = '\0';
-    self.fail_text[0] = '\0';
+    tr_self_init(&self, sched, worker, actor);
     if (freeze(sched, actor)) {
         return;
     }
