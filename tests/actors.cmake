@@ -20,6 +20,8 @@ endfunction()
 troupe_api_test(actor_link)
 troupe_api_test(actor_monitor)
 troupe_api_test(call)
+troupe_api_test(timer)
+troupe_api_test(actor_life)
 troupe_api_test(name)
 troupe_api_test(supervisor)
 

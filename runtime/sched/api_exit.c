@@ -224,7 +224,13 @@ troupe_status troupe_exit(troupe_self *self, troupe_pid to, int32_t kind, const 
 
 int troupe_stop(troupe_self *self, int32_t kind, const char *text)
 {
-    tr_self_stop(self, kind == TROUPE_REASON_KILL ? TROUPE_REASON_KILLED : kind, text);
+    const bool known = kind >= TROUPE_REASON_NORMAL && kind <= TROUPE_REASON_KILL;
+
+    tr_self_stop(self,
+                 !known                       ? TROUPE_REASON_ERROR
+                 : kind == TROUPE_REASON_KILL ? TROUPE_REASON_KILLED
+                                              : kind,
+                 text);
     return TROUPE_OK;
 }
 

@@ -90,6 +90,7 @@ struct tr_worker {
     struct tr_rng rng;
     uint32_t turns;       /* actors run, for what is done now and then */
     uint32_t next_turns;  /* runs from `next` in a row */
+    bool rested;          /* it has slept since it last ran an actor */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */
     /* Shared. */
@@ -110,6 +111,7 @@ struct tr_sched {
     struct tr_worker *workers;
     struct tr_run_queue injected;   /* by threads that are no workers */
     struct tr_atomic_u64 idle_mask; /* workers that sleep or are about to */
+    struct tr_atomic_u64 deep_mask; /* those of them that do not look after busy ones */
     struct tr_atomic_u64 node_id;
     struct tr_atomic_u32 stopping;
     struct tr_atomic_u64 lease_deadline_ns; /* durable actors run before it only */

@@ -13,22 +13,29 @@ enum {
     BUSY_LOOK_MS = 1          /* how often a sleeping worker looks after one that is busy */
 };
 
+/* Takes one worker out of a mask of sleepers and wakes it; answers false when there is none. */
+static bool wake_from(struct tr_sched *sched, struct tr_atomic_u64 *sleepers)
+{
+    uint64_t mask = tr_load_relaxed(sleepers);
+
+    while (mask != 0) {
+        const uint64_t bit = mask & (~mask + 1);
+
+        if (tr_compare_exchange(sleepers, &mask, mask & ~bit)) {
+            tr_parker_unpark(&sched->workers[__builtin_ctzll(bit)].parker);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Wakes one sleeping worker, if there is one. The caller has just put something on a queue. */
 static void wake_one(struct tr_sched *sched)
 {
     /* Pairs with the fence in sleep_until_woken: either the sleeper sees the queue, or we see its
      * bit. */
     tr_fence_seq();
-    uint64_t mask = tr_load_relaxed(&sched->idle_mask);
-
-    while (mask != 0) {
-        const uint64_t bit = mask & (~mask + 1);
-
-        if (tr_compare_exchange(&sched->idle_mask, &mask, mask & ~bit)) {
-            tr_parker_unpark(&sched->workers[__builtin_ctzll(bit)].parker);
-            return;
-        }
-    }
+    (void)wake_from(sched, &sched->idle_mask);
 }
 
 void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
@@ -93,6 +100,9 @@ static struct tr_actor *steal(struct tr_worker *worker)
             struct tr_actor *actor = tr_run_queue_steal(&worker->queue, &victim->queue);
 
             if (actor != NULL) {
+                if (tr_load32_relaxed(&worker->queue.count) > 0) {
+                    wake_one(sched); /* More than this worker runs now: others may help. */
+                }
                 return actor;
             }
         }
@@ -150,6 +160,25 @@ static void note_slow_run(struct tr_worker *worker, const troupe_behavior *behav
     outward->log(outward->context, TROUPE_LOG_WARNING, (troupe_pid){0}, text);
 }
 
+/* While one worker runs an actor, another one that has nothing to do looks every while whether that
+ * one is stuck in a handler, with an actor it woke or with timers. Whoever begins to work makes
+ * sure that there is such a one; when nobody works, all sleep without end. */
+static void ensure_watcher(struct tr_worker *worker)
+{
+    struct tr_sched *sched = worker->sched;
+
+    worker->rested = false;
+    /* Pairs with the fence in sleep_until_woken: either we see there who sleeps deep, or that one
+     * sees that we are busy. */
+    tr_fence_seq();
+    const uint64_t idle = tr_load_relaxed(&sched->idle_mask);
+    const uint64_t deep = tr_load_relaxed(&sched->deep_mask);
+
+    if ((idle & ~deep) == 0) {
+        (void)wake_from(sched, &sched->deep_mask);
+    }
+}
+
 bool tr_worker_step(struct tr_worker *worker)
 {
     if (worker->turns % CLOCK_EVERY == 0) {
@@ -163,6 +192,9 @@ bool tr_worker_step(struct tr_worker *worker)
         return false;
     }
     tr_store32_relaxed(&worker->turn_count, worker->turns);
+    if (worker->rested) {
+        ensure_watcher(worker);
+    }
     const troupe_behavior *behavior = actor->behavior;
 
     tr_actor_run(worker->sched, worker, actor);
@@ -221,7 +253,7 @@ static void help_stuck(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
 }
 
 /* How long to sleep: until the first timer runs out, or shortly when somebody may need help. */
-static int64_t sleep_ns(struct tr_worker *worker)
+static int64_t sleep_ns(struct tr_worker *worker, bool watches)
 {
     uint64_t next_ms = UINT64_MAX;
     int64_t timeout_ns = -1;
@@ -235,31 +267,43 @@ static int64_t sleep_ns(struct tr_worker *worker)
         timeout_ns = (int64_t)next_ms * TR_NS_PER_MS - worker->now_ns;
         timeout_ns = timeout_ns < 0 ? 0 : timeout_ns;
     }
-    if (others_are_busy(worker) && (timeout_ns < 0 || timeout_ns > BUSY_LOOK_MS * TR_NS_PER_MS)) {
+    if (watches && (timeout_ns < 0 || timeout_ns > BUSY_LOOK_MS * TR_NS_PER_MS)) {
         timeout_ns = BUSY_LOOK_MS * TR_NS_PER_MS;
     }
     return timeout_ns;
 }
 
-static void set_idle(struct tr_worker *worker, bool idle)
+static void set_bit(struct tr_atomic_u64 *mask, uint32_t index, bool on)
 {
-    const uint64_t bit = 1ull << worker->index;
-    uint64_t mask = tr_load_relaxed(&worker->sched->idle_mask);
+    const uint64_t bit = 1ull << index;
+    uint64_t before = tr_load_relaxed(mask);
 
-    while (
-        !tr_compare_exchange(&worker->sched->idle_mask, &mask, idle ? mask | bit : mask & ~bit)) {
+    if (!on && (before & bit) == 0) {
+        return; /* Only others take it away, and only its owner sets it. */
+    }
+    while (!tr_compare_exchange(mask, &before, on ? before | bit : before & ~bit)) {
     }
 }
 
 static void sleep_until_woken(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
 {
-    set_idle(worker, true);
-    /* Pairs with the fence in wake_one. */
+    struct tr_sched *sched = worker->sched;
+
+    set_bit(&sched->idle_mask, worker->index, true);
+    set_bit(&sched->deep_mask, worker->index, true);
+    /* Pairs with the fences in wake_one and ensure_watcher. */
     tr_fence_seq();
-    if (!work_waits(worker) && tr_load32_acquire(&worker->sched->stopping) == 0) {
-        tr_parker_park(&worker->parker, sleep_ns(worker));
+    if (!work_waits(worker) && tr_load32_acquire(&sched->stopping) == 0) {
+        const bool watches = others_are_busy(worker);
+
+        if (watches) {
+            set_bit(&sched->deep_mask, worker->index, false);
+        }
+        tr_parker_park(&worker->parker, sleep_ns(worker, watches));
     }
-    set_idle(worker, false);
+    set_bit(&sched->deep_mask, worker->index, false);
+    set_bit(&sched->idle_mask, worker->index, false);
+    worker->rested = true;
     worker->run_began_ns = tr_clock_coarse(worker->sched->options.clock);
     look_at_clock(worker);
     help_stuck(worker, seen);

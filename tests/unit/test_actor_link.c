@@ -197,6 +197,9 @@ static int stop_other_then_unlink(troupe_self *self, struct probe *probe, void *
 
     while (stage_info(stage).actors > 2 && clock_ms() < until) {
     }
+    if (clock_ms() >= until) {
+        return TROUPE_E_TIMEOUT; /* It was woken by this handler and never ran. */
+    }
     (void)gate;
     return sent != TROUPE_OK ? (int)sent : (int)troupe_unlink(self, b->pid);
 }

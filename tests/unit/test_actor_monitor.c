@@ -148,6 +148,9 @@ static int kill_and_demonitor(troupe_self *self, struct probe *probe, void *cont
     (void)probe;
     while (stage_info(stage).actors > 2 && clock_ms() < until) {
     }
+    if (clock_ms() >= until) {
+        return TROUPE_E_TIMEOUT; /* It was woken by this handler and never ran. */
+    }
     return sent != TROUPE_OK ? (int)sent : (int)troupe_demonitor(self, watch->monitor);
 }
 
