@@ -41,6 +41,7 @@ static struct fake_event *add_event(struct fake_world *world, enum fake_event_ki
     }
     assert_true(place < FAKE_EVENTS_MAX);
     world->event_count++;
+    world->event_top = place < world->event_top ? world->event_top : place + 1;
     struct fake_event *event = &world->events[place];
     *event = (struct fake_event){
         .kind = kind, .at_ms = world->now_ms + delay_ms, .order = roll(world, 1u << 30)};
@@ -344,7 +345,7 @@ static void run_result(struct fake_world *world, const struct fake_event *event)
 static bool take(struct fake_world *world, int64_t until_ms, struct fake_event *event)
 {
     struct fake_event *first = NULL;
-    for (size_t i = 0; i < FAKE_EVENTS_MAX; i++) {
+    for (size_t i = 0; i < world->event_top; i++) {
         struct fake_event *other = &world->events[i];
         if (other->kind != FAKE_FREE &&
             (first == NULL || other->at_ms < first->at_ms ||

@@ -60,7 +60,8 @@ struct fake_world {
     struct fake_account accounts[FAKE_ACCOUNTS_MAX];
     struct fake_event events[FAKE_EVENTS_MAX];
     size_t event_count;
-    void *teller; /* its state */
+    size_t event_top; /* no event lies at or above this place */
+    void *teller;     /* its state */
     uint64_t lost_steps;
     uint64_t late_requests;
     uint64_t lost_replies;
