@@ -2,17 +2,14 @@
  * of every kind, fencing, and what a broken connection must not cause. */
 #include <inttypes.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "support/child.h"
 #include "support/pg.h"
 #include "support/registry_world.h"
 
@@ -46,13 +43,6 @@ static struct reg_sync *connect_as_admin(void)
 
 /* ---- joining ---- */
 
-static bool has_lease_after(void *context)
-{
-    const struct world_seen *seen = context;
-
-    return seen->node->leases > seen->count;
-}
-
 static void three_nodes_join_and_see_one_another(void **state)
 {
     struct world_node *nodes[3] = {NULL};
@@ -75,7 +65,7 @@ static void three_nodes_join_and_see_one_another(void **state)
     for (size_t index = 0; index < 3; index++) {
         struct world_seen seen = {.node = nodes[index], .count = 1};
 
-        world_wait(&world, has_lease_after, &seen);
+        world_wait(&world, node_has_lease_after, &seen);
         assert_int_equal(nodes[index]->up_count, 2);
         assert_true(nodes[index]->lease_ns > world_now(&world) - 2000 * ms);
     }
@@ -200,6 +190,40 @@ static void a_server_that_may_lose_commits_is_refused_unless_allowed(void **stat
 
 /* ---- news ---- */
 
+/* Ends the server's processes of a node, and answers how many there were. */
+static int64_t end_sessions(struct reg_sync *admin, uint64_t node_id)
+{
+    return pg_number(admin,
+                     "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
+                     "WHERE a.application_name = 'troupe/' || $1",
+                     PG_VALUES(pg_text((int64_t)node_id)));
+}
+
+static void wait_until_connected(struct world_node *node, uint64_t reconnects)
+{
+    const int64_t deadline_ns = world_now(&world) + WORLD_WAIT_MS * ms;
+    struct tr_registry_health health = world_health(node);
+
+    while (!(health.connected && health.listening && health.reconnects >= reconnects)) {
+        assert_true(world_now(&world) < deadline_ns);
+        health = world_health(node);
+    }
+}
+
+/* Adds a member as node_join does, but for the NOTIFY. */
+static int64_t join_silently(struct reg_sync *admin, const char *name)
+{
+    return pg_number(
+        admin,
+        "WITH c AS (UPDATE troupe.cluster SET epoch = epoch + 1 RETURNING epoch), "
+        "n AS (INSERT INTO troupe.node (boot, name, host, port, ttl_ms, up_epoch) "
+        "      SELECT gen_random_uuid(), $1, 'h', 1, 5000, c.epoch FROM c RETURNING node_id), "
+        "e AS (INSERT INTO troupe.event (epoch, kind, node_id) "
+        "      SELECT c.epoch, 'node_up', n.node_id FROM c, n) "
+        "SELECT node_id FROM n",
+        PG_VALUES(name));
+}
+
 static void news_comes_by_notification_without_waiting_for_a_renewal(void **state)
 {
     const struct world_options options = {.ttl_ms = 600000}; /* the next one is minutes away */
@@ -228,20 +252,36 @@ static void news_whose_notification_got_lost_comes_with_the_next_renewal(void **
     (void)state;
     world_init(&world);
     n1 = world_join(&world, pg_server_conninfo(server), "n1", NULL);
-    /* What node_join does, but for the NOTIFY. */
-    silent = pg_number(admin,
-                       "WITH c AS (UPDATE troupe.cluster SET epoch = epoch + 1 RETURNING epoch), "
-                       "n AS (INSERT INTO troupe.node (boot, name, host, port, ttl_ms, up_epoch) "
-                       "      SELECT gen_random_uuid(), 'silent', 'h', 1, 5000, c.epoch FROM c "
-                       "RETURNING node_id), "
-                       "e AS (INSERT INTO troupe.event (epoch, kind, node_id) "
-                       "      SELECT c.epoch, 'node_up', n.node_id FROM c, n) "
-                       "SELECT node_id FROM n",
-                       PG_NONE);
+    /* After two renewals it has read all there was to hear of. */
+    seen = (struct world_seen){.node = n1, .count = 2};
+    world_wait(&world, node_has_lease_after, &seen);
+    silent = join_silently(admin, "silent");
     seen = (struct world_seen){.node = n1, .node_id = (uint64_t)silent};
     world_wait(&world, node_sees_up, &seen);
     pg_run(admin, "SELECT troupe._kill($1, NULL, 'gone')", PG_VALUES(pg_text(silent)));
     world_wait(&world, node_sees_down, &seen);
+    world_fini(&world);
+    reg_sync_close(admin);
+}
+
+static void news_of_the_time_without_a_connection_comes_with_the_next_one(void **state)
+{
+    const struct world_options options = {.ttl_ms = 600000}; /* no renewal will bring it */
+    struct reg_sync *admin = connect_as_admin();
+    struct world_node *n1 = NULL;
+    struct world_seen seen = {0};
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
+    wait_until_connected(n1, 0);
+    pg_run(admin, "BEGIN", PG_NONE);
+    seen = (struct world_seen){.node = n1, .node_id = (uint64_t)join_silently(admin, "gap")};
+    assert_int_equal(end_sessions(admin, n1->node_id), 3);
+    pg_run(admin, "COMMIT", PG_NONE); /* long before the new connection is there */
+    world_wait(&world, node_sees_up, &seen);
+    pg_run(admin, "SELECT troupe._kill($1, NULL, 'gone')",
+           PG_VALUES(pg_text((int64_t)seen.node_id)));
     world_fini(&world);
     reg_sync_close(admin);
 }
@@ -273,26 +313,6 @@ static void events_that_were_pruned_are_made_up_for_by_a_full_read(void **state)
 }
 
 /* ---- what must not kill ---- */
-
-/* Ends the server's processes of a node, and answers how many there were. */
-static int64_t end_sessions(struct reg_sync *admin, uint64_t node_id)
-{
-    return pg_number(admin,
-                     "SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a "
-                     "WHERE a.application_name = 'troupe/' || $1",
-                     PG_VALUES(pg_text((int64_t)node_id)));
-}
-
-static void wait_until_connected(struct world_node *node, uint64_t reconnects)
-{
-    const int64_t deadline_ns = world_now(&world) + WORLD_WAIT_MS * ms;
-    struct tr_registry_health health = world_health(node);
-
-    while (!(health.connected && health.listening && health.reconnects >= reconnects)) {
-        assert_true(world_now(&world) < deadline_ns);
-        health = world_health(node);
-    }
-}
 
 static void a_node_whose_connections_break_lives_and_still_hears(void **state)
 {
@@ -340,7 +360,7 @@ static void a_restart_of_the_server_kills_nobody(void **state)
         for (size_t other = 0; other < 3; other++) {
             world_unreachable(nodes[index], nodes[other]->node_id, false);
         }
-        world_wait(&world, has_lease_after, &seen);
+        world_wait(&world, node_has_lease_after, &seen);
     }
     for (size_t index = 0; index < 3; index++) {
         assert_int_equal(nodes[index]->fenced, 0);
@@ -362,135 +382,14 @@ static void a_member_that_only_we_cannot_reach_stays_a_member(void **state)
     for (int round = 0; round < 4; round++) {
         renewed = (struct world_seen){.node = n1, .count = n1->leases};
         world_unreachable(n1, n2->node_id, round % 2 == 0);
-        world_wait(&world, has_lease_after, &renewed);
+        world_wait(&world, node_has_lease_after, &renewed);
     }
     assert_int_equal(n1->down_count, 0);
     assert_int_equal(n2->fenced, 0);
     world_fini(&world);
 }
 
-/* ---- deaths ---- */
-
-static uint64_t start_child(struct child *child, const char *name, const char *ttl_ms)
-{
-    char program[] = REGISTRY_CHILD;
-    char conninfo[PG_CONNINFO_SIZE];
-    char own_name[32];
-    char own_ttl[16];
-    char line[256];
-    char *const argv[] = {program, conninfo, own_name, own_ttl, NULL};
-
-    (void)snprintf(conninfo, sizeof(conninfo), "%s", pg_server_conninfo(server));
-    (void)snprintf(own_name, sizeof(own_name), "%s", name);
-    (void)snprintf(own_ttl, sizeof(own_ttl), "%s", ttl_ms);
-    child_start(child, argv);
-    child_line(child, line, sizeof(line));
-    assert_memory_equal(line, "joined ", 7);
-    return strtoull(line + 7, NULL, 10);
-}
-
-static int compare_i64(const void *one, const void *other)
-{
-    const int64_t a = *(const int64_t *)one;
-    const int64_t b = *(const int64_t *)other;
-
-    return (a > b) - (a < b);
-}
-
-static void a_killed_process_is_known_dead_within_moments(void **state)
-{
-    enum { ROUNDS = 21, SURVIVORS = 2 };
-    const size_t middle = ROUNDS / 2;
-    const struct world_options options = {.ttl_ms = 5000};
-    struct world_node *nodes[SURVIVORS] = {NULL};
-    int64_t took_ns[ROUNDS];
-    struct child child = {0};
-
-    (void)state;
-    world_init(&world);
-    nodes[0] = world_join(&world, pg_server_conninfo(server), "n1", &options);
-    nodes[1] = world_join(&world, pg_server_conninfo(server), "n2", &options);
-    for (size_t round = 0; round < ROUNDS; round++) {
-        /* The same name at once again: the dead one does not stand in the way. */
-        const uint64_t victim = start_child(&child, "victim", "5000");
-        int64_t killed_ns = 0;
-
-        took_ns[round] = 0;
-        for (size_t index = 0; index < SURVIVORS; index++) {
-            struct world_seen seen = {.node = nodes[index], .node_id = victim};
-
-            world_wait(&world, node_sees_up, &seen);
-        }
-        killed_ns = world_now(&world);
-        child_end(&child);
-        for (size_t index = 0; index < SURVIVORS; index++) {
-            world_unreachable(nodes[index], victim, true); /* as the peers' refused dials would */
-        }
-        for (size_t index = 0; index < SURVIVORS; index++) {
-            struct world_seen seen = {.node = nodes[index], .node_id = victim};
-            int64_t one_ns = 0;
-
-            world_wait(&world, node_sees_down, &seen);
-            one_ns = nodes[index]->down_ns[nodes[index]->down_count - 1] - killed_ns;
-            took_ns[round] = one_ns > took_ns[round] ? one_ns : took_ns[round];
-            assert_int_equal(nodes[index]->down_count, round + 1); /* each death once */
-            assert_string_equal(nodes[index]->down_why[round], "gone");
-        }
-    }
-    qsort(took_ns, ROUNDS, sizeof(took_ns[0]), compare_i64);
-    print_message("kill -9 to the last on_member_down: p50 %.1f ms, max %.1f ms\n",
-                  (double)took_ns[middle] / 1e6, (double)took_ns[ROUNDS - 1] / 1e6);
-    /* The median is what counts; a machine that is busy with other tests gets some room. */
-    assert_true(took_ns[middle / 2] <= 50 * ms);
-    assert_true(took_ns[middle] <= 200 * ms);
-    world_fini(&world);
-}
-
-static void a_silent_death_is_found_by_its_lease_and_learnt_on_waking(void **state)
-{
-    enum { TTL_MS = 1000 };
-    const struct world_options options = {.ttl_ms = TTL_MS};
-    struct world_node *n1 = NULL;
-    struct world_node *n2 = NULL;
-    struct world_seen seen = {0};
-    struct child child = {0};
-    char line[256];
-    int64_t stopped_ns = 0;
-    int64_t took_ns = 0;
-    uint64_t victim = 0;
-
-    (void)state;
-    world_init(&world);
-    n1 = world_join(&world, pg_server_conninfo(server), "n1", &options);
-    n2 = world_join(&world, pg_server_conninfo(server), "n2", &options);
-    victim = start_child(&child, "victim", "1000");
-    seen = (struct world_seen){.node = n1, .node_id = victim};
-    world_wait(&world, node_sees_up, &seen);
-    /* Accusers must have been served for the victim's ttl. */
-    seen = (struct world_seen){.node = n1, .count = n1->leases + 6};
-    world_wait(&world, has_lease_after, &seen);
-    stopped_ns = world_now(&world);
-    child_signal(&child, SIGSTOP);
-    seen = (struct world_seen){.node = n1, .node_id = victim};
-    world_wait(&world, node_sees_down, &seen);
-    took_ns = n1->down_ns[0] - stopped_ns;
-    print_message("SIGSTOP with a ttl of %d ms to on_member_down: %.0f ms\n", TTL_MS,
-                  (double)took_ns / 1e6);
-    assert_true(took_ns <= (TTL_MS + 1000) * ms);
-    assert_string_equal(n1->down_why[0], "expired");
-    seen.node = n2;
-    world_wait(&world, node_sees_down, &seen);
-    child_signal(&child, SIGCONT);
-    child_line(&child, line, sizeof(line));
-    assert_string_equal(line, "fenced");
-    child_line(&child, line, sizeof(line));
-    assert_memory_equal(line, "joined ", 7);
-    seen = (struct world_seen){.node = n1, .node_id = strtoull(line + 7, NULL, 10)};
-    assert_true(seen.node_id != victim);
-    world_wait(&world, node_sees_up, &seen);
-    child_end(&child);
-    world_fini(&world);
-}
+/* ---- fencing ---- */
 
 static bool has_joined_again(void *context)
 {
@@ -546,10 +445,10 @@ static void an_idle_node_sends_four_statements_per_lease_period(void **state)
     (void)world_join(&world, pg_server_conninfo(server), "n2", &options);
     wait_until_connected(n1, 0);
     seen = (struct world_seen){.node = n1, .count = n1->leases + 3};
-    world_wait(&world, has_lease_after, &seen);
+    world_wait(&world, node_has_lease_after, &seen);
     before = world_health(n1).statements;
     seen.count = n1->leases + 3 * PERIODS - 1; /* three renewals in each period */
-    world_wait(&world, has_lease_after, &seen);
+    world_wait(&world, node_has_lease_after, &seen);
     sent = world_health(n1).statements - before;
     print_message("idle: %" PRIu64 " statements in %d lease periods\n", sent, PERIODS);
     assert_true(sent >= 3 * PERIODS);
@@ -569,12 +468,11 @@ int main(void)
         cmocka_unit_test(a_server_that_may_lose_commits_is_refused_unless_allowed),
         cmocka_unit_test(news_comes_by_notification_without_waiting_for_a_renewal),
         cmocka_unit_test(news_whose_notification_got_lost_comes_with_the_next_renewal),
+        cmocka_unit_test(news_of_the_time_without_a_connection_comes_with_the_next_one),
         cmocka_unit_test(events_that_were_pruned_are_made_up_for_by_a_full_read),
         cmocka_unit_test(a_node_whose_connections_break_lives_and_still_hears),
         cmocka_unit_test(a_restart_of_the_server_kills_nobody),
         cmocka_unit_test(a_member_that_only_we_cannot_reach_stays_a_member),
-        cmocka_unit_test(a_killed_process_is_known_dead_within_moments),
-        cmocka_unit_test(a_silent_death_is_found_by_its_lease_and_learnt_on_waking),
         cmocka_unit_test(a_fenced_node_joins_again_with_a_new_id),
         cmocka_unit_test(an_idle_node_sends_four_statements_per_lease_period),
     };

@@ -171,6 +171,7 @@ struct many {
     size_t other;
     bool durable;
     int64_t deadline_ns;
+    const char *bad; /* the state of one of them, which the database will refuse */
 };
 
 static void on_one_of_many(void *context, const struct tr_name_result *result)
@@ -199,7 +200,9 @@ static void register_many(void *context)
             .behavior = "b",
             .version = 1,
             .checkpoint = "each",
-            .state_json = many->durable ? "{\"cents\":100}" : NULL,
+            .state_json = index == 1500 && many->bad != NULL ? many->bad
+                          : many->durable                    ? "{\"cents\":100}"
+                                                             : NULL,
             .deadline_ns = many->deadline_ns,
             .done = on_one_of_many,
             .context = many,
@@ -296,6 +299,37 @@ static void names_are_registered_once_though_the_connections_break(void **state)
     reg_sync_close(admin);
 }
 
+static void names_are_registered_once_though_the_server_crashes(void **state)
+{
+    struct reg_sync *sync = NULL;
+
+    (void)state;
+    prepare(&crowd[0], n1, "crash", true);
+    world_do(&world, register_many, &crowd[0]);
+    pg_server_kill(server); /* without a word to its clients */
+    pg_server_resume(server);
+    world_wait(&world, all_are_answered, &crowd[0]);
+    assert_int_equal(crowd[0].won, MANY);
+    sync = pg_connect(pg_server_conninfo(server));
+    assert_int_equal(
+        pg_number(sync, "SELECT count(*) FROM troupe.names WHERE name LIKE 'crash%'", PG_NONE),
+        MANY);
+    reg_sync_close(sync);
+}
+
+static void one_bad_registration_does_not_spoil_its_batch(void **state)
+{
+    static const char bad[] = "bad";
+
+    (void)state;
+    prepare(&crowd[0], n1, "spoiled", true);
+    crowd[0].bad = bad;
+    world_do(&world, register_many, &crowd[0]);
+    world_wait(&world, all_are_answered, &crowd[0]);
+    assert_int_equal(crowd[0].won, MANY - 1);
+    assert_int_equal(crowd[0].other, 1);
+}
+
 static void without_the_database_each_call_ends_by_its_deadline(void **state)
 {
     struct world_answer answer;
@@ -354,6 +388,8 @@ int main(void)
         TWO(ten_thousand_names_a_moment),
         TWO(of_two_nodes_that_want_the_same_names_one_gets_each),
         TWO(names_are_registered_once_though_the_connections_break),
+        TWO(names_are_registered_once_though_the_server_crashes),
+        TWO(one_bad_registration_does_not_spoil_its_batch),
         TWO(without_the_database_each_call_ends_by_its_deadline),
         TWO(a_registration_granted_after_its_deadline_is_given_back),
 #undef TWO

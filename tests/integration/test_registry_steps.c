@@ -52,22 +52,22 @@ static void a_step_that_cannot_be_saved_fails_alone(void **state)
 {
     const uint64_t epoch = register_account(n1, "a");
     const uint64_t other = register_account(n1, "b");
-    struct world_step steps[3] = {
+    struct world_step steps[4] = {
+        {.step = {.name = "first", .epoch = 1, .seq = 1}}, /* goes alone; the others gather */
         {.step = {.name = "a", .epoch = epoch, .seq = 1, .state_json = "{\"a\":\"\\u0000\"}"}},
         {.step = {.name = "b", .epoch = other, .seq = 1, .state_json = "{\"cents\":3}"}},
         {.step = {.name = "c", .epoch = 1, .seq = 1, .state_json = "not json"}},
     };
 
     (void)state;
-    for (size_t index = 0; index < 3; index++) {
-        world_step(n1, &steps[index]);
-    }
-    for (size_t index = 0; index < 3; index++) {
+    world_steps(n1, steps, 4);
+    for (size_t index = 0; index < 4; index++) {
         world_wait(&world, step_is_done, &steps[index]);
+        assert_int_equal(steps[index].calls, 1);
     }
-    assert_int_equal(steps[0].outcome, TR_STEP_FENCED);
-    assert_int_equal(steps[1].outcome, TR_STEP_COMMITTED);
-    assert_int_equal(steps[2].outcome, TR_STEP_FENCED);
+    assert_int_equal(steps[1].outcome, TR_STEP_FENCED);
+    assert_int_equal(steps[2].outcome, TR_STEP_COMMITTED);
+    assert_int_equal(steps[3].outcome, TR_STEP_FENCED);
     assert_int_equal(cents_of("b"), 3);
 }
 

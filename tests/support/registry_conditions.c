@@ -66,3 +66,10 @@ bool node_has_messages(void *context)
 
     return seen->node->inbox_count >= seen->count;
 }
+
+bool node_has_lease_after(void *context)
+{
+    const struct world_seen *seen = context;
+
+    return seen->node->leases > seen->count;
+}

@@ -511,26 +511,36 @@ static void on_step(void *context, enum tr_step_outcome outcome)
 
 struct step_call {
     struct world_node *node;
-    struct world_step *step;
+    struct world_step *steps;
+    size_t count;
 };
 
-static void do_step(void *context)
+static void do_steps(void *context)
 {
     const struct step_call *call = context;
     const struct tr_registry_port *port = &call->node->box->port;
 
-    port->step(port->context, &call->step->step);
+    for (size_t index = 0; index < call->count; index++) {
+        port->step(port->context, &call->steps[index].step);
+    }
+}
+
+void world_steps(struct world_node *node, struct world_step *steps, size_t count)
+{
+    struct step_call call = {node, steps, count};
+
+    for (size_t index = 0; index < count; index++) {
+        steps[index].world = node->world;
+        steps[index].done = false;
+        steps[index].step.done = on_step;
+        steps[index].step.context = &steps[index];
+    }
+    world_do(node->world, do_steps, &call);
 }
 
 void world_step(struct world_node *node, struct world_step *step)
 {
-    struct step_call call = {node, step};
-
-    step->world = node->world;
-    step->done = false;
-    step->step.done = on_step;
-    step->step.context = step;
-    world_do(node->world, do_step, &call);
+    world_steps(node, step, 1);
 }
 
 bool step_is_done(void *context)

@@ -132,14 +132,15 @@ struct world_seen {
     size_t count; /* of whatever the condition is about */
 };
 
-bool node_is_joined(void *context);    /* a struct world_node */
-bool node_has_failed(void *context);   /* likewise */
-bool node_is_fenced(void *context);    /* likewise */
-bool node_has_stopped(void *context);  /* likewise */
-bool node_sees_up(void *context);      /* a struct world_seen */
-bool node_sees_down(void *context);    /* likewise */
-bool node_has_started(void *context);  /* likewise: `count` orphans at least */
-bool node_has_messages(void *context); /* likewise: `count` messages at least */
+bool node_is_joined(void *context);       /* a struct world_node */
+bool node_has_failed(void *context);      /* likewise */
+bool node_is_fenced(void *context);       /* likewise */
+bool node_has_stopped(void *context);     /* likewise */
+bool node_sees_up(void *context);         /* a struct world_seen */
+bool node_sees_down(void *context);       /* likewise */
+bool node_has_lease_after(void *context); /* a struct world_seen: more leases than `count` */
+bool node_has_started(void *context);     /* likewise: `count` orphans at least */
+bool node_has_messages(void *context);    /* likewise: `count` messages at least */
 
 /* ---- operations that wait for their answer ---- */
 
@@ -172,8 +173,9 @@ struct world_step {
     enum tr_step_outcome outcome;
 };
 
-/* Begins a step. */
+/* Begins a step, or several at once. */
 void world_step(struct world_node *node, struct world_step *step);
+void world_steps(struct world_node *node, struct world_step *steps, size_t count);
 bool step_is_done(void *context); /* a struct world_step */
 
 #endif
