@@ -3,6 +3,7 @@
 
 #include "base/be.h"
 #include "base/limits.h"
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 #include "wire/client_frame.h"
 

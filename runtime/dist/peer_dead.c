@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
 /* The place of the first id that is not below node_id. */

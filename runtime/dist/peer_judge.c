@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
 /* What we know of an earlier session with the peer. */

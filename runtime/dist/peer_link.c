@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
 enum {

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 #include "wire/crypto.h"
 

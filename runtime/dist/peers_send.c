@@ -1,4 +1,5 @@
 #include "base/limits.h"
+#include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
 /* Lends the peer that is to get the message, under the shard's lock, and says whether it may. A

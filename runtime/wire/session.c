@@ -6,6 +6,7 @@
 #include "base/be.h"
 #include "base/check.h"
 #include "wire/reassembly.h"
+#include "wire/segments.h"
 
 enum {
     ACK_BODY_SIZE = 8,
@@ -363,74 +364,14 @@ static bool on_acknowledgement(struct tr_session *session, uint64_t sequence)
     return true;
 }
 
-static void deliver(struct tr_session *session, const uint8_t *bytes, size_t size)
+/* A message may end the session: what comes behind it is not delivered then. */
+static bool deliver(void *context, const uint8_t *bytes, size_t size)
 {
+    struct tr_session *session = context;
+
     session->counters.messages_received++;
     session->config.on_message(session->config.context, bytes, size);
-}
-
-/* Reads the piece at `at` of `left` bytes; answers the bytes used through *used. */
-static troupe_status on_fragment(struct tr_session *session, const uint8_t *at, size_t left,
-                                 size_t *used)
-{
-    const uint32_t size = tr_be32_get(at) & ~TR_SEGMENT_IS_FRAGMENT;
-    struct tr_slice whole = {NULL, 0};
-    troupe_status status = TROUPE_OK;
-    struct tr_fragment fragment;
-
-    if (left < TR_FRAGMENT_HEAD_SIZE || left - TR_FRAGMENT_HEAD_SIZE < size ||
-        tr_be16_get(at + 6) != 0 || at[5] > (TR_FRAGMENT_FIRST | TR_FRAGMENT_LAST)) {
-        return TROUPE_E_PROTOCOL;
-    }
-    fragment = (struct tr_fragment){
-        .bytes = at + TR_FRAGMENT_HEAD_SIZE,
-        .size = size,
-        .total = tr_be32_get(at + 8),
-        .stream = at[4],
-        .flags = at[5],
-    };
-    status = tr_reassembly_add(&session->reassembly, &fragment, &whole);
-    if (status == TROUPE_OK && whole.bytes != NULL) {
-        union {
-            const uint8_t *lent;
-            uint8_t *owned;
-        } bytes = {.lent = whole.bytes};
-
-        deliver(session, whole.bytes, whole.size);
-        free(bytes.owned);
-    }
-    *used = TR_FRAGMENT_HEAD_SIZE + size;
-    return status;
-}
-
-static troupe_status on_segments(struct tr_session *session, const uint8_t *at, size_t left)
-{
-    /* A message may end the session: what comes behind it is not delivered then. */
-    while (left > 0 && has_connection(session)) {
-        uint32_t word = 0;
-        size_t used = 0;
-
-        if (left < TR_SEGMENT_HEAD_SIZE) {
-            return TROUPE_E_PROTOCOL;
-        }
-        word = tr_be32_get(at);
-        if ((word & TR_SEGMENT_IS_FRAGMENT) != 0) {
-            const troupe_status status = on_fragment(session, at, left, &used);
-
-            if (status != TROUPE_OK) {
-                return status;
-            }
-        } else {
-            if (left - TR_SEGMENT_HEAD_SIZE < word) {
-                return TROUPE_E_PROTOCOL;
-            }
-            deliver(session, at + TR_SEGMENT_HEAD_SIZE, word);
-            used = TR_SEGMENT_HEAD_SIZE + (size_t)word;
-        }
-        at += used;
-        left -= used;
-    }
-    return TROUPE_OK;
+    return has_connection(session);
 }
 
 static troupe_status on_data(struct tr_session *session, uint64_t now_ns,
@@ -461,7 +402,9 @@ static troupe_status on_data(struct tr_session *session, uint64_t now_ns,
     } else if (session->ack_at == UINT64_MAX) {
         session->ack_at = now_ns + session->config.ack_delay_ns;
     }
-    return on_segments(session, frame->body + 16, frame->body_size - 16);
+    return tr_segments_read(&session->reassembly,
+                            (struct tr_slice){frame->body + 16, frame->body_size - 16}, deliver,
+                            session);
 }
 
 static troupe_status on_frame(struct tr_session *session, uint64_t now_ns,

@@ -456,3 +456,48 @@ void rig_hold_replies(struct rig_node *node)
     node->hold_replies = true;
     tr_mutex_unlock(&node->lock);
 }
+
+/* ---- gates ---- */
+
+/* Stands still on the loop until the gate opens: a process that was stopped. */
+static void stand_still(void *context)
+{
+    struct rig_gate *gate = context;
+
+    tr_mutex_lock(&gate->lock);
+    gate->entered = true;
+    tr_cond_broadcast(&gate->opened);
+    while (!gate->open) {
+        tr_cond_wait(&gate->opened, &gate->lock);
+    }
+    tr_mutex_unlock(&gate->lock);
+}
+
+void rig_gate_shut(struct rig_gate *gate, struct rig_node *node)
+{
+    *gate = (struct rig_gate){0};
+    tr_mutex_init(&gate->lock);
+    tr_cond_init(&gate->opened);
+    assert_int_equal(tr_loop_post(node->loop, stand_still, gate), TROUPE_OK);
+    tr_mutex_lock(&gate->lock);
+    while (!gate->entered) {
+        tr_cond_wait(&gate->opened, &gate->lock);
+    }
+    tr_mutex_unlock(&gate->lock);
+}
+
+static void nothing(void *context)
+{
+    (void)context;
+}
+
+void rig_gate_open(struct rig_gate *gate, struct rig_node *node)
+{
+    tr_mutex_lock(&gate->lock);
+    gate->open = true;
+    tr_cond_broadcast(&gate->opened);
+    tr_mutex_unlock(&gate->lock);
+    rig_call(node, nothing, NULL); /* it has left the gate */
+    tr_cond_fini(&gate->opened);
+    tr_mutex_fini(&gate->lock);
+}

@@ -104,6 +104,20 @@ uint32_t rig_requests(struct rig_node *node);
 troupe_status rig_refusal(struct rig_node *node); /* the last */
 void rig_hold_replies(struct rig_node *node);
 
+/* A gate in which a node's loop stands still, as a process that was stopped does. */
+struct rig_gate {
+    struct tr_mutex lock;
+    struct tr_cond opened;
+    bool open;
+    bool entered;
+};
+
+/* Answers when the loop has come to stand. */
+void rig_gate_shut(struct rig_gate *gate, struct rig_node *node);
+
+/* Answers when it goes on. */
+void rig_gate_open(struct rig_gate *gate, struct rig_node *node);
+
 /* Milliseconds of a monotonic clock. */
 uint64_t rig_now_ms(void);
 

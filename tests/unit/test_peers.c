@@ -1,7 +1,6 @@
 /* What is tested: dist/peers, by real connections over loopback between nodes in one process.
- * Method: two or three rig nodes, each with its loop on a thread; faults are cuts of connections,
- * loops that stand still, and nodes that forget each other. What strangers may send is in
- * test_peers_strangers.c. */
+ * Method: two or three rig nodes, each with its loop on a thread. Faults are in
+ * test_peers_faults.c, what strangers may send in test_peers_strangers.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -177,287 +176,7 @@ static void lower_node_dials_when_the_higher_one_cannot(void **state)
     stop_pair();
 }
 
-/* ---- faults ---- */
-
-enum { LOAD_SENDERS = 4, CUTS = 300 };
-
-struct load {
-    struct rig_node *from;
-    uint64_t to;
-    uint64_t sent;
-    uint32_t sender;
-    bool failed;
-    bool stop; /* under the lock of `from` */
-};
-
-static size_t load_size(uint64_t number)
-{
-    return number % 1000 == 999 ? 150000 : 16 + number % 300;
-}
-
-static bool load_is_over(struct load *load)
-{
-    bool stop = false;
-
-    tr_mutex_lock(&load->from->lock);
-    stop = load->stop;
-    tr_mutex_unlock(&load->from->lock);
-    return stop || load->failed;
-}
-
-static void run_load(void *context)
-{
-    struct load *load = context;
-
-    while (!load_is_over(load)) {
-        const troupe_status status =
-            rig_send(load->from, load->to, load->sender, load->sent, load_size(load->sent), 0);
-
-        load->sent += status == TROUPE_OK ? 1 : 0;
-        load->failed = status != TROUPE_OK && status != TROUPE_E_BUSY;
-        if (status == TROUPE_E_BUSY) {
-            tr_thread_yield();
-        }
-    }
-}
-
-/* Stops the senders and answers how many messages each node has sent. */
-static void loads_end(struct load *loads, struct tr_thread *threads, uint64_t sent[2])
-{
-    for (size_t index = 0; index < (size_t)2 * LOAD_SENDERS; index++) {
-        tr_mutex_lock(&loads[index].from->lock);
-        loads[index].stop = true;
-        tr_mutex_unlock(&loads[index].from->lock);
-        tr_thread_join(&threads[index]);
-        assert_false(loads[index].failed);
-        sent[index % 2] += loads[index].sent;
-    }
-}
-
-static void cuts_under_load_lose_and_double_nothing(void **state)
-{
-    static struct load loads[2 * LOAD_SENDERS];
-    struct tr_thread threads[2 * LOAD_SENDERS] = {0};
-    struct tr_peers_counters counters;
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
-    uint64_t sent[2] = {0};
-
-    (void)state;
-    first.send_queue_bytes_max = second.send_queue_bytes_max = 100000;
-    start_pair(&first, &second);
-    for (uint32_t index = 0; index < 2 * LOAD_SENDERS; index++) {
-        struct rig_node *from = index % 2 == 0 ? &one : &two;
-
-        loads[index] = (struct load){.from = from, .to = index % 2 == 0 ? 2 : 1, .sender = index};
-        assert_int_equal(tr_thread_start(&threads[index], "load", run_load, &loads[index]),
-                         TROUPE_OK);
-    }
-    for (uint32_t cut = 0; cut < CUTS; cut++) {
-        struct rig_node *here = cut % 2 == 0 ? &one : &two;
-        const uint64_t there = cut % 2 == 0 ? 2 : 1;
-
-        rig_cut(here, there);
-        if (cut % 5 == 0) {
-            rig_cut(here == &one ? &two : &one, here->options.node_id); /* then both dial */
-        }
-        /* The next cut comes once something got through again. */
-        assert_true(rig_wait_messages(here, there, rig_pair(here, there).messages + 100));
-    }
-    loads_end(loads, threads, sent);
-    assert_true(rig_wait_messages(&two, 1, sent[0]));
-    assert_true(rig_wait_messages(&one, 2, sent[1]));
-    rig_counters(&one, &counters);
-    print_message("%u resumes, %u messages\n", (unsigned)counters.resumes,
-                  (unsigned)(sent[0] + sent[1]));
-    assert_true(counters.resumes >= CUTS / 2); /* the fault has bitten */
-    assert_int_equal(counters.sessions, 1);
-    assert_int_equal(rig_pair(&two, 1).messages, sent[0]);
-    assert_int_equal(rig_pair(&one, 2).messages, sent[1]);
-    assert_clean(&one, 2);
-    assert_clean(&two, 1);
-    stop_pair();
-}
-
-struct gate {
-    struct tr_mutex lock;
-    struct tr_cond opened;
-    bool open;
-    bool entered;
-};
-
-/* Stands still on the loop until the gate opens: a process that was stopped. */
-static void stand_still(void *context)
-{
-    struct gate *gate = context;
-
-    tr_mutex_lock(&gate->lock);
-    gate->entered = true;
-    tr_cond_broadcast(&gate->opened);
-    while (!gate->open) {
-        tr_cond_wait(&gate->opened, &gate->lock);
-    }
-    tr_mutex_unlock(&gate->lock);
-}
-
-static void gate_shut(struct gate *gate, struct rig_node *node)
-{
-    *gate = (struct gate){0};
-    tr_mutex_init(&gate->lock);
-    tr_cond_init(&gate->opened);
-    assert_int_equal(tr_loop_post(node->loop, stand_still, gate), TROUPE_OK);
-    tr_mutex_lock(&gate->lock);
-    while (!gate->entered) {
-        tr_cond_wait(&gate->opened, &gate->lock);
-    }
-    tr_mutex_unlock(&gate->lock);
-}
-
-static void nothing(void *context)
-{
-    (void)context;
-}
-
-static void gate_open(struct gate *gate, struct rig_node *node)
-{
-    tr_mutex_lock(&gate->lock);
-    gate->open = true;
-    tr_cond_broadcast(&gate->opened);
-    tr_mutex_unlock(&gate->lock);
-    rig_call(node, nothing, NULL); /* it has left the gate */
-    tr_cond_fini(&gate->opened);
-    tr_mutex_fini(&gate->lock);
-}
-
-static bool was_unreachable(const struct rig_pair *pair)
-{
-    return pair->unreachable > 0;
-}
-
-static void silent_node_is_noticed_and_resumed_when_it_wakes(void **state)
-{
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
-    struct gate gate;
-
-    (void)state;
-    first.heartbeat_ms = second.heartbeat_ms = 20;
-    first.silence_ms = second.silence_ms = 150;
-    first.resume_window_ms = second.resume_window_ms = 20000;
-    start_pair(&first, &second);
-    assert_int_equal(rig_send(&one, 2, 0, 0, 64, 0), TROUPE_OK);
-    assert_true(rig_wait_messages(&two, 1, 1));
-    assert_int_equal(rig_pair(&one, 2).unreachable, 0);
-    gate_shut(&gate, &two);
-    assert_int_equal(rig_send(&one, 2, 0, 1, 64, 0), TROUPE_OK);
-    assert_true(rig_wait(&one, 2, was_unreachable));
-    assert_int_equal(rig_send(&one, 2, 0, 2, 64, 0), TROUPE_OK);
-    gate_open(&gate, &two);
-    assert_true(rig_wait_messages(&two, 1, 3));
-    assert_clean(&two, 1);
-    assert_int_equal(rig_pair(&two, 1).ups, 1);
-    assert_int_equal(rig_pair(&one, 2).losts, 0);
-    stop_pair();
-}
-
-/* `sleeper` stands still until `waker` has given the session up, and still believes in it then. */
-static void lose_and_begin_again(struct rig_node *waker, struct rig_node *sleeper)
-{
-    const uint64_t waker_id = waker->options.node_id;
-    const uint64_t sleeper_id = sleeper->options.node_id;
-    struct gate gate;
-    uint32_t before = 0;
-
-    before = rig_pair(waker, sleeper_id).session;
-    gate_shut(&gate, sleeper);
-    assert_true(rig_wait(waker, sleeper_id, was_unreachable));
-    /* The session is broken and may be resumed, so this is taken. It must not come up in the next
-     * session: there it would be the wrong number. */
-    assert_int_equal(rig_send(waker, sleeper_id, 0, 5, 64, 0), TROUPE_OK);
-    assert_true(rig_wait_losts(waker, sleeper_id, 1));
-    assert_int_equal(rig_pair(waker, sleeper_id).reason, TR_PEERS_LOST_EXPIRED);
-    assert_int_equal(rig_send(waker, sleeper_id, 0, 6, 64, 0), TROUPE_E_NOCONNECTION);
-    assert_int_equal(tr_peers_session(waker->peers, sleeper_id), 0);
-    gate_open(&gate, sleeper);
-    assert_true(rig_wait_ups(waker, sleeper_id, 2));
-    assert_true(rig_wait_ups(sleeper, waker_id, 2));
-    assert_int_equal(rig_pair(sleeper, waker_id).losts, 1);
-    assert_int_equal(rig_pair(sleeper, waker_id).reason, TR_PEERS_LOST_REPLACED);
-    assert_true(rig_pair(waker, sleeper_id).session > before);
-    assert_int_equal(rig_pair(waker, sleeper_id).session, rig_pair(sleeper, waker_id).session);
-    assert_int_equal(rig_send(waker, sleeper_id, 0, 0, 64, 0), TROUPE_OK);
-    assert_true(rig_wait_messages(sleeper, waker_id, 1));
-    assert_clean(waker, sleeper_id);
-    assert_clean(sleeper, waker_id);
-}
-
-static void start_pair_with_windows(uint32_t first_ms, uint32_t second_ms)
-{
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
-
-    first.heartbeat_ms = second.heartbeat_ms = 20;
-    first.silence_ms = second.silence_ms = 100;
-    first.resume_window_ms = first_ms;
-    second.resume_window_ms = second_ms;
-    start_pair(&first, &second);
-}
-
-static void session_is_lost_after_the_window_and_the_next_has_a_higher_number(void **state)
-{
-    (void)state;
-    start_pair_with_windows(300, 20000);
-    lose_and_begin_again(&one, &two);
-    stop_pair();
-}
-
-/* The other way round it is the sleeper that is dialled. */
-static void session_that_the_dialling_side_gave_up_is_lost_before_the_next(void **state)
-{
-    (void)state;
-    start_pair_with_windows(20000, 300);
-    lose_and_begin_again(&two, &one);
-    stop_pair();
-}
-
-static bool dial_was_refused(const struct rig_pair *pair)
-{
-    return pair->refused_dials > 0;
-}
-
-static void node_that_is_gone_is_reported_as_refusing(void **state)
-{
-    uint64_t begun = 0;
-
-    (void)state;
-    start_default_pair();
-    rig_close(&two); /* its port is closed, as after a kill */
-    begun = rig_now_ms();
-    assert_true(rig_wait(&one, 2, dial_was_refused));
-    assert_true(rig_now_ms() - begun < 2000);
-    stop_pair();
-}
-
-static void forgotten_node_loses_its_session_at_once_and_is_refused_for_ever(void **state)
-{
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
-
-    (void)state;
-    first.resume_window_ms = second.resume_window_ms = 300;
-    start_pair(&first, &second);
-    rig_forget(&one, 2);
-    assert_int_equal(rig_pair(&one, 2).losts, 1); /* from within the call */
-    assert_int_equal(rig_pair(&one, 2).reason, TR_PEERS_LOST_FORGOTTEN);
-    assert_int_equal(rig_send(&one, 2, 0, 0, 64, 0), TROUPE_E_NOCONNECTION);
-    rig_want(&one, &two); /* dead stays dead */
-    assert_true(rig_wait_refusals(&two, 1));
-    assert_int_equal(rig_refusal(&two), TROUPE_E_FENCED);
-    assert_true(rig_wait_losts(&two, 1, 1));
-    assert_int_equal(rig_pair(&two, 1).reason, TR_PEERS_LOST_EXPIRED);
-    assert_int_equal(rig_pair(&one, 2).ups, 1);
-    stop_pair();
-}
+/* ---- closing ---- */
 
 static void close_sends_what_is_queued_and_says_goodbye(void **state)
 {
@@ -532,14 +251,14 @@ static void full_queue_is_told_to_users_and_never_to_system_signals(void **state
     enum { SIZE = 30000 };
     struct rig_options first = options(1);
     const struct rig_options second = options(2);
-    struct gate gate;
+    struct rig_gate gate;
     uint64_t sent = 0;
     troupe_status status = TROUPE_OK;
 
     (void)state;
     first.send_queue_bytes_max = 1000000;
     start_pair(&first, &second);
-    gate_shut(&gate, &two);
+    rig_gate_shut(&gate, &two);
     while (status == TROUPE_OK) {
         status = rig_send(&one, 2, 0, sent, SIZE, 0);
         sent += status == TROUPE_OK ? 1 : 0;
@@ -548,7 +267,7 @@ static void full_queue_is_told_to_users_and_never_to_system_signals(void **state
     assert_int_equal(status, TROUPE_E_BUSY);
     assert_int_equal(rig_send(&one, 2, 0, sent, 64, TR_PEERS_SYSTEM), TROUPE_OK);
     sent++;
-    gate_open(&gate, &two);
+    rig_gate_open(&gate, &two);
     assert_true(rig_wait_messages(&two, 1, sent));
     assert_clean(&two, 1);
     assert_int_equal(rig_pair(&one, 2).losts, 0);
@@ -599,12 +318,6 @@ int main(void)
         cmocka_unit_test(node_that_dials_before_it_is_known_waits_at_the_door),
         cmocka_unit_test(connections_wait_until_a_node_knows_who_it_is),
         cmocka_unit_test(lower_node_dials_when_the_higher_one_cannot),
-        cmocka_unit_test(cuts_under_load_lose_and_double_nothing),
-        cmocka_unit_test(silent_node_is_noticed_and_resumed_when_it_wakes),
-        cmocka_unit_test(session_is_lost_after_the_window_and_the_next_has_a_higher_number),
-        cmocka_unit_test(session_that_the_dialling_side_gave_up_is_lost_before_the_next),
-        cmocka_unit_test(node_that_is_gone_is_reported_as_refusing),
-        cmocka_unit_test(forgotten_node_loses_its_session_at_once_and_is_refused_for_ever),
         cmocka_unit_test(close_sends_what_is_queued_and_says_goodbye),
         cmocka_unit_test(second_close_takes_over_the_first),
         cmocka_unit_test(full_queue_is_told_to_users_and_never_to_system_signals),
