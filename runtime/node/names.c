@@ -91,6 +91,24 @@ troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint6
     return status;
 }
 
+troupe_status tr_names_claim(struct troupe_node *node, const char *name, uint64_t actor_id)
+{
+    tr_mutex_lock(&node->names_mutex);
+    struct tr_held_name *held = find(node, name);
+    troupe_status status = TROUPE_OK;
+
+    if (held == NULL) {
+        status = add(node, name, actor_id, true);
+    } else if (held->confirmed) {
+        status = TROUPE_E_EXISTS;
+    } else {
+        held->actor_id = actor_id;
+        held->durable = true;
+    }
+    tr_mutex_unlock(&node->names_mutex);
+    return status;
+}
+
 void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor_id, uint64_t epoch)
 {
     tr_mutex_lock(&node->names_mutex);
@@ -217,7 +235,7 @@ static bool tell_named(struct registering *r, const struct tr_name_result *resul
  * the wish that it goes on from its last commit. */
 static void revive(struct troupe_node *node, const char *name, const struct tr_name_result *holder)
 {
-    if (holder->pid.node == tr_sched_node_id(node->sched) &&
+    if (holder->pid.node == tr_sched_node_id(node->sched) && holder->pid.id != 0 &&
         tr_table_find(&node->sched->table, holder->pid.id) == NULL) {
         node->registry->port.reload(node->registry->port.context, name, holder->epoch);
     }

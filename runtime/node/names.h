@@ -17,6 +17,9 @@ void tr_names_fini(struct troupe_node *node);
 /* Reserves a name for an actor of this node; *holder is who has it otherwise. EXISTS, NO_MEMORY. */
 troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint64_t actor_id,
                                bool durable, uint64_t *holder);
+/* Takes a name that the registry has given to this node, also from an actor whose own registration
+ * is under way: that one will be refused. EXISTS when another actor holds it, NO_MEMORY. */
+troupe_status tr_names_claim(struct troupe_node *node, const char *name, uint64_t actor_id);
 void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor_id,
                       uint64_t epoch);
 /* Forgets the name if actor_id holds it; answers its epoch, or 0. */

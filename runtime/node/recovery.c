@@ -183,12 +183,11 @@ static troupe_status prepare(void *context, struct tr_actor *actor)
     struct orphan *orphan = context;
     struct tr_actor_extra *extra = tr_actor_extra(actor);
     const uint64_t id = tr_load_relaxed(&actor->id);
-    uint64_t holder = 0;
 
     if (extra == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    troupe_status status = tr_names_reserve(orphan->node, orphan->name, id, true, &holder);
+    const troupe_status status = tr_names_claim(orphan->node, orphan->name, id);
 
     if (status != TROUPE_OK) {
         return status;
