@@ -46,6 +46,9 @@ static const char *what_is_wrong(const troupe_config *config)
     if (config->mailbox_messages == 0 || config->mailbox_messages > TR_MAILBOX_MESSAGES_MAX) {
         return "mailbox_messages is 1 to 1,000,000";
     }
+    if (config->mailbox_bytes == 0 || config->call_timeout_ms == 0) {
+        return "mailbox_bytes and call_timeout_ms are at least 1";
+    }
     if (config->listen_host == NULL || strlen(config->listen_host) > 63 ||
         (config->advertise_host != NULL && strlen(config->advertise_host) > 255) ||
         (config->roles != NULL && strlen(config->roles) > 255)) {

@@ -600,10 +600,13 @@ static int do_block(troupe_self *self, struct probe *probe, void *context)
     (void)probe;
     (void)pthread_mutex_lock(&gate->mutex);
     gate->entered = true;
+    gate->inside++;
     (void)pthread_cond_broadcast(&gate->cond);
     while (!gate->open && waited == 0) {
         waited = pthread_cond_timedwait(&gate->cond, &gate->mutex, &until);
     }
+    gate->inside--;
+    (void)pthread_cond_broadcast(&gate->cond);
     (void)pthread_mutex_unlock(&gate->mutex);
     return TROUPE_OK;
 }
@@ -617,6 +620,11 @@ void gate_init(struct gate *gate)
 
 void gate_fini(struct gate *gate)
 {
+    (void)pthread_mutex_lock(&gate->mutex);
+    while (gate->inside > 0) {
+        (void)pthread_cond_wait(&gate->cond, &gate->mutex);
+    }
+    (void)pthread_mutex_unlock(&gate->mutex);
     (void)pthread_cond_destroy(&gate->cond);
     (void)pthread_mutex_destroy(&gate->mutex);
 }

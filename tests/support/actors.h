@@ -148,9 +148,11 @@ struct gate {
     pthread_cond_t cond;
     bool entered;
     bool open;
+    int inside;
 };
 
 void gate_init(struct gate *gate);
+/* Waits until nobody is inside any more. */
 void gate_fini(struct gate *gate);
 /* Keeps the probe's handler busy; answers when it is. */
 void probe_block(struct probe *probe, struct gate *gate);
