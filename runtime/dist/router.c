@@ -16,10 +16,11 @@ struct router_peer {
 
 struct tr_router {
     struct tr_router_options options;
-    struct tr_peers *peers;
-    struct tr_pool_cache cache; /* of the loop thread */
-    struct tr_mutex mutex;      /* everything below */
-    struct tr_map by_node;      /* node id -> struct router_peer */
+    struct tr_atomic_u64 peers;   /* pointer to struct tr_peers; 0 while there are none */
+    struct tr_atomic_u32 senders; /* threads that may be using it */
+    struct tr_pool_cache cache;   /* of the loop thread */
+    struct tr_mutex mutex;        /* everything below */
+    struct tr_map by_node;        /* node id -> struct router_peer */
     uint32_t up;
 };
 
@@ -55,7 +56,27 @@ void tr_router_destroy(struct tr_router *router)
 
 void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
 {
-    router->peers = peers;
+    (void)tr_exchange_seq(&router->peers, (uint64_t)(uintptr_t)peers);
+    /* Pairs with send: a sender is counted before it looks, so once none is counted nobody has the
+     * old ones. */
+    while (peers == NULL && tr_load32_seq(&router->senders) != 0) {
+        tr_thread_yield();
+    }
+}
+
+/* Hands a packet to the peers. Any thread; they are not closed meanwhile. */
+static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
+                               const uint8_t *bytes, size_t size)
+{
+    const struct tr_slice part = {.bytes = bytes, .size = size};
+
+    (void)tr_add32_seq(&router->senders, 1);
+    struct tr_peers *peers = (struct tr_peers *)(uintptr_t)tr_load_seq(&router->peers);
+    const troupe_status status =
+        peers == NULL ? TROUPE_E_NOCONNECTION : tr_peers_send(peers, target, &part, 1);
+
+    (void)tr_sub32_seq(&router->senders, 1);
+    return status;
 }
 
 /* ---- out ---- */
@@ -68,9 +89,8 @@ static troupe_status send_bytes(struct tr_router *router, const struct tr_messag
         .session = message->session,
         .order = (uint32_t)message->from.id,
         .flags = tr_message_is_counted(message) ? 0 : TR_PEERS_SYSTEM};
-    const struct tr_slice part = {.bytes = bytes, .size = size};
 
-    return tr_peers_send(router->peers, &target, &part, 1);
+    return hand_over(router, &target, bytes, size);
 }
 
 static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message)
@@ -121,9 +141,8 @@ troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_
 {
     const struct tr_peers_target target = {
         .node_id = node_id, .session = session, .flags = TR_PEERS_SYSTEM};
-    const struct tr_slice part = {.bytes = bytes, .size = size};
 
-    return tr_peers_send(router->peers, &target, &part, 1);
+    return hand_over(router, &target, bytes, size);
 }
 
 /* ---- who is told ---- */

@@ -36,7 +36,8 @@ TROUPE_MUST_USE troupe_status tr_router_create(const struct tr_router_options *o
                                                struct tr_router **out);
 void tr_router_destroy(struct tr_router *router);
 
-/* Before the loop runs. */
+/* The peers to send by; NULL: none from now on, and no thread uses the old ones when this returns.
+ * Loop thread, or before the loop runs. */
 void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers);
 
 /* Sends a signal to another node. Takes it; what cannot be sent is answered as if by that node. Any

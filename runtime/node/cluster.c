@@ -365,6 +365,10 @@ static void look_whether_ended(void *context)
 {
     struct troupe_node *node = context;
 
+    if (node->leaving) {
+        tr_timer_stop(node->fence_timer); /* The node stops: it does not come back. */
+        return;
+    }
     if (tr_node_user_actors(node) > 0) {
         return; /* The timer comes again. */
     }
@@ -375,6 +379,7 @@ static void look_whether_ended(void *context)
         }
         return;
     }
+    tr_router_set_peers(node->router, NULL);
     tr_peers_close(node->peers, rejoin, node);
 }
 
@@ -533,6 +538,7 @@ static void stop_on_loop(void *context)
     if (node->peers == NULL) {
         on_peers_closed(node);
     } else {
+        tr_router_set_peers(node->router, NULL);
         tr_peers_close(node->peers, on_peers_closed, node);
     }
 }

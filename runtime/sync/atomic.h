@@ -90,6 +90,16 @@ static inline uint32_t tr_exchange32_seq(struct tr_atomic_u32 *a, uint32_t value
     return atomic_exchange_explicit(&a->value, value, memory_order_seq_cst);
 }
 
+static inline uint64_t tr_load_seq(const struct tr_atomic_u64 *a)
+{
+    return atomic_load_explicit(&a->value, memory_order_seq_cst);
+}
+
+static inline uint64_t tr_exchange_seq(struct tr_atomic_u64 *a, uint64_t value)
+{
+    return atomic_exchange_explicit(&a->value, value, memory_order_seq_cst);
+}
+
 static inline uint32_t tr_load32_seq(const struct tr_atomic_u32 *a)
 {
     return atomic_load_explicit(&a->value, memory_order_seq_cst);
