@@ -107,7 +107,7 @@ case_signals() {
   spawn n2 a probe.target
   watch w a
   ran troupe call a probe.work '{}'
-  check "an actor on the other node answers" prints done
+  check "an actor on the other node answers" prints "done"
   check "its end is asked for" quietly troupe send a probe.die '{"text":"on purpose"}'
   check "its link fires with the true reason" await 5 has_seen w 'EXIT error on purpose' 1
   check "its monitor fires with the true reason" await 5 has_seen w 'DOWN error on purpose' 1

@@ -90,9 +90,10 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_to_json(const troupe_type *type,
 TROUPE_API void troupe_json_free(char *json);
 
 /* Reads JSON into one block that holds the struct and all it points to. Gives *value to the caller,
- * who releases it with troupe_value_free. Unknown keys are an error here, since people type JSON; null
- * and what is left out are zero; 64-bit integers and doubles may be strings. At most 1 MiB of text.
- * Fails with TROUPE_E_TYPE (error says which field and why), TROUPE_E_LIMIT or TROUPE_E_NO_MEMORY.
+ * who releases it with troupe_value_free. Unknown keys are an error here, since people type JSON;
+ * null and what is left out are zero; 64-bit integers and doubles may be strings. At most 1 MiB of
+ * text. Fails with TROUPE_E_TYPE (error says which field and why), TROUPE_E_LIMIT or
+ * TROUPE_E_NO_MEMORY.
  */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_from_json(const troupe_type *type, const char *json,
                                                           void **value, char *error,
