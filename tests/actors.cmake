@@ -33,3 +33,8 @@ troupe_unit_test(wheel core)
 troupe_prop_test(wheel core)
 troupe_unit_test(relations core)
 troupe_prop_test(relations core)
+
+troupe_stress_test(flow)
+troupe_stress_test(storm)
+# The generator of the tests' chance is a header of the runtime.
+target_include_directories(stress_storm PRIVATE ${PROJECT_SOURCE_DIR}/runtime)

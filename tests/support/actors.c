@@ -1,6 +1,5 @@
 #include "support/actors.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +15,6 @@ int64_t clock_ms(void)
 
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-bool wait_until(bool (*condition)(void *context), void *context)
-{
-    const int64_t until = clock_ms() + DEADLINE_MS;
-
-    while (!condition(context)) {
-        if (clock_ms() > until) {
-            return false;
-        }
-        (void)sched_yield();
-    }
-    return true;
 }
 
 static struct timespec deadline(void)
@@ -48,6 +34,32 @@ static void cond_init(pthread_cond_t *cond)
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(cond, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+}
+
+bool wait_until(bool (*condition)(void *context), void *context)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    const int64_t until = clock_ms() + DEADLINE_MS;
+    pthread_cond_t nobody_signals;
+
+    cond_init(&nobody_signals);
+    bool holds = condition(context);
+
+    /* Looks every millisecond, so that who is waited for has the processors. */
+    while (!holds && clock_ms() <= until) {
+        struct timespec next = {0};
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &next);
+        next.tv_nsec += 1000000;
+        next.tv_sec += next.tv_nsec / 1000000000;
+        next.tv_nsec %= 1000000000;
+        (void)pthread_mutex_lock(&mutex);
+        (void)pthread_cond_timedwait(&nobody_signals, &mutex, &next);
+        (void)pthread_mutex_unlock(&mutex);
+        holds = condition(context);
+    }
+    (void)pthread_cond_destroy(&nobody_signals);
+    return holds;
 }
 
 /* ---- the stage ---- */

@@ -160,8 +160,8 @@ void gate_open(struct gate *gate);
 
 /* ---- conditions ---- */
 
-/* Looks again and again, giving the processor away, until the condition holds or the deadline has
- * passed; answers whether it holds. */
+/* Looks again and again until the condition holds or the deadline has passed; answers whether it
+ * holds. */
 bool wait_until(bool (*condition)(void *context), void *context);
 int64_t clock_ms(void);
 
