@@ -93,21 +93,19 @@ static struct tr_actor *steal(struct tr_worker *worker)
     const uint32_t count = sched->options.workers;
     const uint32_t start = (uint32_t)tr_rng_below(&worker->rng, count);
 
-    for (uint32_t i = 0; i < count; i++) {
+    struct tr_actor *actor = NULL;
+
+    for (uint32_t i = 0; i < count && actor == NULL; i++) {
         struct tr_worker *victim = &sched->workers[(start + i) % count];
 
         if (victim != worker) {
-            struct tr_actor *actor = tr_run_queue_steal(&worker->queue, &victim->queue);
-
-            if (actor != NULL) {
-                if (tr_load32_relaxed(&worker->queue.count) > 0) {
-                    wake_one(sched); /* More than this worker runs now: others may help. */
-                }
-                return actor;
-            }
+            actor = tr_run_queue_steal(&worker->queue, &victim->queue);
         }
     }
-    return NULL;
+    if (actor != NULL && tr_load32_relaxed(&worker->queue.count) > 0) {
+        wake_one(sched); /* More than this worker runs now: others may help. */
+    }
+    return actor;
 }
 
 static struct tr_actor *find_work(struct tr_worker *worker)
