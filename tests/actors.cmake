@@ -38,3 +38,7 @@ troupe_stress_test(flow)
 troupe_stress_test(storm)
 # The generator of the tests' chance is a header of the runtime.
 target_include_directories(stress_storm PRIVATE ${PROJECT_SOURCE_DIR}/runtime)
+troupe_unit_test(pool sync)
+troupe_unit_test(inbox sync)
+troupe_unit_test(parker sync)
+troupe_unit_test(table core)
