@@ -53,4 +53,15 @@ static inline uint64_t tr_hash_u64(uint64_t x)
     return x;
 }
 
+/* A key for a text (FNV-1a). Different texts may share one: the value says which it is. */
+static inline uint64_t tr_hash_text(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (const char *c = text; *c != '\0'; c++) {
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    }
+    return hash;
+}
+
 #endif

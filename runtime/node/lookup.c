@@ -78,19 +78,9 @@ bool tr_names_resolve(void *context, struct tr_message *message)
 
 /* ---- loop thread ---- */
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-
-    for (const char *c = name; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 static struct tr_lookup *find(struct troupe_node *node, const char *name)
 {
-    struct tr_lookup *lookup = tr_map_get(&node->lookups, hash_name(name));
+    struct tr_lookup *lookup = tr_map_get(&node->lookups, tr_hash_text(name));
 
     while (lookup != NULL && strcmp(lookup->name, name) != 0) {
         lookup = lookup->next;
@@ -126,7 +116,7 @@ static struct tr_message *pop(struct tr_lookup *lookup)
 static void remove_lookup(struct tr_lookup *lookup)
 {
     struct troupe_node *node = lookup->node;
-    struct tr_lookup *first = tr_map_take(&node->lookups, hash_name(lookup->name));
+    struct tr_lookup *first = tr_map_take(&node->lookups, tr_hash_text(lookup->name));
     struct tr_lookup **link = &first;
 
     while (*link != lookup) {
@@ -135,7 +125,7 @@ static void remove_lookup(struct tr_lookup *lookup)
     *link = lookup->next;
     if (first != NULL) {
         /* The place was just freed, so nothing has to grow. */
-        TR_CHECK(tr_map_put(&node->lookups, hash_name(lookup->name), first) == TROUPE_OK);
+        TR_CHECK(tr_map_put(&node->lookups, tr_hash_text(lookup->name), first) == TROUPE_OK);
     }
     free(lookup);
 }
@@ -252,9 +242,9 @@ static void on_stray(struct troupe_node *node, struct tr_message *message)
     }
     lookup->node = node;
     memcpy(lookup->name, tail->name, size);
-    lookup->next = tr_map_get(&node->lookups, hash_name(lookup->name));
+    lookup->next = tr_map_get(&node->lookups, tr_hash_text(lookup->name));
     append(lookup, message);
-    if (tr_map_put(&node->lookups, hash_name(lookup->name), lookup) != TROUPE_OK) {
+    if (tr_map_put(&node->lookups, tr_hash_text(lookup->name), lookup) != TROUPE_OK) {
         (void)pop(lookup);
         free(lookup);
         give_up(node, message, TROUPE_E_NO_MEMORY);

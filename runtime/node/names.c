@@ -13,19 +13,9 @@
 #include "node/names.h"
 #include "node/node.h"
 
-static uint64_t hash_name(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-
-    for (const char *c = name; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-    }
-    return hash;
-}
-
 static struct tr_held_name *find(struct troupe_node *node, const char *name)
 {
-    struct tr_held_name *held = tr_map_get(&node->names, hash_name(name));
+    struct tr_held_name *held = tr_map_get(&node->names, tr_hash_text(name));
 
     while (held != NULL && strcmp(held->name, name) != 0) {
         held = held->next;
@@ -64,11 +54,11 @@ static troupe_status add(struct troupe_node *node, const char *name, uint64_t ac
     if (held == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    *held = (struct tr_held_name){.next = tr_map_get(&node->names, hash_name(name)),
+    *held = (struct tr_held_name){.next = tr_map_get(&node->names, tr_hash_text(name)),
                                   .actor_id = actor_id,
                                   .durable = durable};
     memcpy(held->name, name, size);
-    if (tr_map_put(&node->names, hash_name(name), held) != TROUPE_OK) {
+    if (tr_map_put(&node->names, tr_hash_text(name), held) != TROUPE_OK) {
         free(held);
         return TROUPE_E_NO_MEMORY;
     }
@@ -129,7 +119,7 @@ uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t a
     struct tr_held_name *held = find(node, name);
 
     if (held != NULL && held->actor_id == actor_id) {
-        struct tr_held_name *first = tr_map_take(&node->names, hash_name(name));
+        struct tr_held_name *first = tr_map_take(&node->names, tr_hash_text(name));
         struct tr_held_name **link = &first;
 
         while (*link != held) {
@@ -138,7 +128,7 @@ uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t a
         *link = held->next;
         if (first != NULL) {
             /* The place was just freed, so nothing has to grow. */
-            TR_CHECK(tr_map_put(&node->names, hash_name(name), first) == TROUPE_OK);
+            TR_CHECK(tr_map_put(&node->names, tr_hash_text(name), first) == TROUPE_OK);
         }
         epoch = held->epoch;
         free(held);
