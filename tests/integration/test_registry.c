@@ -210,16 +210,19 @@ static void wait_until_connected(struct world_node *node, uint64_t reconnects)
     }
 }
 
-/* Adds a member as node_join does, but for the NOTIFY. */
+/* Adds a member as node_join does, but for the NOTIFY; with a lease that does not end. */
 static int64_t join_silently(struct reg_sync *admin, const char *name)
 {
     return pg_number(
         admin,
         "WITH c AS (UPDATE troupe.cluster SET epoch = epoch + 1 RETURNING epoch), "
         "n AS (INSERT INTO troupe.node (boot, name, host, port, ttl_ms, up_epoch) "
-        "      SELECT gen_random_uuid(), $1, 'h', 1, 5000, c.epoch FROM c RETURNING node_id), "
+        "      SELECT gen_random_uuid(), $1, 'h', 1, 5000, c.epoch FROM c RETURNING node_id, "
+        "boot), "
         "e AS (INSERT INTO troupe.event (epoch, kind, node_id) "
-        "      SELECT c.epoch, 'node_up', n.node_id FROM c, n) "
+        "      SELECT c.epoch, 'node_up', n.node_id FROM c, n), "
+        "l AS (INSERT INTO troupe.lease (node_id, boot, ttl_ms, until, since) "
+        "      SELECT n.node_id, n.boot, 5000, now() + interval '1 hour', now() FROM n) "
         "SELECT node_id FROM n",
         PG_VALUES(name));
 }

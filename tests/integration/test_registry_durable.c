@@ -176,7 +176,8 @@ struct crowd {
     size_t won;
 };
 
-static char crowd_names[ORPHANS][16];
+static char crowd_names[ORPHANS][32];
+static size_t crowd_size;
 
 static void on_crowd(void *context, const struct tr_name_result *result)
 {
@@ -193,7 +194,7 @@ static void register_crowd(void *context)
 {
     const struct tr_registry_port *port = &n3->box->port;
 
-    for (size_t index = 0; index < ORPHANS; index++) {
+    for (size_t index = 0; index < crowd_size; index++) {
         const struct tr_name_register request = {.name = crowd_names[index],
                                                  .actor_id = index + 1,
                                                  .durable = true,
@@ -214,44 +215,57 @@ static bool crowd_is_in(void *context)
 {
     const struct crowd *crowd = context;
 
-    return crowd->answered == ORPHANS;
+    return crowd->answered == crowd_size;
 }
 
 static bool all_have_started(void *context)
 {
     (void)context;
-    return n1->started_count + n2->started_count >= ORPHANS;
+    return n1->started_count + n2->started_count >= crowd_size;
 }
 
-static void the_orphans_of_a_dead_node_start_once_each_on_the_survivors(void **state)
+/* n3 dies and leaves so many. */
+static void recover_a_crowd(size_t size)
 {
     struct crowd crowd = {0};
     const uint64_t victim = n3->node_id;
     int64_t began_ns = 0;
 
-    (void)state;
+    crowd_size = size;
     world_do(&world, register_crowd, &crowd);
     world_wait(&world, crowd_is_in, &crowd);
-    assert_int_equal(crowd.won, ORPHANS);
+    assert_int_equal(crowd.won, size);
     pg_run(admin, "SELECT troupe.send('o0003', 'bank.credit', '{}')", PG_NONE);
     n3->rejoin = false;
     began_ns = world_now(&world);
     pg_run(admin, "SELECT troupe._kill($1, $2, 'gone')",
            PG_VALUES(pg_text((int64_t)victim), pg_text((int64_t)n1->node_id)));
     world_wait(&world, all_have_started, NULL);
-    print_message("%d orphans started after %.0f ms, %zu and %zu\n", ORPHANS,
+    print_message("%zu orphans started after %.0f ms, %zu and %zu\n", size,
                   (double)(world_now(&world) - began_ns) / 1e6, n1->started_count,
                   n2->started_count);
-    assert_int_equal(n1->orphan_count + n2->orphan_count, ORPHANS); /* none twice */
-    assert_true(n1->orphan_count >= ORPHANS / 4);                   /* shared out */
-    assert_true(n2->orphan_count >= ORPHANS / 4);
+    assert_int_equal(n1->orphan_count + n2->orphan_count, size); /* none twice */
+    assert_true(n1->orphan_count >= size / 4);                   /* shared out */
+    assert_true(n2->orphan_count >= size / 4);
     assert_string_equal(n1->orphans[0].state, "{\"cents\": 11}");
     assert_int_equal(
         pg_number(admin,
                   "SELECT count(*) FROM troupe.names WHERE name LIKE 'o%' AND "
                   "status = 'running' AND node_id IN ($1, $2)",
                   PG_VALUES(pg_text((int64_t)n1->node_id), pg_text((int64_t)n2->node_id))),
-        ORPHANS);
+        size);
+}
+
+static void the_orphans_of_a_dead_node_start_once_each_on_the_survivors(void **state)
+{
+    (void)state;
+    recover_a_crowd(ORPHANS);
+}
+
+static void orphans_fewer_than_a_batch_are_shared_out_too(void **state)
+{
+    (void)state;
+    recover_a_crowd(ORPHANS / 4);
 }
 
 struct offered {
@@ -344,6 +358,7 @@ int main(void)
         THREE(a_step_over_a_message_that_is_gone_is_reloaded_from_its_row),
         THREE(links_are_written_behind_and_removed),
         THREE(the_orphans_of_a_dead_node_start_once_each_on_the_survivors),
+        THREE(orphans_fewer_than_a_batch_are_shared_out_too),
         THREE(an_orphan_that_is_not_started_is_offered_again),
         THREE(a_recovered_actor_gets_its_messages_and_its_past_is_fenced),
         THREE(steps_of_a_fenced_node_end_as_fenced),
