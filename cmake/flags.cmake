@@ -45,9 +45,13 @@ if(TROUPE_SANITIZE)
     target_compile_options(troupe_flags INTERFACE
         -fsanitize=${TROUPE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -g -O1)
     target_link_options(troupe_flags INTERFACE -fsanitize=${TROUPE_SANITIZE})
-    # gcc takes the sanitizers' own branches for paths on which a pointer is null, and warns that ThreadSanitizer
-    # does not follow fences: ours order a store against a load, and what is published has its own release.
-    troupe_options_if_known(-Wno-null-dereference -Wno-tsan)
+    # gcc takes the sanitizers' own branches for paths on which a pointer is null.
+    troupe_options_if_known(-Wno-null-dereference)
+    if(TROUPE_SANITIZE MATCHES thread)
+        # It warns that ThreadSanitizer does not follow fences. Ours order a store against a load; what is published
+        # has a release of its own.
+        troupe_options_if_known(-Wno-tsan)
+    endif()
 elseif(CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
     target_compile_options(troupe_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
     troupe_options_if_known(

@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]
-OURS = ["-D_GNU_SOURCE", "-Iruntime/include", "-Iruntime", "-Iregistry", "-I.", "-Itests"]
+OURS = ["-D_GNU_SOURCE", "-Iruntime/include", "-Iruntime", "-Iregistry", "-I.", "-Itests", "-Iexamples/bank"]
 PUBLIC = "runtime/include/troupe"
 
 
