@@ -149,6 +149,9 @@ static void apply_event(struct node_registry *registry, const struct reg_result 
         return; /* `timeline` has no node */
     }
     if (strcmp(kind, "node_down") == 0) {
+        if (node_id == registry->node_id && registry->leave_sent) {
+            return; /* as we asked for */
+        }
         if (node_id == registry->node_id) {
             reg_fence(registry, reason == NULL ? "declared dead" : reason);
         } else {
