@@ -381,7 +381,7 @@ static void connect_step(struct reg_connection *connection)
 static void begin_to_connect(struct reg_connection *connection)
 {
     struct reg_host_lists lists;
-    const troupe_status status = reg_hosts_format(&connection->hosts, &lists);
+    const troupe_status status = reg_hosts_format(&connection->hosts, connection->attempts, &lists);
 
     if (status != TROUPE_OK) {
         break_down(connection, status == TROUPE_E_NOT_FOUND ? "no address is known for the host"

@@ -74,16 +74,6 @@ static bool fill(struct reg_hosts *hosts)
     return name == NULL;
 }
 
-static bool any_is_name(const struct reg_hosts *hosts)
-{
-    for (size_t index = 0; index < hosts->count; index++) {
-        if (hosts->hosts[index].is_name) {
-            return true;
-        }
-    }
-    return false;
-}
-
 troupe_status reg_hosts_read(struct reg_hosts *hosts, const char *conninfo)
 {
     PQconninfoOption *defaults = PQconndefaults();
@@ -108,7 +98,7 @@ troupe_status reg_hosts_read(struct reg_hosts *hosts, const char *conninfo)
             reg_hosts_fini(hosts);
         }
     }
-    if (!any_is_name(hosts)) {
+    if (hosts->count == 1 && !hosts->hosts[0].is_name) {
         reg_hosts_fini(hosts);
     }
     PQconninfoFree(options);
@@ -182,27 +172,42 @@ void reg_host_lists_fini(struct reg_host_lists *lists)
     *lists = (struct reg_host_lists){0};
 }
 
-troupe_status reg_hosts_format(const struct reg_hosts *hosts, struct reg_host_lists *out)
+/* How often a host stands in the lists. */
+static size_t times_of(const struct reg_host *host)
 {
-    struct text names = {0};
-    struct text addresses = {0};
-    struct text ports = {0};
+    return host->is_name ? host->address_count : 1;
+}
 
-    *out = (struct reg_host_lists){0};
-    for (size_t index = 0; index < hosts->count; index++) {
-        const struct reg_host *host = &hosts->hosts[index];
-        const size_t times = host->is_name ? host->address_count : 1;
+/* Appends the entry at this place of all. */
+static void append_entry(const struct reg_hosts *hosts, size_t place, struct text texts[3])
+{
+    const struct reg_host *host = hosts->hosts;
 
-        for (size_t time = 0; time < times; time++) {
-            append(&names, host->name);
-            append(&addresses, host->is_name ? host->addresses[time].text : "");
-            append(&ports, host->port);
-        }
+    while (place >= times_of(host)) {
+        place -= times_of(host);
+        host++;
     }
-    *out = (struct reg_host_lists){names.bytes, addresses.bytes, ports.bytes};
-    if (names.failed || addresses.failed || ports.failed) {
+    append(&texts[0], host->name);
+    append(&texts[1], host->is_name ? host->addresses[place].text : "");
+    append(&texts[2], host->port);
+}
+
+troupe_status reg_hosts_format(const struct reg_hosts *hosts, size_t tries,
+                               struct reg_host_lists *out)
+{
+    struct text texts[3] = {{0}};
+    size_t total = 0;
+
+    for (size_t index = 0; index < hosts->count; index++) {
+        total += times_of(&hosts->hosts[index]);
+    }
+    for (size_t index = 0; index < total; index++) {
+        append_entry(hosts, (index + tries) % total, texts);
+    }
+    *out = (struct reg_host_lists){texts[0].bytes, texts[1].bytes, texts[2].bytes};
+    if (texts[0].failed || texts[1].failed || texts[2].failed) {
         reg_host_lists_fini(out);
         return TROUPE_E_NO_MEMORY;
     }
-    return hosts->count > 0 && !names.any ? TROUPE_E_NOT_FOUND : TROUPE_OK;
+    return hosts->count > 0 && total == 0 ? TROUPE_E_NOT_FOUND : TROUPE_OK;
 }

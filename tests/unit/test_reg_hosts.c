@@ -18,7 +18,7 @@ static void sockets_and_numbers_are_left_to_libpq(void **state)
 {
     const char *const conninfos[] = {
         "host=/run/postgresql",
-        "host=127.0.0.1,10.0.0.1 port=5432",
+        "host=127.0.0.1 port=5432",
         "host=::1",
         "host=db.example hostaddr=10.0.0.1",
         "service=somewhere host=db.example",
@@ -30,7 +30,7 @@ static void sockets_and_numbers_are_left_to_libpq(void **state)
     for (size_t index = 0; index < sizeof(conninfos) / sizeof(conninfos[0]); index++) {
         assert_int_equal(reg_hosts_read(&hosts, conninfos[index]), TROUPE_OK);
         assert_null(reg_hosts_unknown(&hosts));
-        assert_int_equal(reg_hosts_format(&hosts, &lists), TROUPE_OK);
+        assert_int_equal(reg_hosts_format(&hosts, 0, &lists), TROUPE_OK);
         assert_null(lists.host);
         reg_hosts_fini(&hosts);
     }
@@ -49,7 +49,7 @@ static void each_address_of_a_name_is_tried_with_its_port(void **state)
     assert_string_equal(reg_hosts_unknown(&hosts), "b.example");
     reg_hosts_found(&hosts, one, 1);
     assert_null(reg_hosts_unknown(&hosts));
-    assert_int_equal(reg_hosts_format(&hosts, &lists), TROUPE_OK);
+    assert_int_equal(reg_hosts_format(&hosts, 0, &lists), TROUPE_OK);
     assert_string_equal(lists.host, "a.example,a.example,/tmp,b.example");
     assert_string_equal(lists.hostaddr, "10.0.0.1,fd00::1,,10.0.0.9");
     assert_string_equal(lists.port, "1,1,2,3");
@@ -65,14 +65,36 @@ static void a_name_without_an_address_is_left_out(void **state)
     (void)state;
     assert_int_equal(reg_hosts_read(&hosts, "postgres://me@a.example,b.example:7/db"), TROUPE_OK);
     reg_hosts_found(&hosts, NULL, 0);
-    assert_int_equal(reg_hosts_format(&hosts, &lists), TROUPE_E_NOT_FOUND);
+    assert_int_equal(reg_hosts_format(&hosts, 0, &lists), TROUPE_E_NOT_FOUND);
     reg_host_lists_fini(&lists);
     reg_hosts_found(&hosts, one, 1);
-    assert_int_equal(reg_hosts_format(&hosts, &lists), TROUPE_OK);
+    assert_int_equal(reg_hosts_format(&hosts, 0, &lists), TROUPE_OK);
     assert_string_equal(lists.host, "b.example");
     assert_string_equal(lists.hostaddr, "10.0.0.9");
     assert_string_equal(lists.port, "7");
     reg_host_lists_fini(&lists);
+    reg_hosts_fini(&hosts);
+}
+
+static void another_host_comes_first_at_each_try(void **state)
+{
+    const char *const expected[] = {"a,10.0.0.1,/tmp", "10.0.0.1,/tmp,a", "/tmp,a,10.0.0.1",
+                                    "a,10.0.0.1,/tmp"};
+    const char *const ports[] = {"1,2,3", "2,3,1", "3,1,2", "1,2,3"};
+    const struct tr_address one[] = {{"10.0.0.9"}};
+    struct reg_host_lists lists;
+
+    (void)state;
+    assert_int_equal(reg_hosts_read(&hosts, "host=a,10.0.0.1,/tmp port=1,2,3"), TROUPE_OK);
+    assert_string_equal(reg_hosts_unknown(&hosts), "a");
+    reg_hosts_found(&hosts, one, 1);
+    assert_null(reg_hosts_unknown(&hosts));
+    for (size_t tries = 0; tries < 4; tries++) {
+        assert_int_equal(reg_hosts_format(&hosts, tries, &lists), TROUPE_OK);
+        assert_string_equal(lists.host, expected[tries]);
+        assert_string_equal(lists.port, ports[tries]);
+        reg_host_lists_fini(&lists);
+    }
     reg_hosts_fini(&hosts);
 }
 
@@ -132,6 +154,7 @@ int main(void)
         cmocka_unit_test(sockets_and_numbers_are_left_to_libpq),
         cmocka_unit_test(each_address_of_a_name_is_tried_with_its_port),
         cmocka_unit_test(a_name_without_an_address_is_left_out),
+        cmocka_unit_test(another_host_comes_first_at_each_try),
         cmocka_unit_test(localhost_has_an_address_and_nonsense_has_none),
     };
 
