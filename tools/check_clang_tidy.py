@@ -45,7 +45,9 @@ def look_at(name, version, build, entry):
     mark = os.path.join(CACHE, digest_of(name, version, entry))
     if os.path.exists(mark):
         return ""
-    done = subprocess.run([name, "--quiet", "-p", build, entry["file"]], capture_output=True, text=True)
+    # The analyzer follows paths on which an assertion has failed and, for all it knows, the test went on.
+    checks = ["--checks=-clang-analyzer-*"] if entry["file"].startswith(os.path.abspath("tests") + "/") else []
+    done = subprocess.run([name, "--quiet", "-p", build] + checks + [entry["file"]], capture_output=True, text=True)
     if done.returncode == 0:
         with open(mark, "w", encoding="utf-8"):
             return ""

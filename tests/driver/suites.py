@@ -137,30 +137,28 @@ def lint(build):
         Job("lint.tidy", Command(["tools/check_tidy.py"])),
         Job("lint.format", Format()),
         Job("lint.shell", Shellcheck()),
-        Job("lint.headers", Command(["tools/check_headers.py", f"build/{build}"]), after, cost=2),
+        Job("lint.headers", Command(["tools/check_headers.py", f"build/{build}"]), after),
         Job("lint.cppcheck", Cppcheck(f"build/{build}"), after),
         Job("lint.clang-tidy", Command(["tools/check_clang_tidy.py", f"build/{build}", "--jobs", "1"], 900), after),
     ]
 
 
 def full():
-    """Everything, builds first; the two long lints share the processors with the tests of the sanitizers."""
-    return [
-        Job("build.release", Build("release"), cost=2, build=True),
-        Job("unit", Ctest("release", UNITS, jobs=2), ("build.release",), cost=2),
-        Job("sql", Ctest("release", SQL, jobs=4), ("build.release",), cost=2),
-        Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), ("build.release",), cost=2),
+    """Everything: builds first, then the long lint in one lane and the rest beside it."""
+    builds = [Job(f"build.{preset}", Build(preset), cost=2, build=True) for preset in ("release", "asan", "tsan")]
+    release, asan, tsan = ((job.name,) for job in builds)
+    linted = lint("asan")
+    return builds[:1] + [Job("unit", Ctest("release", UNITS, jobs=2), release, cost=2)] + builds[1:] + linted[-1:] + [
+        Job("sql", Ctest("release", SQL, jobs=4), release),
+        Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), release),
+        Job("unit.asan", Ctest("asan", UNITS), asan),
+        Job("unit.tsan", Ctest("tsan", UNITS), tsan),
+        Job("scenario.asan", Ctest("asan", SCENARIO), asan),
+        Job("scenario.tsan", Ctest("tsan", SCENARIO), tsan),
         Job("tools", Command(["tests/tools/test_checks.py"])),
-        Job("package", Command(["tests/package/run.sh"]), ("build.release",)),
-        Job("docs", Command(["tools/check_docs.py"]), ("build.release",)),
-        Job("build.asan", Build("asan"), cost=2, build=True),
-        Job("build.tsan", Build("tsan"), cost=2, build=True),
-    ] + lint("asan") + [
-        Job("unit.asan", Ctest("asan", UNITS), ("build.asan",)),
-        Job("unit.tsan", Ctest("tsan", UNITS), ("build.tsan",)),
-        Job("scenario.asan", Ctest("asan", SCENARIO), ("build.asan",), cost=2),
-        Job("scenario.tsan", Ctest("tsan", SCENARIO), ("build.tsan",), cost=2),
-    ]
+        Job("package", Command(["tests/package/run.sh"]), release),
+        Job("docs", Command(["tools/check_docs.py"]), release),
+    ] + linted[:-1]
 
 
 def quick():
