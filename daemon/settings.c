@@ -269,7 +269,7 @@ static int load_variable(struct settings *settings, enum setting_id id, struct p
     size_t size = strlen(variable);
 
     for (const char *at = specs[id].key; *at != '\0' && size + 1 < sizeof(variable); at++) {
-        variable[size++] = (char)toupper((unsigned char)*at);
+        variable[size++] = (char)(toupper)((unsigned char)*at); /* the function; the macro nests */
     }
     variable[size] = '\0';
     if ((specs[id].flags & SETTING_SECRET) != 0) {
