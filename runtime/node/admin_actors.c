@@ -135,10 +135,11 @@ static void ask(struct troupe_node *node, struct gallery *gallery, uint64_t acto
 }
 
 /* Waits for those asked; answers how many have not answered. Leaves the gallery locked. */
-static uint32_t wait_locked(struct troupe_node *node, struct gallery *gallery)
+static uint32_t wait_locked(const struct tr_admin *admin, struct gallery *gallery)
 {
-    const struct tr_clock *clock = node->sched->options.clock;
-    const int64_t until = tr_clock_now(clock) + WAIT_MS * TR_NS_PER_MS;
+    const struct tr_clock *clock = admin->node->sched->options.clock;
+    const uint32_t wait_ms = admin->timeout_ms < WAIT_MS ? admin->timeout_ms : WAIT_MS;
+    const int64_t until = tr_clock_now(clock) + (int64_t)wait_ms * TR_NS_PER_MS;
 
     tr_mutex_lock(&gallery->mutex);
     while (gallery->answered < gallery->asked && tr_clock_now(clock) < until) {
@@ -186,7 +187,7 @@ void tr_admin_actors(struct tr_admin *admin)
             ask(admin->node, gallery, tr_load_acquire(&actor->id));
         }
     }
-    const uint32_t silent = wait_locked(admin->node, gallery);
+    const uint32_t silent = wait_locked(admin, gallery);
     cJSON *list = cJSON_AddArrayToObject(admin->reply, "actors");
 
     for (uint32_t i = 0; i < gallery->count; i++) {
@@ -232,7 +233,7 @@ void tr_admin_actor(struct tr_admin *admin)
         return;
     }
     ask(admin->node, gallery, pid.id);
-    const uint32_t silent = wait_locked(admin->node, gallery);
+    const uint32_t silent = wait_locked(admin, gallery);
 
     if (silent > 0) {
         (void)tr_admin_fail(admin, TROUPE_E_TIMEOUT, "the actor is busy in a handler");
