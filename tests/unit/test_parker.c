@@ -50,18 +50,18 @@ static void a_timeout_ends_the_sleep(void **state)
 
 struct pair {
     struct tr_parker parkers[2];
-    uint64_t turns; /* handed to and fro: what was written before unpark is seen after park */
+    uint64_t turns; /* handed to and fro with `whose` */
     struct tr_atomic_u32 whose;
 };
 
 static void play(struct pair *pair, uint32_t side)
 {
     for (int i = 0; i < ROUNDS; i++) {
-        while (tr_load32_relaxed(&pair->whose) != side) {
+        while (tr_load32_acquire(&pair->whose) != side) {
             tr_parker_park(&pair->parkers[side], i % 2 == 0 ? -1 : TR_NS_PER_S);
         }
         pair->turns++;
-        tr_store32_relaxed(&pair->whose, 1 - side);
+        tr_store32_release(&pair->whose, 1 - side);
         tr_parker_unpark(&pair->parkers[1 - side]);
     }
 }
