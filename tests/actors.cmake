@@ -49,3 +49,15 @@ troupe_unit_test(codec dist)
 troupe_prop_test(codec dist)
 target_sources(prop_codec PRIVATE support/random_value.c)
 target_link_libraries(prop_codec PRIVATE m)
+
+# Programs whose allocations fail on demand.
+function(troupe_memory_test NAME)
+    troupe_unit_test(${NAME} ${ARGN})
+    target_sources(test_${NAME} PRIVATE support/failing_alloc.c)
+    foreach(FUNCTION malloc calloc realloc aligned_alloc strdup strndup)
+        target_link_options(test_${NAME} PRIVATE -Wl,--wrap=${FUNCTION})
+    endforeach()
+endfunction()
+
+troupe_memory_test(memory sched)
+troupe_memory_test(node_memory node pg)
