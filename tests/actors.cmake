@@ -1,7 +1,8 @@
-# The local runtime. troupe_api_test(link) builds tests/unit/test_link.c with tests/support/actors.c against the shared
+# The local runtime. troupe_api_test(link) builds tests/unit/test_link.c with tests/support/actors*.c against the shared
 # library and nothing else: what it sees is what users see. troupe_stress_test does the same for tests/stress/stress_<name>.c.
 function(troupe_node_program KIND PREFIX NAME)
-    add_executable(${PREFIX}_${NAME} ${KIND}/${PREFIX}_${NAME}.c support/actors.c)
+    add_executable(${PREFIX}_${NAME} ${KIND}/${PREFIX}_${NAME}.c support/actors.c
+        support/actors_orders.c)
     target_include_directories(${PREFIX}_${NAME} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
     target_compile_definitions(${PREFIX}_${NAME} PRIVATE TROUPE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_link_libraries(${PREFIX}_${NAME} PRIVATE troupe troupe_flags PkgConfig::CMOCKA Threads::Threads)
@@ -26,8 +27,10 @@ troupe_api_test(mailbox)
 troupe_api_test(node)
 troupe_api_test(timer)
 troupe_api_test(actor_life)
+troupe_api_test(actor_many)
 troupe_api_test(name)
 troupe_api_test(supervisor)
+target_sources(test_supervisor PRIVATE support/supervised.c)
 
 troupe_unit_test(map base)
 troupe_prop_test(map base)

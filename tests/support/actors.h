@@ -165,4 +165,17 @@ void gate_open(struct gate *gate);
 bool wait_until(bool (*condition)(void *context), void *context);
 int64_t clock_ms(void);
 
+/* What the functions that have a probe do something take with them; for the files of this folder.
+ */
+struct action {
+    troupe_pid pid;
+    uint64_t ref;
+    int32_t kind;
+    const char *text;
+    bool flag;
+    ask ask;
+    uint32_t timeout_ms;
+    struct probe *child;
+};
+
 #endif
