@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-#define TR_NS_PER_MS 1000000ll
-#define TR_NS_PER_S 1000000000ll
+#define TR_NS_PER_MS 1000000LL
+#define TR_NS_PER_S 1000000000LL
 
 struct tr_clock {
     void *context;

@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
+/* The names are the linker's: --wrap=malloc makes every call of malloc one of __wrap_malloc. */
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *block, size_t size);
@@ -87,3 +90,5 @@ char *__wrap_strdup(const char *text)
 {
     return __wrap_strndup(text, strlen(text));
 }
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+ */

@@ -280,10 +280,24 @@ static void use(struct tr_message *message, troupe_status status)
     free(bytes);
 }
 
+/* Decodes bytes that may be anything: the answer is a definite one, and what comes is whole. */
+static void decode_anything(uint8_t *bytes, size_t size)
+{
+    struct tr_message *got = NULL;
+    char error[256];
+    const troupe_status status = decode(bytes, size, &got, error);
+
+    assert_true(status == TROUPE_OK || status == TROUPE_E_PROTOCOL || status == TROUPE_E_TYPE ||
+                status == TROUPE_E_LIMIT);
+    if (got != NULL) {
+        use(got, status);
+        tr_message_destroy(&cache, got);
+    }
+}
+
 static void a_changed_byte_never_does_harm(void **state)
 {
     uint8_t bytes[ENCODED_MAX];
-    char error[256];
 
     (void)state;
     for (int i = 0; i < SAMPLES; i++) {
@@ -292,21 +306,10 @@ static void a_changed_byte_never_does_harm(void **state)
         uint8_t *copy = malloc(size);
 
         assert_non_null(copy);
-        for (size_t at = 0; at < size; at++) {
-            for (unsigned value = 0; value < 256; value++) {
-                struct tr_message *got = NULL;
-
-                memcpy(copy, bytes, size);
-                copy[at] = (uint8_t)value;
-                const troupe_status status = decode(copy, size, &got, error);
-
-                assert_true(status == TROUPE_OK || status == TROUPE_E_PROTOCOL ||
-                            status == TROUPE_E_TYPE || status == TROUPE_E_LIMIT);
-                if (got != NULL) {
-                    use(got, status);
-                    tr_message_destroy(&cache, got);
-                }
-            }
+        for (size_t change = 0; change < size * 256; change++) {
+            memcpy(copy, bytes, size);
+            copy[change / 256] = (uint8_t)(change % 256);
+            decode_anything(copy, size);
         }
         free(copy);
         tr_message_destroy(&cache, sent);

@@ -203,7 +203,7 @@ static void no_wake_is_lost_and_none_is_doubled(void **state)
         if (received < (uint64_t)SENDERS * EACH && tr_inbox_park(&meeting.inbox)) {
             tr_mutex_lock(&meeting.mutex);
             while (tr_load32_relaxed(&meeting.wakes) == 0) {
-                assert_true(tr_cond_wait_for(&meeting.cond, &meeting.mutex, 20000000000ll));
+                assert_true(tr_cond_wait_for(&meeting.cond, &meeting.mutex, 20000000000LL));
             }
             assert_int_equal(tr_load32_relaxed(&meeting.wakes), 1);
             tr_store32_relaxed(&meeting.wakes, 0);
