@@ -124,6 +124,7 @@ class Cppcheck:
 
 
 UNITS = ["-L", "^(unit|prop)$"]
+UNITS_AND_STRESS = ["-L", "^(unit|prop|stress)$"]
 SCENARIO = ["-L", "^scenario$"]
 SQL = ["-L", "^sql$"]
 OTHERS = ["-LE", "^(unit|prop|sql)$"]
@@ -152,7 +153,7 @@ def full():
         Job("sql", Ctest("release", SQL, jobs=4), release),
         Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), release),
         Job("unit.asan", Ctest("asan", UNITS), asan),
-        Job("unit.tsan", Ctest("tsan", UNITS), tsan),
+        Job("unit.tsan", Ctest("tsan", UNITS_AND_STRESS), tsan),
         Job("scenario.asan", Ctest("asan", SCENARIO), asan),
         Job("scenario.tsan", Ctest("tsan", SCENARIO), tsan),
         Job("tools", Command(["tests/tools/test_checks.py"])),
