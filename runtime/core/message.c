@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "type/limits.h"
 #include "type/value.h"
 
@@ -58,20 +59,41 @@ struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_
     return message;
 }
 
+/* The bytes of a text that are kept: it is not cut inside a character. */
+static size_t text_size(const char *text)
+{
+    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+
+    return size > 0 && text[size] != '\0' ? tr_utf8_cut(text, size) : size;
+}
+
+/* Copies a text, with its NUL. Another node takes UTF-8 only, and what it refuses would be lost: of
+ * a text that is something else the ASCII characters are left. */
+static void copy_text(char *to, const char *text, size_t size)
+{
+    if (size > 0) {
+        memcpy(to, text, size);
+    }
+    to[size] = '\0';
+    if (tr_utf8_is_valid(to, size)) {
+        return;
+    }
+    for (size_t i = 0; i < size; i++) {
+        to[i] = (unsigned char)to[i] < 0x80 ? to[i] : '?';
+    }
+}
+
 struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                             int32_t kind, const char *text)
 {
-    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+    const size_t size = text_size(text);
     struct tr_message *message = create(cache, signal, sizeof(struct tr_reason) + size + 1);
 
     if (message != NULL) {
         struct tr_reason *reason = (struct tr_reason *)(void *)message->payload;
 
         reason->kind = kind;
-        if (size > 0) {
-            memcpy(reason->text, text, size);
-        }
-        reason->text[size] = '\0';
+        copy_text(reason->text, text, size);
     }
     return message;
 }
@@ -79,7 +101,7 @@ struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr
 struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
                                             troupe_pid pid, uint32_t flags, const char *text)
 {
-    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+    const size_t size = text_size(text);
     struct tr_message *message =
         create(cache, TR_SIGNAL_RESULT, sizeof(struct tr_op_result) + size + 1);
 
@@ -88,10 +110,7 @@ struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_
 
         message->ref = ref;
         *result = (struct tr_op_result){.pid = pid, .status = status, .flags = flags};
-        if (size > 0) {
-            memcpy(result->text, text, size);
-        }
-        result->text[size] = '\0';
+        copy_text(result->text, text, size);
     }
     return message;
 }

@@ -76,7 +76,7 @@ struct tr_reason {
     int32_t kind;
     char text[]; /* ends with NUL; at most TR_REASON_TEXT_SIZE */
 };
-#define TR_REASON_TEXT_SIZE 256u
+#define TR_REASON_TEXT_SIZE 256u /* the text is UTF-8, whatever it is made from */
 
 /* The payload of RESULT. */
 struct tr_op_result {

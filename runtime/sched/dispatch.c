@@ -13,7 +13,7 @@ static const troupe_handler *find_handler(const troupe_behavior *behavior, const
     }
     /* Another file's copy of the same description has another address: the name decides. */
     for (const troupe_handler *each = handlers; each != NULL && each->type != NULL; each++) {
-        if (troupe_type_is(each->type, type)) {
+        if (each->type->size == type->size && troupe_type_is(each->type, type)) {
             return each;
         }
     }

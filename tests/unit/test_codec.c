@@ -355,6 +355,36 @@ static void an_unknown_type_leaves_a_request_that_can_be_refused(void **state)
     tr_message_destroy(&cache, sent);
 }
 
+/* A DOWN that the other side refuses would be lost. */
+static void reasons_arrive_whatever_their_text_is_made_of(void **state)
+{
+    static const char umlaut[] = "\xc3\xa4";
+    char cut[2 * 200 + 3] = "xx";
+    const char *const texts[] = {"\xff\xfe caf\xe9", cut, "\xc3", "\xed\xa0\x80", "gr\xc3\xbcn"};
+    uint8_t bytes[ENCODED_MAX];
+    char error[256];
+
+    (void)state;
+    for (size_t i = 0; i < 200; i++) {
+        memcpy(cut + 2 + 2 * i, umlaut, sizeof(umlaut)); /* Byte 255 lies inside a character. */
+    }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct tr_message *sent = finished(
+            tr_message_create_reason(&cache, TR_SIGNAL_DOWN, TROUPE_REASON_ERROR, texts[i]));
+        struct tr_message *result =
+            finished(tr_message_create_result(&cache, 1, TROUPE_E_FAILED, sent->from, 0, texts[i]));
+        struct tr_message *got = NULL;
+
+        assert_int_equal(decode(bytes, encode(sent, bytes), &got, error), TROUPE_OK);
+        assert_string_equal(tr_message_reason(got)->text, tr_message_reason(sent)->text);
+        tr_message_destroy(&cache, got);
+        assert_int_equal(decode(bytes, encode(result, bytes), &got, error), TROUPE_OK);
+        tr_message_destroy(&cache, got);
+        tr_message_destroy(&cache, result);
+        tr_message_destroy(&cache, sent);
+    }
+}
+
 /* ---- spawn requests and hints ---- */
 
 static void a_spawn_request_goes_there_and_back_and_is_never_read_too_far(void **state)
@@ -432,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_nodes_must_not_say_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(an_unknown_type_leaves_a_request_that_can_be_refused, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(reasons_arrive_whatever_their_text_is_made_of, begin, end),
         cmocka_unit_test_setup_teardown(
             a_spawn_request_goes_there_and_back_and_is_never_read_too_far, begin, end),
         cmocka_unit_test_setup_teardown(a_hint_names_an_inbox, begin, end),
