@@ -79,7 +79,9 @@ static void copy_text(char *to, const char *text, size_t size)
         return;
     }
     for (size_t i = 0; i < size; i++) {
-        to[i] = (unsigned char)to[i] < 0x80 ? to[i] : '?';
+        if ((unsigned char)to[i] >= 0x80) {
+            to[i] = '?';
+        }
     }
 }
 

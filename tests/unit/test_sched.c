@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -129,7 +129,7 @@ static void port_unnamed(void *context, uint64_t actor_id, const char *name, uin
 {
     (void)context;
     (void)actor_id;
-    (void)strncpy(world.unnamed, name, sizeof(world.unnamed) - 1);
+    (void)snprintf(world.unnamed, sizeof(world.unnamed), "%s", name);
     world.unnamed_epoch = epoch;
 }
 
