@@ -4,6 +4,7 @@
 #include <glob.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -261,17 +262,21 @@ static void remove_socket(const struct dev_state *state)
     (void)unlink(path);
 }
 
-/* A server that was killed where nobody collects the dead stays as a zombie, which the lock file of
- * its data takes for alive. Once the last of its processes has gone, the lock may go too. */
-static void clear_zombie(const struct dev_state *state)
+/* A server that was killed is outlived by its sessions for moments, in which no new one can start.
+ * Where nobody collects the dead it stays as a zombie, which the lock file of its data takes for
+ * alive: once the last of its processes has gone, the lock may go too. */
+static void clear_killed(const struct dev_state *state)
 {
     const int64_t deadline = process_now_ms() + 10000;
     char path[PATH_MAX + 32];
-    char line[32];
+    char line[32] = "";
 
     (void)snprintf(path, sizeof(path), "%s/postmaster.pid", state->postgres_data);
     process_log_head(path, line, sizeof(line));
-    if (!process_is_zombie((pid_t)strtol(line, NULL, 10))) {
+    const pid_t pid = (pid_t)strtol(line, NULL, 10);
+    const bool zombie = process_is_zombie(pid);
+
+    if (pid <= 0 || (!zombie && (kill(pid, 0) == 0 || errno != ESRCH))) {
         return;
     }
     while (process_works_in(state->postgres_data)) {
@@ -280,8 +285,10 @@ static void clear_zombie(const struct dev_state *state)
         }
         process_pause(50);
     }
-    (void)unlink(path);
-    remove_socket(state);
+    if (zombie) {
+        (void)unlink(path);
+        remove_socket(state);
+    }
 }
 
 static int start_server(struct cli *cli, const struct dev_state *state)
@@ -296,7 +303,7 @@ static int start_server(struct cli *cli, const struct dev_state *state)
     int result = 0;
     int status = 0;
 
-    clear_zombie(state);
+    clear_killed(state);
     server_options(state, options, sizeof(options));
     status = run_program(cli, state, "pg_ctl", arguments, &result);
     if (status != 0) {

@@ -109,8 +109,19 @@ SETTINGS
 
 start_server() {
   clear_zombie
-  # A server that was killed leaves its lock file and socket; pg_ctl knows whether its process is there.
-  if as_server "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w -t 60 -s start </dev/null >/dev/null 2>&1; then return; fi
+  tries=0
+  # A server that was killed leaves its lock file and socket; pg_ctl knows whether its process is there. Its sessions may
+  # outlive it for moments, and until the last has noticed the server's memory is still in use.
+  until as_server "$bin/pg_ctl" -D "$home/data" -l "$home/log" -w -t 60 -s start </dev/null >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    if [ "$tries" -ge 100 ] || ! tail -n 3 "$home/log" 2>/dev/null | grep -q 'still in use'; then
+      server_failed
+    fi
+    sleep 0.1
+  done
+}
+
+server_failed() {
   tail -n 5 "$home/log" >&2 2>/dev/null || true
   fail "the server did not start, see $home/log"
 }
