@@ -286,8 +286,11 @@ static void join_run(troupe_self *self, struct tr_ask *base)
         .behavior = &join_behavior, .args = &ask, .actor_flags = TR_ACTOR_SYSTEM};
     troupe_pid pid = {0};
 
-    ask->status = tr_actor_spawn(self->sched, self->worker, &spawn, &pid, NULL, 0);
-    if (ask->status != TROUPE_OK) {
+    const troupe_status status = tr_actor_spawn(self->sched, self->worker, &spawn, &pid, NULL, 0);
+
+    /* Once it runs, on whatever worker, the ask may be over and its memory gone. */
+    if (status != TROUPE_OK) {
+        ask->status = status;
         tr_ask_done(base);
     }
 }

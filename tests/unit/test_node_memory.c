@@ -49,7 +49,7 @@ static bool is_expected(troupe_status status)
 {
     return status == TROUPE_OK || status == TROUPE_E_NO_MEMORY || status == TROUPE_E_LIMIT ||
            status == TROUPE_E_TIMEOUT || status == TROUPE_E_NOPROC || status == TROUPE_E_EXITED ||
-           status == TROUPE_E_NO_REPLY || status == TROUPE_E_NOT_FOUND;
+           status == TROUPE_E_NO_REPLY || status == TROUPE_E_NOT_FOUND || status == TROUPE_E_CLOSED;
 }
 
 static void live(troupe_node *node)
