@@ -145,25 +145,20 @@ def lint(build):
 
 
 def full():
-    """Everything. Tests that mostly wait for processes run beside the builds of the sanitizers, and beside the long lint."""
-    release, asan, tsan = (Job(f"build.{preset}", Build(preset), cost=2, build=True) for preset in ("release", "asan", "tsan"))
-    after_release, after_asan, after_tsan = ((job.name,) for job in (release, asan, tsan))
+    """Everything: builds first, then the long lint in one lane and the rest beside it."""
+    builds = [Job(f"build.{preset}", Build(preset), cost=2, build=True) for preset in ("release", "asan", "tsan")]
+    release, asan, tsan = ((job.name,) for job in builds)
     linted = lint("asan")
-    return [
-        release,
-        Job("unit", Ctest("release", UNITS, jobs=2), after_release, cost=2),
-        asan,
-        Job("sql", Ctest("release", SQL, jobs=4), after_release),
-        Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), after_release),
-        tsan,
-        linted[-1],
-        Job("unit.asan", Ctest("asan", UNITS), after_asan),
-        Job("unit.tsan", Ctest("tsan", UNITS_AND_STRESS), after_tsan),
-        Job("scenario.asan", Ctest("asan", SCENARIO), after_asan),
-        Job("scenario.tsan", Ctest("tsan", SCENARIO), after_tsan),
+    return builds[:1] + [Job("unit", Ctest("release", UNITS, jobs=2), release, cost=2)] + builds[1:] + linted[-1:] + [
+        Job("sql", Ctest("release", SQL, jobs=4), release),
+        Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), release),
+        Job("unit.asan", Ctest("asan", UNITS), asan),
+        Job("unit.tsan", Ctest("tsan", UNITS_AND_STRESS), tsan),
+        Job("scenario.asan", Ctest("asan", SCENARIO), asan),
+        Job("scenario.tsan", Ctest("tsan", SCENARIO), tsan),
         Job("tools", Command(["tests/tools/test_checks.py"])),
-        Job("package", Command(["tests/package/run.sh"]), after_release),
-        Job("docs", Command(["tools/check_docs.py"]), after_release),
+        Job("package", Command(["tests/package/run.sh"]), release),
+        Job("docs", Command(["tools/check_docs.py"]), release),
     ] + linted[:-1]
 
 
