@@ -58,6 +58,17 @@ elseif(CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
         -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
         -ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr
         -fno-delete-null-pointer-checks -fno-strict-overflow -fno-strict-aliasing)
+    # What every message passes through does without two of them, which cost a tenth of a hop: it holds no secrets, and
+    # gcc's own warnings and the sanitizer builds see to it that nothing is read before it was written. It is also
+    # inlined more than elsewhere: most of its functions are shorter than a call.
+    set(TROUPE_HOT_OPTIONS "")
+    foreach(OPTION -O3 -ftrivial-auto-var-init=uninitialized -fzero-call-used-regs=skip)
+        string(MAKE_C_IDENTIFIER "TROUPE_HAS${OPTION}" KNOWN)
+        check_c_compiler_flag(${OPTION} ${KNOWN})
+        if(${KNOWN})
+            list(APPEND TROUPE_HOT_OPTIONS ${OPTION})
+        endif()
+    endforeach()
     troupe_link_options_if_known(
         -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,-z,separate-code)
 endif()

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "type/field.h"
 #include "type/limits.h"
 #include "type/value.h"
 
@@ -42,21 +43,70 @@ struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal
     return message;
 }
 
+/* What one look at the fields tells about a value: nearly every message is plain, and then neither
+ * its size nor its copy needs another look. */
+struct shape {
+    size_t size; /* in one block */
+    bool plain;
+};
+
+static struct shape shape_of(const troupe_type *type, const void *value)
+{
+    const bool plain = tr_type_is_plain(type);
+
+    return (struct shape){.size = plain ? tr_align(type->size) : tr_value_size(type, value),
+                          .plain = plain};
+}
+
+static struct tr_message *create_shaped(struct tr_pool_cache *cache, enum tr_signal_kind signal,
+                                        const troupe_type *type, const void *value,
+                                        struct shape shape, size_t tail_size)
+{
+    struct tr_message *message = create(cache, signal, shape.size + tail_size);
+
+    if (message != NULL) {
+        message->type = type;
+        message->value_size = (uint32_t)shape.size;
+        if (shape.plain && shape.size > 0) {
+            memcpy(message->payload, value, type->size);
+        } else if (shape.size > 0) {
+            tr_value_copy_into(type, value, message->payload, shape.size);
+        }
+    }
+    return message;
+}
+
 struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                            const troupe_type *type, const void *value,
                                            size_t tail_size)
 {
-    const size_t size = value == NULL ? 0 : tr_value_size(type, value);
-    struct tr_message *message = create(cache, signal, size + tail_size);
+    const struct shape shape = value == NULL ? (struct shape){0} : shape_of(type, value);
 
-    if (message != NULL) {
-        message->type = type;
-        message->value_size = (uint32_t)size;
-        if (size > 0) {
-            tr_value_copy_into(type, value, message->payload, size);
+    return create_shaped(cache, signal, type, value, shape, tail_size);
+}
+
+troupe_status tr_message_copy_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
+                                    const troupe_type *type, const void *value,
+                                    struct tr_message **message)
+{
+    struct shape shape = {0};
+
+    if (type->size > 0) {
+        if (value == NULL) {
+            return TROUPE_E_INVALID;
+        }
+        shape = shape_of(type, value);
+        if (shape.size > TR_VALUE_SIZE_MAX) {
+            return TROUPE_E_LIMIT;
         }
     }
-    return message;
+    struct tr_message *copy = create_shaped(cache, signal, type, value, shape, 0);
+
+    if (copy == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *message = copy;
+    return TROUPE_OK;
 }
 
 /* The bytes of a text that are kept: it is not cut inside a character. */

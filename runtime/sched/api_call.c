@@ -39,19 +39,17 @@ static struct tr_wait *start_call(troupe_self *self, uint32_t timeout_ms, troupe
 troupe_status troupe_call(troupe_self *self, troupe_pid to, const troupe_type *type,
                           const void *message, uint32_t timeout_ms, troupe_then then, uint64_t tag)
 {
-    const troupe_status status = tr_message_check(type, message);
+    struct tr_message *copy = NULL;
+    const troupe_status status =
+        tr_message_copy_value(&self->worker->cache, TR_SIGNAL_CALL, type, message, &copy);
 
     if (status != TROUPE_OK) {
         return status;
     }
-    struct tr_message *copy = tr_message_create_value(&self->worker->cache, TR_SIGNAL_CALL, type,
-                                                      type->size == 0 ? NULL : message, 0);
-    struct tr_wait *wait = copy == NULL ? NULL : start_call(self, timeout_ms, then, tag);
+    struct tr_wait *wait = start_call(self, timeout_ms, then, tag);
 
     if (wait == NULL) {
-        if (copy != NULL) {
-            tr_message_destroy(&self->worker->cache, copy);
-        }
+        tr_message_destroy(&self->worker->cache, copy);
         return TROUPE_E_NO_MEMORY;
     }
     wait->peer = to;

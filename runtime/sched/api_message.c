@@ -27,21 +27,14 @@ int64_t troupe_now_ms(const troupe_self *self)
 static troupe_status make(troupe_self *self, enum tr_signal_kind signal, troupe_pid to,
                           const troupe_type *type, const void *value, struct tr_message **out)
 {
-    const troupe_status status = tr_message_check(type, value);
+    const troupe_status status =
+        tr_message_copy_value(&self->worker->cache, signal, type, value, out);
 
-    if (status != TROUPE_OK) {
-        return status;
+    if (status == TROUPE_OK) {
+        (*out)->to = to;
+        (*out)->from = tr_self_pid(self);
     }
-    struct tr_message *message = tr_message_create_value(&self->worker->cache, signal, type,
-                                                         type->size == 0 ? NULL : value, 0);
-
-    if (message == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    message->to = to;
-    message->from = tr_self_pid(self);
-    *out = message;
-    return TROUPE_OK;
+    return status;
 }
 
 /* What a sender is told: the dead and the unreachable lose messages silently, as in Erlang. */

@@ -7,21 +7,18 @@ static troupe_status start(troupe_self *self, uint64_t delay_ms, uint64_t interv
                            troupe_pid to, const troupe_type *type, const void *message,
                            uint64_t *timer)
 {
-    const troupe_status status = tr_message_check(type, message);
+    struct tr_message *carry = NULL;
+    const troupe_status status =
+        tr_message_copy_value(&self->worker->cache, TR_SIGNAL_MESSAGE, type, message, &carry);
 
     if (status != TROUPE_OK) {
         return status;
     }
-    struct tr_message *carry = tr_message_create_value(&self->worker->cache, TR_SIGNAL_MESSAGE,
-                                                       type, type->size == 0 ? NULL : message, 0);
     /* A delay of zero still goes by the wheel: it comes after what is in the mailbox now. */
-    struct tr_wait *wait =
-        carry == NULL ? NULL : tr_wait_start(self, TR_WAIT_TIMER, delay_ms == 0 ? 1 : delay_ms);
+    struct tr_wait *wait = tr_wait_start(self, TR_WAIT_TIMER, delay_ms == 0 ? 1 : delay_ms);
 
     if (wait == NULL) {
-        if (carry != NULL) {
-            tr_message_destroy(&self->worker->cache, carry);
-        }
+        tr_message_destroy(&self->worker->cache, carry);
         return TROUPE_E_NO_MEMORY;
     }
     wait->carry = carry;

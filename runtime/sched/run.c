@@ -15,36 +15,34 @@ void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
     actor->tail = message;
 }
 
+/* A message that was taken leaves the bounds of the mailbox. */
+static inline void uncount(struct tr_actor *actor, const struct tr_message *message)
+{
+    if (tr_message_is_counted(message)) {
+        tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
+        if (message->block_size >= TR_MESSAGE_LARGE) {
+            (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
+        }
+    }
+}
+
+/* Takes the oldest message; there is one. */
 static struct tr_message *pop(struct tr_actor *actor)
 {
     struct tr_message *message = actor->head;
 
-    if (message != NULL) {
-        actor->head = (struct tr_message *)(void *)message->item.next;
-        if (actor->head == NULL) {
-            actor->tail = NULL;
-        }
-        if (tr_message_is_counted(message)) {
-            tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
-            if (message->block_size >= TR_MESSAGE_LARGE) {
-                (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
-            }
-        }
+    actor->head = (struct tr_message *)(void *)message->item.next;
+    if (actor->head == NULL) {
+        actor->tail = NULL;
     }
+    uncount(actor, message);
     return message;
 }
 
 /* A message that came for the actor that had this slot before. */
 static void bounce_stale(troupe_self *self, struct tr_message *message)
 {
-    if (tr_message_is_counted(message)) {
-        struct tr_actor *actor = self->actor;
-
-        tr_store32_relaxed(&actor->waiting, tr_load32_relaxed(&actor->waiting) - 1);
-        if (message->block_size >= TR_MESSAGE_LARGE) {
-            (void)tr_sub_relaxed(&actor->large_bytes, message->block_size);
-        }
-    }
+    uncount(self->actor, message);
     tr_sched_bounce(self->sched, self->worker, message, TROUPE_E_NOPROC, NULL);
 }
 
@@ -72,7 +70,7 @@ void tr_actor_fetch(troupe_self *self)
         item = item->next;
         if (message->to.id != self->id || is_intruder(actor, message)) {
             bounce_stale(self, message);
-        } else if (!tr_signal_act(self, message)) {
+        } else if (tr_signal_only_queues(message) || !tr_signal_act(self, message)) {
             tr_actor_append(actor, message);
         }
     }
@@ -87,16 +85,16 @@ static bool run_batch(troupe_self *self)
         if ((actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD)) != 0) {
             return true;
         }
-        struct tr_message *message = pop(actor);
-
-        if (message == NULL) {
+        if (actor->head == NULL) {
+            if (tr_inbox_is_empty(&actor->inbox)) {
+                return true;
+            }
             tr_actor_fetch(self);
-            message = self->stopping ? NULL : pop(actor);
-            if (message == NULL) {
+            if (self->stopping || actor->head == NULL) {
                 return true;
             }
         }
-        tr_actor_dispatch(self, message);
+        tr_actor_dispatch(self, pop(actor));
     }
     return false;
 }

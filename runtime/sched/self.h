@@ -78,6 +78,17 @@ void tr_actor_fetch(troupe_self *self);
 /* Acts on a system signal and takes it, answering true; or answers false: it is a message, or has
  * become one, and queues. */
 bool tr_signal_act(troupe_self *self, struct tr_message *message);
+
+/* Whether tr_signal_act would do nothing: true of nearly all that is taken in. */
+static inline bool tr_signal_only_queues(const struct tr_message *message)
+{
+    const uint32_t queued = 1u << TR_SIGNAL_MESSAGE | 1u << TR_SIGNAL_CALL | 1u << TR_SIGNAL_REPLY |
+                            1u << TR_SIGNAL_CALL_FAILED | 1u << TR_SIGNAL_TIMER |
+                            1u << TR_SIGNAL_RUN;
+
+    return (queued >> message->signal & 1u) != 0;
+}
+
 /* Puts a message at the end of what is taken and not handled. */
 void tr_actor_append(struct tr_actor *actor, struct tr_message *message);
 /* The commit for which the actor was suspended has come. */

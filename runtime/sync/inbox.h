@@ -80,6 +80,12 @@ static inline enum tr_inbox_answer tr_inbox_push(struct tr_inbox *inbox, struct 
     }
 }
 
+/* Whether there is nothing to take. Only the owner's question: others push at any moment. */
+static inline bool tr_inbox_is_empty(const struct tr_inbox *inbox)
+{
+    return tr_load_relaxed(&inbox->word) == TR_INBOX_EMPTY;
+}
+
 /* Takes everything, oldest first; *count is how many of them were counted. Leaves the box empty,
  * not idle. */
 static inline struct tr_inbox_item *tr_inbox_take(struct tr_inbox *inbox, uint32_t *count)
@@ -87,7 +93,7 @@ static inline struct tr_inbox_item *tr_inbox_take(struct tr_inbox *inbox, uint32
     struct tr_inbox_item *oldest = NULL;
 
     *count = 0;
-    if (tr_load_relaxed(&inbox->word) == TR_INBOX_EMPTY) {
+    if (tr_inbox_is_empty(inbox)) {
         return NULL;
     }
     const uint64_t word = tr_exchange(&inbox->word, TR_INBOX_EMPTY);

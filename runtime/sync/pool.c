@@ -12,11 +12,6 @@ enum { PASS_THROUGH = 1 };
 enum { PASS_THROUGH = 0 };
 #endif
 
-struct tr_pool_block {
-    struct tr_pool_block *next;
-    struct tr_pool_block *next_magazine; /* of the first block of a magazine in the depot */
-};
-
 struct tr_pool_slab {
     struct tr_pool_slab *next;
     _Alignas(BLOCK_ALIGN) uint8_t bytes[SLAB_SIZE];
@@ -24,18 +19,14 @@ struct tr_pool_slab {
 
 static const uint32_t class_sizes[TR_POOL_CLASSES] = {96, 128, 256, 512, 1024};
 
+const uint8_t tr_pool_class_of[TR_POOL_SIZE_MAX / 32 + 1] = {0, 0, 0, 0, 1, 2, 2, 2, 2, 3, 3,
+                                                             3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4,
+                                                             4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+
 /* The class of a size, or -1 when it is malloc's. */
 static int class_of(size_t size)
 {
-    if (PASS_THROUGH || size > class_sizes[TR_POOL_CLASSES - 1]) {
-        return -1;
-    }
-    int class = 0;
-
-    while (size > class_sizes[class]) {
-        class ++;
-    }
-    return class;
+    return PASS_THROUGH || size > TR_POOL_SIZE_MAX ? -1 : tr_pool_class_of[(size + 31) / 32];
 }
 
 void tr_pool_init(struct tr_pool *pool)
@@ -163,7 +154,7 @@ static void cache_put(struct tr_pool_cache *cache, int class, struct tr_pool_blo
     current->count++;
 }
 
-void *tr_pool_get(struct tr_pool_cache *cache, size_t size)
+void *tr_pool_get_slow(struct tr_pool_cache *cache, size_t size)
 {
     const int class = class_of(size);
 
@@ -180,7 +171,7 @@ void *tr_pool_get(struct tr_pool_cache *cache, size_t size)
     return block;
 }
 
-void tr_pool_put(struct tr_pool_cache *cache, void *block, size_t size)
+void tr_pool_put_slow(struct tr_pool_cache *cache, void *block, size_t size)
 {
     const int class = class_of(size);
 

@@ -25,7 +25,10 @@ enum {
     TR_POOL_MAGAZINE = 64
 };
 
-struct tr_pool_block;
+struct tr_pool_block {
+    struct tr_pool_block *next;
+    struct tr_pool_block *next_magazine; /* of the first block of a magazine in the depot */
+};
 
 /* Blocks of one size, linked. */
 struct tr_pool_list {
@@ -61,10 +64,57 @@ void tr_pool_fini(struct tr_pool *pool);
 
 void tr_pool_cache_init(struct tr_pool_cache *cache, struct tr_pool *pool, bool shared);
 
+/* What get and put do when the cache cannot help by itself. */
+void *tr_pool_get_slow(struct tr_pool_cache *cache, size_t size);
+void tr_pool_put_slow(struct tr_pool_cache *cache, void *block, size_t size);
+
+/* The largest block that comes from slabs; and for each 32 bytes of size its class. */
+#define TR_POOL_SIZE_MAX 1024u
+extern const uint8_t tr_pool_class_of[TR_POOL_SIZE_MAX / 32 + 1];
+
+static inline bool tr_pool_is_cached(const struct tr_pool_cache *cache, size_t size)
+{
+#if defined(__SANITIZE_ADDRESS__)
+    (void)cache;
+    (void)size;
+    return false;
+#else
+    return size <= TR_POOL_SIZE_MAX && !cache->shared;
+#endif
+}
+
 /* Answers a block of at least size bytes, aligned to 16, or NULL when there is no memory. */
-void *tr_pool_get(struct tr_pool_cache *cache, size_t size);
+static inline void *tr_pool_get(struct tr_pool_cache *cache, size_t size)
+{
+    if (tr_pool_is_cached(cache, size)) {
+        struct tr_pool_list *current = &cache->current[tr_pool_class_of[(size + 31) / 32]];
+        struct tr_pool_block *block = current->first;
+
+        if (block != NULL) {
+            current->first = block->next;
+            current->count--;
+            return block;
+        }
+    }
+    return tr_pool_get_slow(cache, size);
+}
 
 /* Takes a block that tr_pool_get of any cache of the same pool gave for the same size. */
-void tr_pool_put(struct tr_pool_cache *cache, void *block, size_t size);
+static inline void tr_pool_put(struct tr_pool_cache *cache, void *block, size_t size)
+{
+    if (tr_pool_is_cached(cache, size)) {
+        struct tr_pool_list *current = &cache->current[tr_pool_class_of[(size + 31) / 32]];
+
+        if (current->count < TR_POOL_MAGAZINE) {
+            struct tr_pool_block *first = block;
+
+            first->next = current->first;
+            current->first = first;
+            current->count++;
+            return;
+        }
+    }
+    tr_pool_put_slow(cache, block, size);
+}
 
 #endif

@@ -93,6 +93,20 @@ static inline bool tr_field_may_point(const troupe_field *field)
     return field->array || (kinds >> (uint32_t)field->kind & 1u) != 0;
 }
 
+/* Whether one memcpy copies a value, as one look at each field tells. It answers no for a struct
+ * with structs inside, of which tr_type_is_flat knows more. */
+static inline bool tr_type_is_plain(const troupe_type *type)
+{
+    const troupe_field *end = type->fields + type->field_count;
+
+    for (const troupe_field *field = type->fields; field < end; field++) {
+        if (tr_field_may_point(field)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Whether nothing hangs below one element of the field. */
 static inline bool tr_element_is_flat(const troupe_field *field)
 {
