@@ -1,9 +1,12 @@
 #!/bin/bash
-# tools/install_dependencies.sh [run|test|bench]... - installs the Debian packages that are missing, and only those.
+# tools/install_dependencies.sh [SET]... - installs the Debian packages that are missing, and only those. The sets:
 #
-#   run    what `make` and `make demo` need: the libraries, and a PostgreSQL server to run privately
+#   build  what compiles Troupe: a compiler and the libraries
+#   run    build, and what `make demo` needs: a PostgreSQL server to run privately
 #   test   run, and what `make test` needs beside it: test libraries, linters, a C++ compiler
 #   bench  run, and the systems that `make bench` compares with
+#   image  what the programs need when they are built: the libraries alone
+#   psql   what examples/bank asks PostgreSQL with
 #
 # This is the only list of packages. Every run asks dpkg again, so a package that was removed is noticed;
 # with nothing missing that takes a few hundredths of a second. As root it calls apt-get, otherwise sudo does;
@@ -13,12 +16,14 @@ set -euo pipefail
 
 # One wish a line: alternatives are tried in order, the first that Debian knows is installed.
 # pkgconf, libmsgpack-c-dev and the unversioned names are Debian 13's side of a renaming.
-run_packages='gcc libc6-dev make cmake
-pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev
-python3|python3-minimal postgresql-15|postgresql-17|postgresql util-linux'
+build_packages='gcc libc6-dev make cmake
+pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev'
+run_packages='python3|python3-minimal postgresql-15|postgresql-17|postgresql util-linux'
 test_packages='libcmocka-dev libmsgpack-dev|libmsgpack-c-dev g++
 clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck'
 bench_packages='erlang-base'
+image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64'
+psql_packages='postgresql-client-15|postgresql-client-17|postgresql-client'
 
 start=$(date +%s)
 say() { printf 'dependencies: %s (%d s)\n' "$1" $(($(date +%s) - start)); }
@@ -27,10 +32,13 @@ wanted() {
   local set
   for set in "$@"; do
     case $set in
-      run) echo "$run_packages" ;;
-      test) echo "$run_packages $test_packages" ;;
-      bench) echo "$run_packages $bench_packages" ;;
-      *) echo "install_dependencies: no such set: $set (run, test, bench)" >&2; exit 64 ;;
+      build) echo "$build_packages" ;;
+      run) echo "$build_packages $run_packages" ;;
+      test) echo "$build_packages $run_packages $test_packages" ;;
+      bench) echo "$build_packages $run_packages $bench_packages" ;;
+      image) echo "$image_packages" ;;
+      psql) echo "$psql_packages" ;;
+      *) echo "install_dependencies: no such set: $set (build, run, test, bench, image, psql)" >&2; exit 64 ;;
     esac
   done
 }
