@@ -73,7 +73,7 @@ write_all() { # keep|put
   conninfo troupe_client | "$1" client db
   printf '%s:5432:%s:troupe_client:%s\n' "$server" "$database" "$(cat "$root/db/troupe_client")" | "$1" client pgpass
   random | "$1" node cluster
-  cat "$root/node/cluster" | "$1" client cluster
+  "$1" client cluster <"$root/node/cluster"
 }
 
 # The folder is its reader's too: nobody else can even see which files there are. Drafts of one that was killed go.
