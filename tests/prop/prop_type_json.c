@@ -19,40 +19,21 @@
 #include "type/json_scan.h"
 #include "type/limits.h"
 
-enum { ROUNDS = 1000, DEPTH = 4 };
+enum { ROUNDS = 1000 };
 
 static uint64_t seed;
-
-struct pair {
-    struct random random;
-    const troupe_type *type;
-    const uint8_t *value;
-};
-
-static void pair_init(struct pair *pair, uint64_t round)
-{
-    random_init(&pair->random, seed + round * 1000003);
-    pair->random.finite = true;
-    pair->type = random_type(&pair->random, 1 + (unsigned)(round % DEPTH));
-    pair->value = random_value(&pair->random, pair->type);
-}
-
-static void pair_fini(struct pair *pair)
-{
-    random_fini(&pair->random);
-}
 
 static void json_gives_back_what_was_written(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         char error[300] = "";
         char *json = NULL;
         char *again = NULL;
         void *value = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         if (troupe_from_json(pair.type, json, &value, error, sizeof(error)) != TROUPE_OK) {
             fail_msg("%s: %s", error, json);
@@ -63,7 +44,7 @@ static void json_gives_back_what_was_written(void **state)
         troupe_json_free(again);
         troupe_json_free(json);
         troupe_value_free(value);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -179,18 +160,18 @@ static void cjson_reads_what_we_write(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         char *json = NULL;
         cJSON *item = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         item = cJSON_Parse(json);
         assert_non_null(item);
         assert_struct_read(pair.type, pair.value, item);
         cJSON_Delete(item);
         troupe_json_free(json);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -227,18 +208,18 @@ static void space_between_the_parts_changes_nothing(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         char *json = NULL;
         void *value = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         assert_int_equal(
             troupe_from_json(pair.type, space_out(&pair.random, json), &value, NULL, 0), TROUPE_OK);
         assert_true(values_are_equal(pair.type, value, pair.value));
         troupe_value_free(value);
         troupe_json_free(json);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -246,14 +227,14 @@ static void a_version_with_fewer_fields_reads_the_state_of_one_with_more(void **
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         const troupe_type *version = NULL;
         char *json = NULL;
         char *exact = NULL;
         void *value = NULL;
         size_t size = 0;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         version = random_version(&pair.random, pair.type);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         size = strlen(json);
@@ -266,7 +247,7 @@ static void a_version_with_fewer_fields_reads_the_state_of_one_with_more(void **
         troupe_value_free(value);
         free(exact);
         troupe_json_free(json);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -295,7 +276,7 @@ static void mutate(struct random *random, char *text, size_t *size)
 static size_t mutants_accepted;
 
 /* Whatever the scan accepts cJSON can read; and what is read has one meaning. */
-static void try_mutant(const struct pair *pair, const char *text, size_t size)
+static void try_mutant(const struct random_pair *pair, const char *text, size_t size)
 {
     char error[300] = "";
     char *again = NULL;
@@ -330,10 +311,10 @@ static void mutated_text_is_refused_or_means_one_value(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         char *json = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         for (size_t mutation = 0; mutation < 30; mutation++) {
             size_t size = strlen(json);
@@ -351,7 +332,7 @@ static void mutated_text_is_refused_or_means_one_value(void **state)
             free(mutant);
         }
         troupe_json_free(json);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
     assert_true(mutants_accepted > 0);
 }
@@ -392,7 +373,7 @@ static void scarce_release(void *context, void *block)
 static const struct tr_allocator scarce = {.allocate = scarce_allocate, .release = scarce_release};
 
 /* Answers whether reading and writing went through with that many allocations. */
-static bool try_with(const struct pair *pair, const char *json, size_t allocations)
+static bool try_with(const struct random_pair *pair, const char *json, size_t allocations)
 {
     const struct tr_json_input input = {
         .text = json, .size = strlen(json), .size_max = SIZE_MAX, .allocator = &scarce};
@@ -426,17 +407,17 @@ static void memory_that_runs_out_anywhere_is_answered_and_nothing_leaks(void **s
 
     (void)state;
     for (uint64_t round = 0; round < 40; round++) {
-        struct pair pair;
+        struct random_pair pair;
         char *json = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, true);
         assert_int_equal(troupe_to_json(pair.type, pair.value, &json), TROUPE_OK);
         cJSON_InitHooks(&hooks);
         for (size_t allocations = 0; !try_with(&pair, json, allocations); allocations++) {
         }
         cJSON_InitHooks(NULL);
         troupe_json_free(json);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 

@@ -16,72 +16,9 @@
 #include "support/random_value.h"
 #include "type/value.h"
 
-enum { ROUNDS = 1500, DEPTH = 4 };
+enum { ROUNDS = 1500 };
 
 static uint64_t seed;
-
-/* One description and one value of it. */
-struct pair {
-    struct random random;
-    const troupe_type *type;
-    const uint8_t *value;
-};
-
-static void pair_init(struct pair *pair, uint64_t round)
-{
-    char error[200] = "";
-
-    random_init(&pair->random, seed + round * 1000003);
-    pair->type = random_type(&pair->random, 1 + (unsigned)(round % DEPTH));
-    pair->value = random_value(&pair->random, pair->type);
-    if (troupe_type_check(pair->type, error, sizeof(error)) != TROUPE_OK) {
-        fail_msg("the random type is not valid: %s", error);
-    }
-}
-
-static void pair_fini(struct pair *pair)
-{
-    random_fini(&pair->random);
-}
-
-/* Encodes into a block of exactly as many bytes, so that ASan sees each byte too many. */
-static uint8_t *encode(const troupe_type *type, const void *value, size_t *size)
-{
-    const size_t size_max = tr_value_encoded_size_max(type, value);
-    uint8_t *bytes = malloc(size_max);
-    uint8_t *exact = NULL;
-
-    assert_non_null(bytes);
-    *size = tr_value_encode(type, value, bytes, size_max);
-    assert_in_range(*size, 1, size_max);
-    exact = malloc(*size);
-    assert_non_null(exact);
-    memcpy(exact, bytes, *size);
-    free(bytes);
-    return exact;
-}
-
-/* Decodes into a block of exactly the size answered; NULL when refused. */
-static void *decode(const troupe_type *type, const uint8_t *bytes, size_t size)
-{
-    char error[200] = "";
-    size_t block_size = 0;
-    void *block = NULL;
-    const troupe_status status =
-        tr_value_decoded_size(type, bytes, size, &block_size, error, sizeof(error));
-
-    if (status != TROUPE_OK) {
-        assert_true(status == TROUPE_E_TYPE || status == TROUPE_E_LIMIT);
-        assert_int_not_equal(error[0], '\0');
-        return NULL;
-    }
-    assert_int_equal(block_size % TR_VALUE_ALIGN, 0);
-    block = malloc(block_size);
-    assert_non_null(block);
-    memset(block, 0xaa, block_size); /* decoding may not trust what was there */
-    tr_value_decode_into(type, bytes, size, block, block_size);
-    return block;
-}
 
 static void assert_struct_unpacked(const troupe_type *type, const uint8_t *value,
                                    const msgpack_object *object);
@@ -224,14 +161,14 @@ static void msgpack_c_reads_what_we_encode(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         msgpack_unpacked unpacked;
         size_t size = 0;
         size_t offset = 0;
         uint8_t *bytes = NULL;
 
-        pair_init(&pair, round);
-        bytes = encode(pair.type, pair.value, &size);
+        random_pair_init(&pair, seed, round, false);
+        bytes = encode_exactly(pair.type, pair.value, &size);
         msgpack_unpacked_init(&unpacked);
         assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)bytes, size, &offset),
                          MSGPACK_UNPACK_SUCCESS);
@@ -239,7 +176,7 @@ static void msgpack_c_reads_what_we_encode(void **state)
         assert_struct_unpacked(pair.type, pair.value, &unpacked.data);
         msgpack_unpacked_destroy(&unpacked);
         free(bytes);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -298,7 +235,7 @@ static bool has_number(const troupe_type *type, uint32_t number)
 }
 
 /* Packs the pairs of an encoding again with msgpack-c, backwards, between fields nobody knows. */
-static void repack(struct pair *pair, const msgpack_object *object, msgpack_sbuffer *buffer)
+static void repack(struct random_pair *pair, const msgpack_object *object, msgpack_sbuffer *buffer)
 {
     const uint32_t size = object->via.map.size;
     uint32_t unknown = 1;
@@ -321,7 +258,7 @@ static void we_read_what_msgpack_c_encodes_with_unknown_fields_in_any_order(void
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         msgpack_unpacked unpacked;
         msgpack_sbuffer buffer;
         size_t size = 0;
@@ -329,21 +266,21 @@ static void we_read_what_msgpack_c_encodes_with_unknown_fields_in_any_order(void
         uint8_t *bytes = NULL;
         void *decoded = NULL;
 
-        pair_init(&pair, round);
-        bytes = encode(pair.type, pair.value, &size);
+        random_pair_init(&pair, seed, round, false);
+        bytes = encode_exactly(pair.type, pair.value, &size);
         msgpack_unpacked_init(&unpacked);
         msgpack_sbuffer_init(&buffer);
         assert_int_equal(msgpack_unpack_next(&unpacked, (const char *)bytes, size, &offset),
                          MSGPACK_UNPACK_SUCCESS);
         repack(&pair, &unpacked.data, &buffer);
-        decoded = decode(pair.type, (const uint8_t *)buffer.data, buffer.size);
+        decoded = decode_exactly(pair.type, (const uint8_t *)buffer.data, buffer.size);
         assert_non_null(decoded);
         assert_true(values_are_equal(pair.type, decoded, pair.value));
         free(decoded);
         msgpack_sbuffer_destroy(&buffer);
         msgpack_unpacked_destroy(&unpacked);
         free(bytes);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 

@@ -15,85 +15,22 @@
 #include "support/random_value.h"
 #include "type/value.h"
 
-enum { ROUNDS = 1500, MUTATIONS = 60, DEPTH = 4 };
+enum { ROUNDS = 1500, MUTATIONS = 60 };
 
 static uint64_t seed;
-
-/* One description and one value of it. */
-struct pair {
-    struct random random;
-    const troupe_type *type;
-    const uint8_t *value;
-};
-
-static void pair_init(struct pair *pair, uint64_t round)
-{
-    char error[200] = "";
-
-    random_init(&pair->random, seed + round * 1000003);
-    pair->type = random_type(&pair->random, 1 + (unsigned)(round % DEPTH));
-    pair->value = random_value(&pair->random, pair->type);
-    if (troupe_type_check(pair->type, error, sizeof(error)) != TROUPE_OK) {
-        fail_msg("the random type is not valid: %s", error);
-    }
-}
-
-static void pair_fini(struct pair *pair)
-{
-    random_fini(&pair->random);
-}
-
-/* Encodes into a block of exactly as many bytes, so that ASan sees each byte too many. */
-static uint8_t *encode(const troupe_type *type, const void *value, size_t *size)
-{
-    const size_t size_max = tr_value_encoded_size_max(type, value);
-    uint8_t *bytes = malloc(size_max);
-    uint8_t *exact = NULL;
-
-    assert_non_null(bytes);
-    *size = tr_value_encode(type, value, bytes, size_max);
-    assert_in_range(*size, 1, size_max);
-    exact = malloc(*size);
-    assert_non_null(exact);
-    memcpy(exact, bytes, *size);
-    free(bytes);
-    return exact;
-}
-
-/* Decodes into a block of exactly the size answered; NULL when refused. */
-static void *decode(const troupe_type *type, const uint8_t *bytes, size_t size)
-{
-    char error[200] = "";
-    size_t block_size = 0;
-    void *block = NULL;
-    const troupe_status status =
-        tr_value_decoded_size(type, bytes, size, &block_size, error, sizeof(error));
-
-    if (status != TROUPE_OK) {
-        assert_true(status == TROUPE_E_TYPE || status == TROUPE_E_LIMIT);
-        assert_int_not_equal(error[0], '\0');
-        return NULL;
-    }
-    assert_int_equal(block_size % TR_VALUE_ALIGN, 0);
-    block = malloc(block_size);
-    assert_non_null(block);
-    memset(block, 0xaa, block_size); /* decoding may not trust what was there */
-    tr_value_decode_into(type, bytes, size, block, block_size);
-    return block;
-}
 
 static void copy_says_the_same_and_shares_nothing(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         void *copy = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, false);
         assert_int_equal(troupe_value_copy(pair.type, pair.value, &copy), TROUPE_OK);
         assert_true(values_are_equal(pair.type, copy, pair.value));
         assert_int_equal(tr_value_size(pair.type, copy), tr_value_size(pair.type, pair.value));
-        pair_fini(&pair); /* its own copy of everything */
+        random_pair_fini(&pair); /* its own copy of everything */
         troupe_value_free(copy);
     }
 }
@@ -102,18 +39,18 @@ static void copy_stays_when_the_original_is_gone(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
-        struct pair again;
+        struct random_pair pair;
+        struct random_pair again;
         void *copy = NULL;
 
-        pair_init(&pair, round);
-        pair_init(&again, round);
+        random_pair_init(&pair, seed, round, false);
+        random_pair_init(&again, seed, round, false);
         assert_int_equal(troupe_value_copy(pair.type, pair.value, &copy), TROUPE_OK);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
         assert_true(
             values_are_equal(again.type, copy, again.value)); /* ASan sees a stale pointer */
         troupe_value_free(copy);
-        pair_fini(&again);
+        random_pair_fini(&again);
     }
 }
 
@@ -156,12 +93,12 @@ static void own_gives_each_part_a_block_and_disown_releases_all(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         struct counter counter = {.left = SIZE_MAX};
         const struct tr_allocator allocator = {&counter, count_allocate, count_release};
         uint8_t *owned = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, false);
         owned = random_memory(&pair.random, pair.type->size);
         assert_int_equal(tr_value_own(pair.type, pair.value, owned, &allocator), TROUPE_OK);
         assert_true(values_are_equal(pair.type, owned, pair.value));
@@ -169,7 +106,7 @@ static void own_gives_each_part_a_block_and_disown_releases_all(void **state)
         tr_value_disown(pair.type, owned, &allocator);
         assert_int_equal(counter.live, 0);
         assert_zero(owned, pair.type->size);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -177,10 +114,10 @@ static void own_that_runs_out_of_memory_leaves_nothing(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS / 4; round++) {
-        struct pair pair;
+        struct random_pair pair;
         troupe_status status = TROUPE_E_NO_MEMORY;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, false);
         for (size_t fail = 0; status != TROUPE_OK; fail++) {
             struct counter counter = {.left = fail};
             const struct tr_allocator allocator = {&counter, count_allocate, count_release};
@@ -197,7 +134,7 @@ static void own_that_runs_out_of_memory_leaves_nothing(void **state)
             }
             assert_int_equal(counter.live, 0);
         }
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -205,25 +142,25 @@ static void decode_gives_back_what_was_encoded(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         size_t size = 0;
         size_t again_size = 0;
         uint8_t *bytes = NULL;
         uint8_t *again = NULL;
         void *decoded = NULL;
 
-        pair_init(&pair, round);
-        bytes = encode(pair.type, pair.value, &size);
-        decoded = decode(pair.type, bytes, size);
+        random_pair_init(&pair, seed, round, false);
+        bytes = encode_exactly(pair.type, pair.value, &size);
+        decoded = decode_exactly(pair.type, bytes, size);
         assert_non_null(decoded);
         assert_true(values_are_equal(pair.type, decoded, pair.value));
-        again = encode(pair.type, decoded, &again_size);
+        again = encode_exactly(pair.type, decoded, &again_size);
         assert_int_equal(again_size, size);
         assert_memory_equal(again, bytes, size);
         free(again);
         free(decoded);
         free(bytes);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -231,11 +168,11 @@ static void encode_into_too_little_room_answers_zero_and_stays_inside(void **sta
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS / 10; round++) {
-        struct pair pair;
+        struct random_pair pair;
         size_t size = 0;
 
-        pair_init(&pair, round);
-        free(encode(pair.type, pair.value, &size));
+        random_pair_init(&pair, seed, round, false);
+        free(encode_exactly(pair.type, pair.value, &size));
         for (size_t step = 0; step < 50; step++) {
             const size_t capacity = random_below(&pair.random, size);
             uint8_t *bytes = malloc(capacity + 1);
@@ -246,7 +183,7 @@ static void encode_into_too_little_room_answers_zero_and_stays_inside(void **sta
             assert_int_equal(bytes[capacity], 0x5a);
             free(bytes);
         }
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -254,22 +191,22 @@ static void every_shorter_piece_of_an_encoding_is_refused(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS / 10; round++) {
-        struct pair pair;
+        struct random_pair pair;
         size_t size = 0;
         uint8_t *bytes = NULL;
 
-        pair_init(&pair, round);
-        bytes = encode(pair.type, pair.value, &size);
+        random_pair_init(&pair, seed, round, false);
+        bytes = encode_exactly(pair.type, pair.value, &size);
         for (size_t cut = 0; cut < size; cut += 1 + random_below(&pair.random, 1 + size / 200)) {
             uint8_t *piece = malloc(cut > 0 ? cut : 1);
 
             assert_non_null(piece);
             memcpy(piece, bytes, cut);
-            assert_null(decode(pair.type, piece, cut));
+            assert_null(decode_exactly(pair.type, piece, cut));
             free(piece);
         }
         free(bytes);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 
@@ -303,9 +240,9 @@ static void mutate(struct random *random, uint8_t *bytes, size_t *size)
 static size_t mutants_accepted;
 
 /* What is accepted has one meaning: encoded again and decoded again it says the same. */
-static void try_mutant(const struct pair *pair, const uint8_t *bytes, size_t size)
+static void try_mutant(const struct random_pair *pair, const uint8_t *bytes, size_t size)
 {
-    void *decoded = decode(pair->type, bytes, size);
+    void *decoded = decode_exactly(pair->type, bytes, size);
     void *decoded_again = NULL;
     uint8_t *again = NULL;
     size_t again_size = 0;
@@ -314,8 +251,8 @@ static void try_mutant(const struct pair *pair, const uint8_t *bytes, size_t siz
         return;
     }
     mutants_accepted += 1;
-    again = encode(pair->type, decoded, &again_size);
-    decoded_again = decode(pair->type, again, again_size);
+    again = encode_exactly(pair->type, decoded, &again_size);
+    decoded_again = decode_exactly(pair->type, again, again_size);
     assert_non_null(decoded_again);
     assert_true(values_are_equal(pair->type, decoded, decoded_again));
     free(decoded_again);
@@ -327,12 +264,12 @@ static void mutated_bytes_are_refused_or_mean_one_value(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         size_t size = 0;
         uint8_t *bytes = NULL;
 
-        pair_init(&pair, round);
-        bytes = encode(pair.type, pair.value, &size);
+        random_pair_init(&pair, seed, round, false);
+        bytes = encode_exactly(pair.type, pair.value, &size);
         for (size_t mutation = 0; mutation < MUTATIONS; mutation++) {
             uint8_t *mutant = malloc(size);
             uint8_t *exact = NULL;
@@ -349,7 +286,7 @@ static void mutated_bytes_are_refused_or_mean_one_value(void **state)
             free(mutant);
         }
         free(bytes);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
     assert_true(mutants_accepted > 0); /* or the property was never tried */
 }
@@ -358,18 +295,18 @@ static void random_bytes_never_hurt(void **state)
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         const size_t size = 1 + (size_t)(round % 64);
         uint8_t *bytes = malloc(size);
 
         assert_non_null(bytes);
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, false);
         for (size_t index = 0; index < size; index++) {
             bytes[index] = (uint8_t)random_next(&pair.random);
         }
         bytes[0] = (uint8_t)(0x80u | (bytes[0] & 15u)); /* a map, else it ends at once */
         try_mutant(&pair, bytes, size);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
         free(bytes);
     }
 }
@@ -378,8 +315,8 @@ static void random_bytes_never_hurt(void **state)
 static void assert_readable(const troupe_type *from, const void *value, const troupe_type *to)
 {
     size_t size = 0;
-    uint8_t *bytes = encode(from, value, &size);
-    void *decoded = decode(to, bytes, size);
+    uint8_t *bytes = encode_exactly(from, value, &size);
+    void *decoded = decode_exactly(to, bytes, size);
 
     assert_non_null(decoded);
     assert_true(versions_agree(to, decoded, from, value));
@@ -391,15 +328,15 @@ static void versions_with_and_without_a_field_understand_each_other(void **state
 {
     (void)state;
     for (uint64_t round = 0; round < ROUNDS; round++) {
-        struct pair pair;
+        struct random_pair pair;
         const troupe_type *version = NULL;
 
-        pair_init(&pair, round);
+        random_pair_init(&pair, seed, round, false);
         version = random_version(&pair.random, pair.type);
         assert_int_equal(troupe_type_check(version, NULL, 0), TROUPE_OK);
         assert_readable(pair.type, pair.value, version);
         assert_readable(version, random_value(&pair.random, version), pair.type);
-        pair_fini(&pair);
+        random_pair_fini(&pair);
     }
 }
 

@@ -1,16 +1,22 @@
 #include "support/random_value.h"
 
 #include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
+
+#include "type/value.h"
 
 struct random_block {
     struct random_block *next;
     max_align_t data[];
 };
 
-enum { FIELD_COUNT_MAX = 12, ARRAY_COUNT_MAX = 6, ALIGN = 8 };
+enum { FIELD_COUNT_MAX = 12, ARRAY_COUNT_MAX = 6, ALIGN = 8, DEPTH = 4 };
 
 void random_init(struct random *random, uint64_t seed)
 {
@@ -483,4 +489,59 @@ bool versions_agree(const troupe_type *type, const void *value, const troupe_typ
 bool values_are_equal(const troupe_type *type, const void *value, const void *other)
 {
     return versions_agree(type, value, type, other);
+}
+
+void random_pair_init(struct random_pair *pair, uint64_t seed, uint64_t round, bool finite)
+{
+    char error[200] = "";
+
+    random_init(&pair->random, seed + round * 1000003);
+    pair->random.finite = finite;
+    pair->type = random_type(&pair->random, 1 + (unsigned)(round % DEPTH));
+    pair->value = random_value(&pair->random, pair->type);
+    if (troupe_type_check(pair->type, error, sizeof(error)) != TROUPE_OK) {
+        fail_msg("the random type is not valid: %s", error);
+    }
+}
+
+void random_pair_fini(struct random_pair *pair)
+{
+    random_fini(&pair->random);
+}
+
+uint8_t *encode_exactly(const troupe_type *type, const void *value, size_t *size)
+{
+    const size_t size_max = tr_value_encoded_size_max(type, value);
+    uint8_t *bytes = malloc(size_max);
+    uint8_t *exact = NULL;
+
+    assert_non_null(bytes);
+    *size = tr_value_encode(type, value, bytes, size_max);
+    assert_in_range(*size, 1, size_max);
+    exact = malloc(*size);
+    assert_non_null(exact);
+    memcpy(exact, bytes, *size);
+    free(bytes);
+    return exact;
+}
+
+void *decode_exactly(const troupe_type *type, const uint8_t *bytes, size_t size)
+{
+    char error[200] = "";
+    size_t block_size = 0;
+    void *block = NULL;
+    const troupe_status status =
+        tr_value_decoded_size(type, bytes, size, &block_size, error, sizeof(error));
+
+    if (status != TROUPE_OK) {
+        assert_true(status == TROUPE_E_TYPE || status == TROUPE_E_LIMIT);
+        assert_int_not_equal(error[0], '\0');
+        return NULL;
+    }
+    assert_int_equal(block_size % TR_VALUE_ALIGN, 0);
+    block = malloc(block_size);
+    assert_non_null(block);
+    memset(block, 0xaa, block_size); /* decoding may not trust what was there */
+    tr_value_decode_into(type, bytes, size, block, block_size);
+    return block;
 }

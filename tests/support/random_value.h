@@ -50,4 +50,22 @@ bool values_are_equal(const troupe_type *type, const void *value, const void *ot
 bool versions_agree(const troupe_type *type, const void *value, const troupe_type *other_type,
                     const void *other);
 
+/* One random description and one value of it. */
+struct random_pair {
+    struct random random;
+    const troupe_type *type;
+    const uint8_t *value;
+};
+
+/* The pair of a round: the same for the same seed. Up to four structs inside one another; finite as
+ * in struct random. */
+void random_pair_init(struct random_pair *pair, uint64_t seed, uint64_t round, bool finite);
+void random_pair_fini(struct random_pair *pair);
+
+/* Encodes into a block of exactly as many bytes, so that ASan sees each byte too many. */
+uint8_t *encode_exactly(const troupe_type *type, const void *value, size_t *size);
+
+/* Decodes into a block of exactly the size answered; NULL when refused. */
+void *decode_exactly(const troupe_type *type, const uint8_t *bytes, size_t size);
+
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "dist/codec.h"
-#include "support/value_types.h"
+#include "support/described_types.h"
 
 enum { NOW_MS = 5000, ENCODED_MAX = 8192 };
 

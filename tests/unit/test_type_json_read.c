@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "support/json_types.h"
+#include "support/described_types.h"
 #include "type/json.h"
 #include "type/json_scan.h"
 #include "type/limits.h"
@@ -53,7 +53,7 @@ static void what_is_left_out_or_null_is_zero(void **state)
     troupe_value_free(value);
     value = read_json(&every_type,
                       "{\"flag\":null,\"small\":null,\"wide\":null,\"real\":null,\"text\":null,"
-                      "\"bytes\":null,\"pid\":null,\"numbers\":null}");
+                      "\"bytes\":null,\"pid\":null,\"numbers\":null,\"names\":null}");
     assert_memory_equal(value, &(every){0}, sizeof(*value));
     troupe_value_free(value);
     all = read_json(&batch_type, " {\"last\":null, \"transfers\":[null, {\"cents\":1}]}\n");

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "support/json_types.h"
+#include "support/described_types.h"
 #include "type/heap.h"
 #include "type/json.h"
 #include "type/limits.h"
@@ -48,10 +48,11 @@ static void every_field_is_written_in_the_order_of_the_description(void **state)
     assert_writes(&every_type, &value,
                   "{\"flag\":true,\"small\":-2147483648,\"small_plus\":4294967295,\"wide\":-5,"
                   "\"wide_plus\":5,\"real\":0.1,\"text\":\"hi\",\"bytes\":\"Zm9v\","
-                  "\"pid\":\"<3.200>\",\"numbers\":[1,-2]}");
-    assert_writes(&every_type, &(every){0},
-                  "{\"flag\":false,\"small\":0,\"small_plus\":0,\"wide\":0,\"wide_plus\":0,"
-                  "\"real\":0,\"text\":null,\"bytes\":\"\",\"pid\":\"<0.0>\",\"numbers\":[]}");
+                  "\"pid\":\"<3.200>\",\"numbers\":[1,-2],\"names\":[]}");
+    assert_writes(
+        &every_type, &(every){0},
+        "{\"flag\":false,\"small\":0,\"small_plus\":0,\"wide\":0,\"wide_plus\":0,"
+        "\"real\":0,\"text\":null,\"bytes\":\"\",\"pid\":\"<0.0>\",\"numbers\":[],\"names\":[]}");
     assert_writes(&batch_type, (&(batch){.transfers = transfers, .transfers_count = 2}),
                   "{\"transfers\":[{\"cents\":1,\"memo\":\"a\"},{\"cents\":2,\"memo\":null}],"
                   "\"last\":{\"cents\":0,\"memo\":null}}");

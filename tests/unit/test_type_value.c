@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "support/value_types.h"
+#include "support/described_types.h"
 #include "type/heap.h"
 #include "type/limits.h"
 #include "type/value.h"

@@ -1,6 +1,6 @@
-/* support/json_types.h - the described types that the tests of JSON share. */
-#ifndef TESTS_SUPPORT_JSON_TYPES_H
-#define TESTS_SUPPORT_JSON_TYPES_H
+/* support/described_types.h - the described types that the tests share. */
+#ifndef TESTS_SUPPORT_DESCRIBED_TYPES_H
+#define TESTS_SUPPORT_DESCRIBED_TYPES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,13 +38,34 @@ typedef struct every {
     troupe_pid pid;
     const int32_t *numbers;
     size_t numbers_count;
+    const char *const *names;
+    size_t names_count;
 } every;
 
 TROUPE_TYPE(every, "test.every", TROUPE_FIELD(every, flag, 1), TROUPE_FIELD(every, small, 2),
             TROUPE_FIELD(every, small_plus, 3), TROUPE_FIELD(every, wide, 4),
             TROUPE_FIELD(every, wide_plus, 5), TROUPE_FIELD(every, real, 6),
             TROUPE_FIELD(every, text, 7), TROUPE_FIELD(every, bytes, 8),
-            TROUPE_FIELD(every, pid, 9), TROUPE_FIELD_ARRAY(every, numbers, numbers_count, 10));
+            TROUPE_FIELD(every, pid, 9), TROUPE_FIELD_ARRAY(every, numbers, numbers_count, 10),
+            TROUPE_FIELD_ARRAY(every, names, names_count, 300));
+
+typedef struct flat {
+    int64_t a;
+    int32_t b;
+    troupe_pid c;
+} flat;
+
+TROUPE_TYPE(flat, "test.flat", TROUPE_FIELD(flat, a, 1), TROUPE_FIELD(flat, b, 2),
+            TROUPE_FIELD(flat, c, 3));
+
+typedef struct flats {
+    flat one;
+    const int32_t *numbers;
+    size_t numbers_count;
+} flats;
+
+TROUPE_TYPE(flats, "test.flats", TROUPE_FIELD_STRUCT(flats, one, 1, &flat_type),
+            TROUPE_FIELD_ARRAY(flats, numbers, numbers_count, 2));
 
 TROUPE_TYPE_EMPTY(nothing, "test.nothing");
 
