@@ -151,10 +151,6 @@ TROUPE_MUST_USE troupe_status tr_peers_send(struct tr_peers *peers,
 /* Any thread. The number of the current session with the node, 0 = none. */
 uint32_t tr_peers_session(struct tr_peers *peers, uint64_t node_id);
 
-/* Any thread. Bytes that wait to be sent to the node; what is sent and not acknowledged is not
- * counted. */
-size_t tr_peers_queued(struct tr_peers *peers, uint64_t node_id);
-
 /* Answers a client's request, once. Too late for a client that has gone: then a no-op. */
 void tr_peers_client_reply(struct tr_peers *peers, uint64_t client, uint64_t request,
                            const uint8_t *bytes, size_t size);

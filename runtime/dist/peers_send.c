@@ -119,16 +119,3 @@ uint32_t tr_peers_session(struct tr_peers *peers, uint64_t node_id)
     tr_mutex_unlock(&shard->lock);
     return live;
 }
-
-size_t tr_peers_queued(struct tr_peers *peers, uint64_t node_id)
-{
-    struct shard *shard = peers_shard(peers, node_id);
-    const struct peer *peer = NULL;
-    size_t queued = 0;
-
-    tr_mutex_lock(&shard->lock);
-    peer = tr_map_get(&shard->map, node_id);
-    queued = peer != NULL ? peer->queue.bytes : 0;
-    tr_mutex_unlock(&shard->lock);
-    return queued;
-}

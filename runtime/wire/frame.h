@@ -41,7 +41,4 @@ struct tr_frame {
 void tr_frame_header_put(uint8_t header[static TR_FRAME_HEADER_SIZE], enum tr_frame_kind kind,
                          size_t body_size);
 
-/* Answers the word for a kind, or "unknown". */
-const char *tr_frame_kind_text(uint8_t kind);
-
 #endif

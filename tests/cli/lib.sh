@@ -2,7 +2,7 @@
 #
 #   ran COMMAND...         runs it; its output is in $work/out and $work/err, its exit status in $status
 #   check NAME COMMAND...  counts one case: the command must succeed
-#   await SECONDS COMMAND  waits until the command succeeds
+#   await SECONDS COMMAND  waits until the command succeeds; else prints what its last try said
 # shellcheck shell=bash
 export LC_ALL=C
 # shellcheck disable=SC2034 # for those who source this
@@ -57,8 +57,12 @@ sys.exit(0 if eval(sys.argv[2]) else 1)' "$work/out" "$1" || { echo "    not so:
 await() { # SECONDS COMMAND...
   local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
   shift
-  until "$@"; do
-    if [ "${EPOCHREALTIME/./}" -gt "$deadline" ]; then echo "    not in time: $*"; return 1; fi
+  until "$@" >"$work/tries" 2>&1; do
+    if [ "${EPOCHREALTIME/./}" -gt "$deadline" ]; then
+      cat "$work/tries"
+      echo "    not in time: $*"
+      return 1
+    fi
     sleep 0.05
   done
 }

@@ -28,20 +28,6 @@ clean() {
 }
 trap clean EXIT
 
-# As the library's, but only the last try may speak.
-await() { # SECONDS COMMAND...
-  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
-  shift
-  until "$@" >"$work/tries" 2>&1; do
-    if [ "${EPOCHREALTIME/./}" -gt "$deadline" ]; then
-      cat "$work/tries"
-      echo "    not in time: $*"
-      return 1
-    fi
-    sleep 0.05
-  done
-}
-
 up() {
   ran troupe dev up --module "$module" --lease-ttl 2s --nodes "${1:-3}"
   check "a cluster of ${1:-3} is up" ended_with 0

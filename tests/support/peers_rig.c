@@ -501,3 +501,21 @@ void rig_gate_open(struct rig_gate *gate, struct rig_node *node)
     tr_cond_fini(&gate->opened);
     tr_mutex_fini(&gate->lock);
 }
+
+const char rig_secret[] = "0123456789abcdef0123456789abcdef";
+
+struct rig_options rig_defaults(uint64_t node_id)
+{
+    return (struct rig_options){.node_id = node_id, .secret = rig_secret, .cluster = 1};
+}
+
+void rig_start_pair(struct rig_node *one, const struct rig_options *first, struct rig_node *two,
+                    const struct rig_options *second)
+{
+    rig_start(one, first);
+    rig_start(two, second);
+    rig_want(one, two);
+    rig_want(two, one);
+    assert_true(rig_wait_ups(one, second->node_id, 1));
+    assert_true(rig_wait_ups(two, first->node_id, 1));
+}

@@ -63,6 +63,12 @@ struct rig_node {
     bool closed;
 };
 
+/* A cluster secret for tests. */
+extern const char rig_secret[];
+
+/* Options of a node of cluster 1 that knows rig_secret. */
+struct rig_options rig_defaults(uint64_t node_id);
+
 /* Starts a node that listens. */
 void rig_start(struct rig_node *node, const struct rig_options *options);
 
@@ -96,6 +102,10 @@ bool rig_wait_messages(struct rig_node *node, uint64_t other, uint64_t count);
 bool rig_wait_ups(struct rig_node *node, uint64_t other, uint32_t count);
 bool rig_wait_losts(struct rig_node *node, uint64_t other, uint32_t count);
 bool rig_wait_refusals(struct rig_node *node, uint32_t count);
+
+/* Starts two nodes that want each other, with ids 1 and 2, and waits until both are up. */
+void rig_start_pair(struct rig_node *one, const struct rig_options *first, struct rig_node *two,
+                    const struct rig_options *second);
 
 /* Copies what `node` knows of `other`. */
 struct rig_pair rig_pair(struct rig_node *node, uint64_t other);

@@ -13,33 +13,16 @@
 #include "base/limits.h"
 #include "support/peers_rig.h"
 
-static const char secret[] = "0123456789abcdef0123456789abcdef";
-
 static struct rig_node one;
 static struct rig_node two;
 static struct rig_node three;
 
-static struct rig_options options(uint64_t node_id)
-{
-    return (struct rig_options){.node_id = node_id, .secret = secret, .cluster = 1};
-}
-
-static void start_pair(const struct rig_options *first, const struct rig_options *second)
-{
-    rig_start(&one, first);
-    rig_start(&two, second);
-    rig_want(&one, &two);
-    rig_want(&two, &one);
-    assert_true(rig_wait_ups(&one, 2, 1));
-    assert_true(rig_wait_ups(&two, 1, 1));
-}
-
 static void start_default_pair(void)
 {
-    const struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    const struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
 
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
 }
 
 static void stop_pair(void)
@@ -83,7 +66,7 @@ static void plain_peers_talk_on_loopback(void **state)
     const struct rig_options second = {.node_id = 2};
 
     (void)state;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
     assert_int_equal(rig_send(&one, 2, 0, 0, 100, 0), TROUPE_OK);
     assert_true(rig_wait_messages(&two, 1, 1));
     assert_clean(&two, 1);
@@ -96,7 +79,7 @@ static void three_nodes_form_a_mesh(void **state)
 
     (void)state;
     for (uint64_t index = 0; index < 3; index++) {
-        const struct rig_options mine = options(index + 1);
+        const struct rig_options mine = rig_defaults(index + 1);
 
         rig_start(nodes[index], &mine);
     }
@@ -128,8 +111,8 @@ static void three_nodes_form_a_mesh(void **state)
 
 static void node_that_dials_before_it_is_known_waits_at_the_door(void **state)
 {
-    const struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    const struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
     uint64_t begun = 0;
 
     (void)state;
@@ -145,8 +128,8 @@ static void node_that_dials_before_it_is_known_waits_at_the_door(void **state)
 
 static void connections_wait_until_a_node_knows_who_it_is(void **state)
 {
-    struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
 
     (void)state;
     first.no_identity = true;
@@ -162,8 +145,8 @@ static void connections_wait_until_a_node_knows_who_it_is(void **state)
 
 static void lower_node_dials_when_the_higher_one_cannot(void **state)
 {
-    const struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    const struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
 
     (void)state;
     rig_start(&one, &first);
@@ -249,15 +232,15 @@ static void second_close_takes_over_the_first(void **state)
 static void full_queue_is_told_to_users_and_never_to_system_signals(void **state)
 {
     enum { SIZE = 30000 };
-    struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
     struct rig_gate gate;
     uint64_t sent = 0;
     troupe_status status = TROUPE_OK;
 
     (void)state;
     first.send_queue_bytes_max = 1000000;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
     rig_gate_shut(&gate, &two);
     while (status == TROUPE_OK) {
         status = rig_send(&one, 2, 0, sent, SIZE, 0);

@@ -13,32 +13,15 @@
 #include "base/limits.h"
 #include "support/peers_rig.h"
 
-static const char secret[] = "0123456789abcdef0123456789abcdef";
-
 static struct rig_node one;
 static struct rig_node two;
 
-static struct rig_options options(uint64_t node_id)
-{
-    return (struct rig_options){.node_id = node_id, .secret = secret, .cluster = 1};
-}
-
-static void start_pair(const struct rig_options *first, const struct rig_options *second)
-{
-    rig_start(&one, first);
-    rig_start(&two, second);
-    rig_want(&one, &two);
-    rig_want(&two, &one);
-    assert_true(rig_wait_ups(&one, 2, 1));
-    assert_true(rig_wait_ups(&two, 1, 1));
-}
-
 static void start_default_pair(void)
 {
-    const struct rig_options first = options(1);
-    const struct rig_options second = options(2);
+    const struct rig_options first = rig_defaults(1);
+    const struct rig_options second = rig_defaults(2);
 
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
 }
 
 static void stop_pair(void)
@@ -114,13 +97,13 @@ static void cuts_under_load_lose_and_double_nothing(void **state)
     static struct load loads[2 * LOAD_SENDERS];
     struct tr_thread threads[2 * LOAD_SENDERS] = {0};
     struct tr_peers_counters counters;
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    struct rig_options second = rig_defaults(2);
     uint64_t sent[2] = {0};
 
     (void)state;
     first.send_queue_bytes_max = second.send_queue_bytes_max = 100000;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
     for (uint32_t index = 0; index < 2 * LOAD_SENDERS; index++) {
         struct rig_node *from = index % 2 == 0 ? &one : &two;
 
@@ -161,15 +144,15 @@ static bool was_unreachable(const struct rig_pair *pair)
 
 static void silent_node_is_noticed_and_resumed_when_it_wakes(void **state)
 {
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    struct rig_options second = rig_defaults(2);
     struct rig_gate gate;
 
     (void)state;
     first.heartbeat_ms = second.heartbeat_ms = 20;
     first.silence_ms = second.silence_ms = 150;
     first.resume_window_ms = second.resume_window_ms = 20000;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
     assert_int_equal(rig_send(&one, 2, 0, 0, 64, 0), TROUPE_OK);
     assert_true(rig_wait_messages(&two, 1, 1));
     assert_int_equal(rig_pair(&one, 2).unreachable, 0);
@@ -218,14 +201,14 @@ static void lose_and_begin_again(struct rig_node *waker, struct rig_node *sleepe
 
 static void start_pair_with_windows(uint32_t first_ms, uint32_t second_ms)
 {
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    struct rig_options second = rig_defaults(2);
 
     first.heartbeat_ms = second.heartbeat_ms = 20;
     first.silence_ms = second.silence_ms = 100;
     first.resume_window_ms = first_ms;
     second.resume_window_ms = second_ms;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
 }
 
 static void session_is_lost_after_the_window_and_the_next_has_a_higher_number(void **state)
@@ -265,12 +248,12 @@ static void node_that_is_gone_is_reported_as_refusing(void **state)
 
 static void forgotten_node_loses_its_session_at_once_and_is_refused_for_ever(void **state)
 {
-    struct rig_options first = options(1);
-    struct rig_options second = options(2);
+    struct rig_options first = rig_defaults(1);
+    struct rig_options second = rig_defaults(2);
 
     (void)state;
     first.resume_window_ms = second.resume_window_ms = 300;
-    start_pair(&first, &second);
+    rig_start_pair(&one, &first, &two, &second);
     rig_forget(&one, 2);
     assert_int_equal(rig_pair(&one, 2).losts, 1); /* from within the call */
     assert_int_equal(rig_pair(&one, 2).reason, TR_PEERS_LOST_FORGOTTEN);

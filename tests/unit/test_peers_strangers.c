@@ -24,7 +24,6 @@
 #include "support/peers_rig.h"
 #include "wire/frame.h"
 
-static const char secret[] = "0123456789abcdef0123456789abcdef";
 static const char other_secret[] = "0123456789abcdef0123456789abcdeX";
 
 enum { HANDSHAKE_MS = 400 };
@@ -42,16 +41,13 @@ static struct rig_options options(uint64_t node_id, const char *its_secret)
 
 static int setup(void **state)
 {
-    const struct rig_options first = options(1, secret);
-    const struct rig_options second = options(2, secret);
+    const struct rig_options first = options(1, rig_secret);
+    const struct rig_options second = options(2, rig_secret);
 
     (void)state;
     number = 0;
-    rig_start(&one, &first);
-    rig_start(&two, &second);
-    rig_want(&one, &two);
-    rig_want(&two, &one);
-    return rig_wait_ups(&one, 2, 1) && rig_wait_ups(&two, 1, 1) ? 0 : -1;
+    rig_start_pair(&one, &first, &two, &second);
+    return 0;
 }
 
 static int teardown(void **state)
@@ -261,7 +257,7 @@ static void node_without_a_secret_is_refused(void **state)
 
 static void node_of_another_cluster_is_refused(void **state)
 {
-    struct rig_options its = options(3, secret);
+    struct rig_options its = options(3, rig_secret);
 
     (void)state;
     its.cluster = 2;
@@ -271,7 +267,7 @@ static void node_of_another_cluster_is_refused(void **state)
 /* Node 3 calls itself otherwise than the registry does. */
 static void node_under_a_wrong_name_is_refused(void **state)
 {
-    struct rig_options its = options(3, secret);
+    struct rig_options its = options(3, rig_secret);
     struct rig_node wrong;
 
     (void)state;
@@ -288,7 +284,7 @@ static void node_under_a_wrong_name_is_refused(void **state)
 
 static void unknown_node_is_sent_away_when_nobody_tells_of_it(void **state)
 {
-    const struct rig_options its = options(3, secret);
+    const struct rig_options its = options(3, rig_secret);
 
     (void)state;
     rig_start(&three, &its);
@@ -336,7 +332,7 @@ static struct tr_client_config client_config(const char *its_secret)
 static void client_gets_its_answer_whatever_its_size(void **state)
 {
     static const size_t sizes[] = {0, 1, 65536, 65537, 1024 * 1024};
-    const struct tr_client_config config = client_config(secret);
+    const struct tr_client_config config = client_config(rig_secret);
 
     (void)state;
     for (size_t index = 0; index < sizeof(sizes) / sizeof(sizes[0]); index++) {
@@ -378,7 +374,7 @@ static void client_is_told_what_went_wrong(void **state)
     assert_int_equal(ask(&config, 10), TROUPE_E_AUTH);
     config = client_config(NULL);
     assert_int_equal(ask(&config, 10), TROUPE_E_AUTH);
-    config = client_config(secret);
+    config = client_config(rig_secret);
     assert_int_equal(ask(&config, TR_CLIENT_REQUEST_SIZE_MAX + 1), TROUPE_E_LIMIT);
     config.port = 1;
     assert_int_equal(ask(&config, 10), TROUPE_E_NOCONNECTION);
@@ -388,7 +384,7 @@ static void client_is_told_what_went_wrong(void **state)
 
 static void client_that_gets_no_answer_does_not_know(void **state)
 {
-    struct tr_client_config config = client_config(secret);
+    struct tr_client_config config = client_config(rig_secret);
 
     (void)state;
     rig_hold_replies(&one);
