@@ -51,6 +51,9 @@ void help_print_noun(FILE *out, const char *noun);
 void help_print_command(FILE *out, const struct command *command);
 
 /* The commands, as the table names them. */
+int command_health(struct cli *cli);
+/* Whether the command line means `health`, also one that cannot be read in full. */
+bool command_is_health(int argc, char **argv);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);
 int command_node_list(struct cli *cli);

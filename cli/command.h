@@ -39,7 +39,10 @@ struct cli;
     X(LEASE_TTL, "lease-ttl", 0, "TIME", "lease of the nodes (5s)")                                \
     X(NO_FSYNC, "no-fsync", 0, NULL, "faster; commits may be lost in a power cut")                 \
     X(SIGNAL, "signal", 0, "NUMBER", "signal to send (9)")                                         \
-    X(PURGE, "purge", 0, NULL, "also remove the data and logs")
+    X(PURGE, "purge", 0, NULL, "also remove the data and logs")                                    \
+    X(LIVE, "live", 0, NULL, "does it still turn? Never a matter of PostgreSQL")                   \
+    X(READY, "ready", 0, NULL, "is it live, and a member that can do its work?")                   \
+    X(QUIET, "quiet", 'q', NULL, "print nothing; the exit status says it")
 
 enum option_id {
 #define OPTION_ENUM(id, name, letter, argument, help) OPTION_##id,

@@ -27,6 +27,12 @@ const struct command commands[] = {
     {"exit", NULL, "NAME|PID REASON", "send an exit signal",
      "REASON is normal, shutdown, kill (cannot be trapped), or any text, which is an error.", 2, 2,
      0, command_exit},
+    {"health", NULL, "", "whether the node of this host is well: exit status 0, else 1",
+     "Made for health checks of containers. Asks the node at --admin, else at the admin socket "
+     "that\n"
+     "trouped itself would take: TROUPE_ADMIN_SOCKET, or admin_socket of its file. Without --live\n"
+     "and --ready it asks for ready. -o json lists every check.",
+     0, 0, OPTION_BIT(LIVE) | OPTION_BIT(READY) | OPTION_BIT(QUIET), command_health},
     {"event", "list", "", "what happened to the members, oldest first", NULL, 0, 0,
      OPTION_BIT(LIMIT) | OPTION_BIT(AFTER), command_event_list},
     {"event", "tail", "", "print events as they happen, until Ctrl-C",

@@ -67,6 +67,10 @@ int main(int argc, char **argv)
     if (fflush(stdout) != 0 && status == 0) {
         status = EX_IOERR;
     }
+    /* Who runs health checks knows 0 and 1 only, also when the command line was wrong. */
+    if (status != 0 && command_is_health(argc, argv)) {
+        status = 1;
+    }
     free(cli.dev);
     return status;
 }

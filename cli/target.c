@@ -2,6 +2,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include "cli/dev_state.h"
 #include "cli/remote.h"
 #include "daemon/admin_io.h"
+#include "daemon/settings.h"
 
 /* The node bounds a request by its own deadline; we wait this much longer for its answer. */
 #define ANSWER_GRACE_MS 2000
@@ -128,6 +130,52 @@ static int open_remote(struct cli *cli, const char *secret, struct target **out)
     return 0;
 }
 
+/* Copies where trouped would have its admin socket; "" when nothing says. */
+static int find_socket(struct cli *cli, char *path, size_t size)
+{
+    struct settings settings;
+    int status = 0;
+
+    settings_init(&settings);
+    status = settings_load_one(&settings, SETTING_ADMIN_SOCKET, &cli->problem);
+    (void)snprintf(path, size, "%s", settings_get(&settings, SETTING_ADMIN_SOCKET));
+    settings_fini(&settings);
+    return status;
+}
+
+int target_open_here(struct cli *cli, struct target **out)
+{
+    char path[PATH_MAX] = "";
+    int status = 0;
+
+    if (cli_has(cli, OPTION_ADMIN)) {
+        return target_open_socket(cli, cli->options[OPTION_ADMIN], out);
+    }
+    status = find_socket(cli, path, sizeof(path));
+    if (status == 0 && path[0] != '\0') {
+        return target_open_socket(cli, path, out);
+    }
+    status = status != 0 ? status : dev_state_find(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (cli->dev != NULL) {
+        return open_dev(cli, out);
+    }
+    status = problem_set(&cli->problem, PROBLEM_NO_WAY, "nothing says where the node is");
+    problem_hint(&cli->problem, "--admin PATH, or TROUPE_ADMIN_SOCKET, as the node has it");
+    return status;
+}
+
+/* The socket that TROUPE_ADMIN_SOCKET names, when somebody is there. */
+static bool open_variable(struct cli *cli, struct target **out)
+{
+    const char *path = getenv("TROUPE_ADMIN_SOCKET");
+
+    return path != NULL && path[0] != '\0' && access(path, F_OK) == 0 &&
+           target_open_socket(cli, path, out) == 0;
+}
+
 int target_open(struct cli *cli, struct target **out)
 {
     const char *secret = secret_file(cli);
@@ -138,6 +186,9 @@ int target_open(struct cli *cli, struct target **out)
     }
     if (cli_has(cli, OPTION_SECRET_FILE)) {
         return open_remote(cli, secret, out);
+    }
+    if (!cli_has(cli, OPTION_DB) && open_variable(cli, out)) {
+        return 0;
     }
     status = cli_has(cli, OPTION_DB) ? 0 : dev_state_find(cli);
     if (status != 0) {

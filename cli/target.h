@@ -4,9 +4,10 @@
  *     target_request(cli, target, request, &reply)     takes neither; reply is to be deleted
  *     target_close(target)
  *
- * Which node: --admin PATH; else, unless --db or a secret was given, the first node of DIR/dev.json
- * that answers; else any node of troupe.nodes that is up, over TCP with the cluster secret.
- * Threads: one. Memory: one heap object.
+ * Which node: --admin PATH; else, unless --db or a secret was given, the one at
+ * TROUPE_ADMIN_SOCKET, when there is one, or the first node of DIR/dev.json that answers; else any
+ * node of troupe.nodes that is up, over TCP with the cluster secret. Threads: one. Memory: one heap
+ * object.
  */
 #ifndef CLI_TARGET_H
 #define CLI_TARGET_H
@@ -20,6 +21,9 @@ struct target;
 int target_open(struct cli *cli, struct target **out);
 /* Opens the admin socket at path. */
 int target_open_socket(struct cli *cli, const char *path, struct target **out);
+/* Opens the admin socket of this host's node: --admin, else where trouped itself would have it
+ * (TROUPE_ADMIN_SOCKET, its file), else the first of DIR/dev.json that answers. */
+int target_open_here(struct cli *cli, struct target **out);
 void target_close(struct target *target);
 
 /* Sends one request and reads its reply, whatever it says. Gives *reply. */

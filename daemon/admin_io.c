@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,6 +162,9 @@ troupe_status admin_io_connect(const char *path, int *out)
     if (file < 0) {
         return TROUPE_E_SYSTEM;
     }
+    /* A node that is stopped accepts nobody: once its queue is full, connecting would block. */
+    (void)setsockopt(file, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){.tv_sec = 1},
+                     sizeof(struct timeval));
     if (connect(file, (const struct sockaddr *)&address, sizeof(address)) != 0) {
         const int error = errno;
 

@@ -27,13 +27,36 @@ static void refuse(int socket, const char *reply)
     (void)shutdown(socket, SHUT_WR);
 }
 
-static bool serve_one(struct admin_connection *connection)
+static bool is_brief(const struct admin_handler *handler, const char *request)
+{
+    return handler->is_brief != NULL && handler->is_brief(request);
+}
+
+/* Has the request answered. Answers whether the connection goes on. */
+static bool answer(struct admin_connection *connection, const char *request)
 {
     const struct admin_handler *handler = &connection->server->handler;
-    char *request = NULL;
     char *reply = NULL;
-    troupe_status status =
-        admin_io_read(connection->socket, ADMIN_IDLE_MS, ADMIN_MESSAGE_MS, &request);
+    troupe_status status = TROUPE_OK;
+
+    if (!handler->handle(handler->context, request, &reply)) {
+        return false;
+    }
+    status = admin_io_write(connection->socket, reply, ADMIN_MESSAGE_MS);
+    if (status == TROUPE_E_LIMIT) {
+        status = admin_io_write(connection->socket,
+                                REFUSAL("TROUPE_E_LIMIT", "the reply is above 1 MiB; ask for less"),
+                                ADMIN_MESSAGE_MS);
+    }
+    handler->release(reply);
+    return status == TROUPE_OK && !connection->brief;
+}
+
+static bool serve_one(struct admin_connection *connection)
+{
+    const int idle_ms = connection->brief ? ADMIN_BRIEF_MS : ADMIN_IDLE_MS;
+    char *request = NULL;
+    troupe_status status = admin_io_read(connection->socket, idle_ms, ADMIN_MESSAGE_MS, &request);
     bool go_on = false;
 
     if (status == TROUPE_E_LIMIT) {
@@ -44,16 +67,10 @@ static bool serve_one(struct admin_connection *connection)
     if (status != TROUPE_OK) {
         return false;
     }
-    if (handler->handle(handler->context, request, &reply)) {
-        status = admin_io_write(connection->socket, reply, ADMIN_MESSAGE_MS);
-        if (status == TROUPE_E_LIMIT) {
-            status =
-                admin_io_write(connection->socket,
-                               REFUSAL("TROUPE_E_LIMIT", "the reply is above 1 MiB; ask for less"),
-                               ADMIN_MESSAGE_MS);
-        }
-        go_on = status == TROUPE_OK;
-        handler->release(reply);
+    if (connection->brief && !is_brief(&connection->server->handler, request)) {
+        refuse(connection->socket, REFUSAL("TROUPE_E_BUSY", "too many connections"));
+    } else {
+        go_on = answer(connection, request);
     }
     free(request);
     return go_on;
@@ -116,7 +133,7 @@ static int listen_at(const char *path, mode_t mode)
     memcpy(address.sun_path, path, strlen(path) + 1);
     bound = file >= 0 && bind(file, (const struct sockaddr *)&address, sizeof(address)) == 0;
     (void)umask(mask);
-    if (bound && chmod(path, mode) == 0 && listen(file, ADMIN_CONNECTIONS_MAX) == 0) {
+    if (bound && chmod(path, mode) == 0 && listen(file, ADMIN_SLOTS_MAX) == 0) {
         return file;
     }
     if (file >= 0) {
@@ -136,7 +153,7 @@ int admin_server_start(struct admin_server *server, const char *path, mode_t mod
 
     *server = (struct admin_server){
         .listener = -1, .ended_read = -1, .ended_write = -1, .handler = *handler, .log = log};
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    for (int i = 0; i < ADMIN_SLOTS_MAX; i++) {
         server->connections[i] = (struct admin_connection){.server = server, .socket = -1};
     }
     if (strlen(path) >= sizeof(server->path)) {
@@ -176,8 +193,9 @@ static bool peer_is_allowed(int socket)
 
 static struct admin_connection *free_slot(struct admin_server *server)
 {
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    for (int i = 0; i < ADMIN_SLOTS_MAX; i++) {
         if (server->connections[i].socket < 0) {
+            server->connections[i].brief = i >= ADMIN_CONNECTIONS_MAX;
             return &server->connections[i];
         }
     }
@@ -222,7 +240,7 @@ void admin_server_accept(struct admin_server *server)
 
 void admin_server_reap(struct admin_server *server)
 {
-    unsigned char slots[ADMIN_CONNECTIONS_MAX];
+    unsigned char slots[ADMIN_SLOTS_MAX];
     const ssize_t count = read(server->ended_read, slots, sizeof(slots));
 
     for (ssize_t i = 0; i < count; i++) {
@@ -253,7 +271,7 @@ bool admin_server_stop(struct admin_server *server, int timeout_ms)
     (void)unlink(server->path);
     (void)close(server->listener);
     server->listener = -1;
-    for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
+    for (int i = 0; i < ADMIN_SLOTS_MAX; i++) {
         if (server->connections[i].socket >= 0) {
             /* No further request is read; the reply of a running one can still be written. */
             (void)shutdown(server->connections[i].socket, SHUT_RD);

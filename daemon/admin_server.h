@@ -1,8 +1,10 @@
 /* daemon/admin_server.h - the administration protocol on a unix socket.
  *
  * One thread per connection, so that a request which blocks does not hold up others; at most
- * ADMIN_CONNECTIONS_MAX connections, further ones are told so and closed. Whoever connects must be
- * the same user as the node, or root; the kernel says who it is.
+ * ADMIN_CONNECTIONS_MAX connections. While all of them are taken, ADMIN_BRIEF_MAX more are served
+ * for one request each that waits for no actor (is_brief), so that whoever asks whether the node is
+ * well has an answer even then. Further ones are told so and closed. Whoever connects must be the
+ * same user as the node, or root; the kernel says who it is.
  *
  * The owner's poll loop drives accepting and tidying up:
  *
@@ -24,7 +26,10 @@
 #include "sync/thread.h"
 
 #define ADMIN_CONNECTIONS_MAX 64
+#define ADMIN_BRIEF_MAX 8 /* beyond them, for brief requests */
+#define ADMIN_SLOTS_MAX (ADMIN_CONNECTIONS_MAX + ADMIN_BRIEF_MAX)
 #define ADMIN_IDLE_MS (10 * 60 * 1000) /* a connection without a request is closed */
+#define ADMIN_BRIEF_MS 2000            /* until the request of a brief one is there */
 #define ADMIN_MESSAGE_MS 10000         /* one request, or reply, has to pass in so long */
 #define ADMIN_REQUEST_MS 30000u        /* the longest a request may take */
 
@@ -32,6 +37,7 @@
 struct admin_handler {
     void *context;
     bool (*handle)(void *context, const char *request, char **reply);
+    bool (*is_brief)(const char *request); /* it waits for no actor; NULL: none is */
     void (*release)(char *reply);
 };
 
@@ -41,6 +47,7 @@ struct admin_connection {
     struct admin_server *server;
     struct tr_thread thread;
     int socket; /* -1: the slot is free; closed by the loop after the thread has ended */
+    bool brief; /* for one brief request */
 };
 
 struct admin_server {
@@ -50,7 +57,7 @@ struct admin_server {
     char path[108];
     struct admin_handler handler;
     struct log *log;
-    struct admin_connection connections[ADMIN_CONNECTIONS_MAX];
+    struct admin_connection connections[ADMIN_SLOTS_MAX];
     unsigned connections_count;
 };
 

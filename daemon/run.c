@@ -1,5 +1,6 @@
 #include "daemon/run.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -172,9 +173,24 @@ static bool handle_request(void *context, const char *request, char **reply)
     return status == TROUPE_OK;
 }
 
+/* What is answered without any actor: the server keeps room for these. */
+static bool is_brief(const char *request)
+{
+    static const char *const ops[] = {"health", "ping", "info"};
+    cJSON *parsed = cJSON_Parse(request);
+    const char *op = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(parsed, "op"));
+    bool brief = false;
+
+    for (size_t i = 0; op != NULL && i < sizeof(ops) / sizeof(ops[0]); i++) {
+        brief = brief || strcmp(ops[i], op) == 0;
+    }
+    cJSON_Delete(parsed);
+    return brief;
+}
+
 static int start_admin(struct daemon *daemon)
 {
-    const struct admin_handler handler = {daemon, handle_request, troupe_json_free};
+    const struct admin_handler handler = {daemon, handle_request, is_brief, troupe_json_free};
     struct problem problem;
     int status = 0;
 

@@ -333,10 +333,24 @@ static int load_environment(struct settings *settings, struct problem *problem)
 
 /* ---- all of it ---- */
 
-int settings_load(struct settings *settings, int argc, char **argv, struct problem *problem)
+/* The file of --config or TROUPE_CONFIG, which has to be there, or the usual one. */
+static int load_file(struct settings *settings, struct problem *problem)
 {
     const char *variable = getenv("TROUPE_CONFIG");
     bool required = true;
+    int status = 0;
+
+    if (settings->file == NULL && variable != NULL && variable[0] != '\0') {
+        status = keep_file(settings, variable, problem);
+    } else if (settings->file == NULL) {
+        required = false;
+        status = keep_file(settings, DEFAULT_FILE, problem);
+    }
+    return status != 0 ? status : settings_load_file(settings, settings->file, required, problem);
+}
+
+int settings_load(struct settings *settings, int argc, char **argv, struct problem *problem)
+{
     int status = load_flags(settings, argc, argv, problem);
 
     if (status == 0) {
@@ -345,13 +359,16 @@ int settings_load(struct settings *settings, int argc, char **argv, struct probl
     if (status != 0 || settings->action == ACTION_HELP || settings->action == ACTION_VERSION) {
         return status;
     }
-    if (settings->file == NULL && variable != NULL && variable[0] != '\0') {
-        status = keep_file(settings, variable, problem);
-    } else if (settings->file == NULL) {
-        required = false;
-        status = keep_file(settings, DEFAULT_FILE, problem);
-    }
-    return status != 0 ? status : settings_load_file(settings, settings->file, required, problem);
+    return load_file(settings, problem);
+}
+
+int settings_load_one(struct settings *settings, enum setting_id id, struct problem *problem)
+{
+    const int status = load_variable(settings, id, problem);
+
+    return status != 0 || settings->all[id].source == SOURCE_ENVIRONMENT
+               ? status
+               : load_file(settings, problem);
 }
 
 static void print_value(FILE *out, enum setting_id id, const char *value, const char *origin)

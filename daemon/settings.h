@@ -95,6 +95,9 @@ void settings_fini(struct settings *settings);
  * which names the flag, the variable or file and line. */
 int settings_load(struct settings *settings, int argc, char **argv, struct problem *problem);
 
+/* Reads one setting as trouped without flags would find it: the environment, then the file. */
+int settings_load_one(struct settings *settings, enum setting_id id, struct problem *problem);
+
 /* Reads one file; a file that is not there is a problem only when required. */
 int settings_load_file(struct settings *settings, const char *path, bool required,
                        struct problem *problem);

@@ -262,6 +262,7 @@ static void on_greeted(void *context, const struct reg_result *result)
     char words[512] = "";
     const troupe_status status = reg_greeting_judge(registry, result, words, sizeof(words));
 
+    registry->health.greeted = status;
     if (status == TROUPE_E_FENCED) {
         reg_fence(registry, words);
         return;

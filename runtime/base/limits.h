@@ -28,6 +28,9 @@
 #define TR_JOIN_MS 30000u
 /* How long one request of the administration protocol may take, unless it says less. */
 #define TR_ADMIN_TIMEOUT_MS 30000u
+/* How long a worker or the loop may take to turn, asked whether they live: a batch of 64 messages
+ * whose handlers take 30 ms each. */
+#define TR_HEALTH_MS 2000u
 /* Bytes of a cluster secret, at least: a key of HMAC-SHA-256. */
 #define TR_SECRET_SIZE_MIN 32u
 /* Between look-ups of a name whose durable holder is being recovered. */

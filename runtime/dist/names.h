@@ -59,6 +59,7 @@ struct tr_registry_health {
     bool connected; /* all connections are up */
     bool listening;
     bool fenced;
+    troupe_status greeted; /* what the database was found to be, asked last: OK, or SCHEMA ... */
     int64_t lease_deadline_ns;
     uint64_t reconnects;
     uint64_t steps_committed;

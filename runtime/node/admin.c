@@ -14,7 +14,7 @@ static const struct {
     {"ping", tr_admin_ping},     {"info", tr_admin_info},       {"call", tr_admin_call},
     {"send", tr_admin_send},     {"spawn", tr_admin_spawn},     {"exit", tr_admin_exit},
     {"actors", tr_admin_actors}, {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
-    {"types", tr_admin_types},   {"members", tr_admin_members},
+    {"types", tr_admin_types},   {"members", tr_admin_members}, {"health", tr_admin_health},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)

@@ -45,6 +45,7 @@ bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *
 /* The operations. */
 void tr_admin_ping(struct tr_admin *admin);
 void tr_admin_info(struct tr_admin *admin);
+void tr_admin_health(struct tr_admin *admin);
 void tr_admin_call(struct tr_admin *admin);
 void tr_admin_send(struct tr_admin *admin);
 void tr_admin_spawn(struct tr_admin *admin);

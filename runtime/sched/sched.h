@@ -96,6 +96,7 @@ struct tr_worker {
     /* Shared. */
     struct tr_atomic_u64 next;       /* the actor woken last by the one that runs */
     struct tr_atomic_u32 turn_count; /* so that others see a handler that does not end */
+    struct tr_atomic_u64 beat;       /* the last pulse that it has answered */
     struct tr_run_queue queue;
     struct tr_spin wheel_lock;
     struct tr_wheel wheel;
@@ -114,6 +115,7 @@ struct tr_sched {
     struct tr_atomic_u64 deep_mask; /* those of them that do not look after busy ones */
     struct tr_atomic_u64 node_id;
     struct tr_atomic_u32 stopping;
+    struct tr_atomic_u64 pulse;             /* every worker answers it in its next turn */
     struct tr_atomic_u64 lease_deadline_ns; /* durable actors run before it only */
     struct tr_run_queue frozen;             /* those that wait for the lease */
     struct tr_atomic_u64 dropped;           /* messages to the dead or refused */
@@ -125,6 +127,10 @@ struct tr_sched {
 TROUPE_MUST_USE troupe_status tr_sched_create(const struct tr_sched_options *options,
                                               struct tr_sched **out);
 TROUPE_MUST_USE troupe_status tr_sched_start(struct tr_sched *sched);
+/* Asks every worker to turn once more, waking those that sleep; answers the number of the pulse. */
+uint64_t tr_sched_pulse(struct tr_sched *sched);
+/* The workers that have not answered it yet, as a mask: 0 when all have. Any thread. */
+uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse);
 /* Ends the workers' threads; actors stay as they are. Not from a worker. */
 void tr_sched_stop(struct tr_sched *sched);
 /* After stop: kills what is left without telling anybody and releases everything. */

@@ -177,8 +177,42 @@ static void ensure_watcher(struct tr_worker *worker)
     }
 }
 
+static void answer_pulse(struct tr_worker *worker)
+{
+    const uint64_t pulse = tr_load_relaxed(&worker->sched->pulse);
+
+    /* Says no more than that this worker turns: nothing else has to be visible with it. */
+    if (pulse != tr_load_relaxed(&worker->beat)) {
+        tr_store_relaxed(&worker->beat, pulse);
+    }
+}
+
+uint64_t tr_sched_pulse(struct tr_sched *sched)
+{
+    const uint64_t pulse = tr_add_relaxed(&sched->pulse, 1) + 1;
+
+    /* Waking one makes what was written before visible to it, as for any other work. */
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        tr_parker_unpark(&sched->workers[i].parker);
+    }
+    return pulse;
+}
+
+uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse)
+{
+    uint64_t silent = 0;
+
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        if (tr_load_relaxed(&sched->workers[i].beat) < pulse) {
+            silent |= 1ull << i;
+        }
+    }
+    return silent;
+}
+
 bool tr_worker_step(struct tr_worker *worker)
 {
+    answer_pulse(worker);
     if (worker->turns % CLOCK_EVERY == 0) {
         look_at_clock(worker);
     }

@@ -58,6 +58,11 @@ static bool handle(void *context, const char *request, char **reply)
     return *reply != NULL;
 }
 
+static bool is_brief(const char *request)
+{
+    return strstr(request, "brief") != NULL;
+}
+
 static void release(char *reply)
 {
     free(reply);
@@ -87,7 +92,7 @@ static void loop_main(void *context)
 static int setup(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    const struct admin_handler handler = {rig, handle, release};
+    const struct admin_handler handler = {rig, handle, is_brief, release};
     struct problem problem;
     const int null = open("/dev/null", O_WRONLY);
 
@@ -266,7 +271,14 @@ static void one_connection_too_many_is_told_so(void **state)
         expect(sockets[i], "in"); /* so it holds its slot */
     }
     over = connect_to(rig);
+    ask(over, "{\"more\":1}");
     expect(over, "TROUPE_E_BUSY");
+    expect_closed(over);
+    (void)close(over);
+    over = connect_to(rig);
+    ask(over, "{\"brief\":1}");
+    expect(over, "brief"); /* what waits for no actor has an answer all the same */
+    expect_closed(over);
     (void)close(over);
     for (int i = 0; i < ADMIN_CONNECTIONS_MAX; i++) {
         (void)close(sockets[i]);
@@ -347,7 +359,7 @@ static void another_user_is_told_that_it_may_not(void **state)
 static void second_server_on_the_same_path_is_refused_and_a_dead_socket_replaced(void **state)
 {
     struct rig *rig = *state;
-    const struct admin_handler handler = {rig, handle, release};
+    const struct admin_handler handler = {rig, handle, is_brief, release};
     struct admin_server other;
     struct problem problem;
     char dead[96];

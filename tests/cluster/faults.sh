@@ -9,6 +9,7 @@
 #   restart   kill -9 and start at once under the same name, again and again, under load
 #   postgres  PostgreSQL restarted, crashed and stopped for longer than the lease, under load: nobody dies
 #   crash     nodes and PostgreSQL killed at once, and started again: same names, same states
+#   health    troupe health: live and ready, with the node stopped and with PostgreSQL away
 #   secret    a node with another secret: refused, logged once, counted; the others unharmed
 set -uo pipefail
 build=$(realpath "${1:?usage: tests/cluster/faults.sh BUILD_DIR [CASE...]}")
@@ -310,20 +311,29 @@ postgres() { # pg_ctl's words
   fi
 }
 
-restart_postgres() { # HOW SECONDS
+stop_postgres() { # HOW
   cp "$(field "j['postgres']['data']")/postmaster.opts" "$work/opts" || return 1
-  postgres stop -m "$1"
-  check "PostgreSQL stops ($1)" ended_with 0
+  postgres stop -m "${1:-fast}"
+  check "PostgreSQL stops (${1:-fast})" ended_with 0
+}
+
+start_postgres() {
+  # Started as dev started it: its options are in the file that the server wrote.
+  local options=()
+  eval "options=($(sed 's/^[^ ]* //' "$work/opts"))"
+  postgres start -l "$(field "j['postgres']['log']")" -o "${options[*]}"
+  check "PostgreSQL starts" ended_with 0
+}
+
+restart_postgres() { # HOW SECONDS
+  stop_postgres "$1"
   if [ "$2" != 0 ]; then
     local until=$((${EPOCHREALTIME/./} + $2 * 1000000))
     check "actors, messages and links go on without it" answers t
     while [ "${EPOCHREALTIME/./}" -lt "$until" ]; do sleep 0.1; done # the outage itself
     check "they still do past the lease" answers t
   fi
-  # Started as dev started it: its options are in the file that the server wrote.
-  eval "set -- $(sed 's/^[^ ]* //' "$work/opts")"
-  postgres start -l "$(field "j['postgres']['log']")" -o "$*"
-  check "PostgreSQL starts" ended_with 0
+  start_postgres
 }
 
 case_postgres() {
@@ -369,6 +379,54 @@ case_crash() {
   down
 }
 
+# Health checks: live is never a matter of PostgreSQL, ready is.
+health_is() { # STATUS ARGS...
+  local wanted=$1
+  shift
+  ran troupe health "$@"
+  [ "$status" -eq "$wanted" ] || { echo "    $(cat "$work/out"): exit status $status, not $wanted"; return 1; }
+}
+
+case_health() {
+  local pid socket
+  up 2
+  socket=$(field "j['nodes'][0]['admin_socket']")
+  pid=$(node_pid n1)
+  export TROUPE_ADMIN_SOCKET=$socket
+  check "a node is live" health_is 0 --live
+  check "and says so in one word" prints '^live$'
+  check "it is ready" health_is 0 --ready
+  check "quietly too" health_is 0 --ready --quiet
+  check "printing nothing" [ ! -s "$work/out" ]
+  check "JSON lists every check" health_is 0 -o json
+  check "with its outcome" json "[c['check'] for c in j['checks'] if c['ok']] == ['loop', 'workers', 'member', 'lease', 'listen', 'schema', 'serving']"
+  printf 'admin_socket = %s\n' "$socket" >"$work/t.conf"
+  check "the socket is found in the file of trouped" found_in_file
+  kill -STOP "$pid"
+  check "a stopped process is not live" health_is 1 --live
+  check "nor ready" health_is 1 --ready
+  kill -CONT "$pid"
+  check "it is live again at once" await 5 health_is 0 --live
+  check "and ready when it is a member" await 15 health_is 0 --ready
+  stop_postgres
+  check "without PostgreSQL it is not ready" await 10 health_is 1 --ready
+  check "which names the connection" says_in_out 'listen \('
+  check "yet live" health_is 0 --live
+  check "past its lease it is still live" await 10 lease_is_over
+  check "which is no reason to be dead" health_is 0 --live
+  start_postgres
+  check "with PostgreSQL it is ready again" await 15 health_is 0 --ready
+  check "the command line of a health check may be wrong: 1" health_is 1 --nonsense
+  unset TROUPE_ADMIN_SOCKET
+  check "nobody at the socket: 1" health_is 1 --admin "$work/nobody.sock"
+  check "in words on stdout" prints 'not ready: admin \('
+  down
+}
+
+found_in_file() { (unset TROUPE_ADMIN_SOCKET && cd / && TROUPE_CONFIG=$work/t.conf health_is 0 --live); }
+says_in_out() { grep -Eq "$1" "$work/out"; }
+lease_is_over() { health_is 1 --ready && says_in_out 'lease \('; }
+
 case_secret() {
   local db pid
   up 2
@@ -392,6 +450,6 @@ case_secret() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres crash secret)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres crash health secret)
 for each in "${cases[@]}"; do "case_$each"; done
 finish
