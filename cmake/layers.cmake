@@ -1,3 +1,6 @@
+# What base/memory_wrap.c stands in for.
+set(TROUPE_WRAPPED malloc calloc realloc aligned_alloc strdup strndup)
+
 # troupe_layer(type SOURCES copy.c json.c DEPENDS base) makes the static library tr_type of this folder's sources.
 # HOT: every message passes through it (TROUPE_HOT_OPTIONS in flags.cmake).
 #

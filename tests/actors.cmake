@@ -65,3 +65,6 @@ endfunction()
 
 troupe_memory_test(memory sched)
 troupe_memory_test(node_memory node pg)
+
+# The test kit, through the shared library.
+troupe_api_test(kit)

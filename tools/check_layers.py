@@ -20,6 +20,7 @@ LAYERS = {
     "runtime/io": ["troupe", "base", "sync"],
     "runtime/dist": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io"],
     "runtime/node": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist"],
+    "runtime/kit": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist", "node"],
     "registry/names": ["troupe", "base", "sync", "core", "dist"],
     "registry/pg": ["troupe", "base", "io", "dist", "names"],
     "daemon": ["troupe", "base", "sync", "type", "core", "sched", "wire", "io", "dist", "node", "names", "pg"],

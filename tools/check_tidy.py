@@ -16,8 +16,8 @@ LIBRARY_FOLDERS = ("runtime/", "registry/")
 BANNED = ("strcpy strcat sprintf vsprintf strncpy strncat strtok atoi atol gets alloca localtime gmtime rand "
           "srand sleep usleep nanosleep system gethostbyname inet_ntoa ctime asctime")
 BANNED_IN_LIBRARY = "setlocale setenv printf fprintf puts putchar perror getenv secure_getenv abort exit _exit popen"
-# The one place that ends the process: a check that failed is a bug of ours.
-MAY_ABORT = ("runtime/base/check.c",)
+# The places that end the process: a check that failed is a bug of ours, and a failed test must not go on.
+MAY_ABORT = ("runtime/base/check.c", "runtime/kit/fail.c")
 # The one place that runs a whole script: a migration, compiled in.
 MAY_RUN_SCRIPTS = ("registry/pg/pg_script.c",)
 LEFTOVERS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")

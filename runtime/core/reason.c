@@ -63,3 +63,5 @@ const troupe_type troupe_node_type = {.name = "troupe.node",
                                       .field_count = 4};
 
 const troupe_type troupe_timeout_type = {.name = "troupe.timeout"};
+
+const troupe_type troupe_any_type = {.name = "troupe.any"};

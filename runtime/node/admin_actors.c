@@ -143,7 +143,7 @@ static uint32_t wait_locked(const struct tr_admin *admin, struct gallery *galler
 
     tr_mutex_lock(&gallery->mutex);
     while (gallery->answered < gallery->asked && tr_clock_now(clock) < until) {
-        (void)tr_cond_wait_for(&gallery->cond, &gallery->mutex, until - tr_clock_now(clock));
+        tr_node_wait(admin->node, &gallery->cond, &gallery->mutex, until - tr_clock_now(clock));
     }
     return gallery->asked - gallery->answered;
 }

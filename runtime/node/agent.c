@@ -47,7 +47,7 @@ troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask)
     if (status == TROUPE_OK) {
         tr_mutex_lock(&ask->mutex);
         while (!ask->done) {
-            tr_cond_wait(&ask->cond, &ask->mutex);
+            tr_node_wait(node, &ask->cond, &ask->mutex, -1);
         }
         tr_mutex_unlock(&ask->mutex);
         status = ask->refused ? TROUPE_E_CLOSED : TROUPE_OK;

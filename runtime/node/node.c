@@ -145,7 +145,8 @@ static troupe_status make_sched(struct troupe_node *node)
         .mailbox_bytes = node->config.mailbox_bytes,
         .call_timeout_ms = node->config.call_timeout_ms,
         .seed = node->config.seed,
-        .clock = &tr_clock_system,
+        .clock = node->driver != NULL ? node->driver->clock : &tr_clock_system,
+        .played = node->driver != NULL,
         .outward = {.context = node,
                     .post = post,
                     .watch = watch,
@@ -239,7 +240,7 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
     if (status == TROUPE_OK) {
         status = tr_agent_start(node);
     }
-    if (status == TROUPE_OK) {
+    if (status == TROUPE_OK && node->driver == NULL) {
         status = tr_sched_start(node->sched);
     }
     if (status == TROUPE_OK && node->registry != NULL) {
@@ -250,6 +251,12 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
 
 troupe_status troupe_node_start(const troupe_config *config, troupe_node **out, char *error,
                                 size_t error_size)
+{
+    return tr_node_start(config, NULL, out, error, error_size);
+}
+
+troupe_status tr_node_start(const troupe_config *config, const struct tr_driver *driver,
+                            troupe_node **out, char *error, size_t error_size)
 {
     char unread[256];
     char *words = error != NULL && error_size > 0 ? error : unread;
@@ -268,6 +275,7 @@ troupe_status troupe_node_start(const troupe_config *config, troupe_node **out, 
         troupe_registry_destroy(config->registry);
         return TROUPE_E_NO_MEMORY;
     }
+    node->driver = driver;
     node->registry = config->registry;
     tr_mutex_init(&node->log_mutex);
     tr_mutex_init(&node->catalog_mutex);
@@ -319,6 +327,20 @@ void troupe_node_stop(troupe_node *node, uint32_t timeout_ms)
     tr_node_take_down(node, true, timeout_ms);
 }
 
+void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mutex *mutex,
+                  int64_t timeout_ns)
+{
+    if (node->driver != NULL) {
+        tr_mutex_unlock(mutex);
+        node->driver->step(node->driver->context);
+        tr_mutex_lock(mutex);
+    } else if (timeout_ns < 0) {
+        tr_cond_wait(cond, mutex);
+    } else {
+        (void)tr_cond_wait_for(cond, mutex, timeout_ns);
+    }
+}
+
 /* ---- what it is ---- */
 
 const char *troupe_node_name(const troupe_node *node)
@@ -360,11 +382,12 @@ troupe_status troupe_node_wait_cluster(troupe_node *node, uint32_t nodes_min, ui
             status = TROUPE_OK;
             break;
         }
-        if (!tr_cond_wait_for(&node->state_changed, &node->state_mutex,
-                              until - tr_clock_now(clock)) &&
-            tr_clock_now(clock) >= until) {
+        const int64_t left = until - tr_clock_now(clock);
+
+        if (left <= 0) {
             break;
         }
+        tr_node_wait(node, &node->state_changed, &node->state_mutex, left);
     }
     tr_mutex_unlock(&node->state_mutex);
     return status;

@@ -45,6 +45,14 @@ struct tr_member_info {
 
 enum tr_node_state { TR_NODE_STARTING, TR_NODE_UP, TR_NODE_FAILED, TR_NODE_STOPPING };
 
+/* What stands in the place of time and threads in a node that is played by its caller's thread. */
+struct tr_driver {
+    const struct tr_clock *clock;
+    /* Runs some actor, or lets time pass. Called instead of waiting, without any lock held. */
+    void (*step)(void *context);
+    void *context;
+};
+
 struct troupe_node {
     /* Constant once started. */
     char name[TR_NODE_NAME_SIZE_MAX + 1];
@@ -52,6 +60,7 @@ struct troupe_node {
     char listen_host[64];
     char advertise_host[256];
     char roles[256];
+    const struct tr_driver *driver; /* lent; NULL: the node has threads of its own */
     struct tr_sched *sched;
     uint64_t agent;       /* id of the system actor that acts for other threads */
     struct tr_loop *loop; /* NULL: a local node, without everything below */
@@ -101,6 +110,14 @@ struct troupe_node {
 };
 
 /* ---- node.c ---- */
+/* What troupe_node_start does; driver may be NULL, with one there can be no registry. */
+TROUPE_MUST_USE troupe_status tr_node_start(const troupe_config *config,
+                                            const struct tr_driver *driver, troupe_node **out,
+                                            char *error, size_t error_size);
+/* Waits with the mutex held, at most timeout_ns (negative: without end), as a condition does; a
+ * node that is played goes on meanwhile. May return without a reason. */
+void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mutex *mutex,
+                  int64_t timeout_ns);
 /* Ends what a node is made of, whatever of it is there, and frees it. */
 void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms);
 

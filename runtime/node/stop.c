@@ -79,7 +79,7 @@ static bool wait_for_end(struct troupe_node *node, bool roots_only, int64_t unti
             break;
         }
         /* Ends are not announced to anybody, so this looks again every while. */
-        (void)tr_cond_wait_for(&node->state_changed, &node->state_mutex, LOOK_MS * TR_NS_PER_MS);
+        tr_node_wait(node, &node->state_changed, &node->state_mutex, LOOK_MS * TR_NS_PER_MS);
     }
     tr_mutex_unlock(&node->state_mutex);
     return ended;

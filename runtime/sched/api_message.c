@@ -13,6 +13,11 @@ troupe_pid troupe_sender(const troupe_self *self)
     return self->current == NULL ? (troupe_pid){0} : self->current->from;
 }
 
+const troupe_type *troupe_message_type(const troupe_self *self)
+{
+    return self->type;
+}
+
 struct troupe_node *troupe_self_node(const troupe_self *self)
 {
     return self->sched->options.owner;

@@ -11,13 +11,16 @@ static const troupe_handler *find_handler(const troupe_behavior *behavior, const
             return each;
         }
     }
+    const troupe_handler *any = NULL;
+
     /* Another file's copy of the same description has another address: the name decides. */
     for (const troupe_handler *each = handlers; each != NULL && each->type != NULL; each++) {
         if (each->type->size == type->size && troupe_type_is(each->type, type)) {
             return each;
         }
+        any = each->type == &troupe_any_type ? each : any;
     }
-    return NULL;
+    return any;
 }
 
 static void note_unknown(troupe_self *self, const troupe_type *type)
@@ -43,7 +46,9 @@ static bool handle(troupe_self *self, const troupe_type *type, const void *value
         return false;
     }
     self->actor->flags |= TR_ACTOR_DIRTY;
+    self->type = type;
     tr_self_answer(self, handler->handle(self, self->actor->state, value));
+    self->type = NULL;
     return true;
 }
 

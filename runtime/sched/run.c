@@ -80,8 +80,9 @@ void tr_actor_fetch(troupe_self *self)
 static bool run_batch(troupe_self *self)
 {
     struct tr_actor *actor = self->actor;
+    const uint32_t batch = self->worker->batch;
 
-    for (int i = 0; i < TR_BATCH_MESSAGES && !self->stopping; i++) {
+    for (uint32_t i = 0; i < batch && !self->stopping; i++) {
         if ((actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD)) != 0) {
             return true;
         }

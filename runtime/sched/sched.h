@@ -70,6 +70,7 @@ struct tr_sched_options {
     uint32_t call_timeout_ms;
     uint64_t seed;
     const struct tr_clock *clock; /* lent */
+    bool played; /* one thread plays all workers, by tr_worker_take; blocks can be refused */
     struct tr_outward outward;
     void *owner; /* the node */
 };
@@ -90,6 +91,7 @@ struct tr_worker {
     struct tr_rng rng;
     uint32_t turns;       /* actors run, for what is done now and then */
     uint32_t next_turns;  /* runs from `next` in a row */
+    uint32_t batch;       /* messages that one run handles at most */
     bool rested;          /* it has slept since it last ran an actor */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */
@@ -139,6 +141,13 @@ void tr_sched_destroy(struct tr_sched *sched);
 /* One turn of a worker: runs one actor, or answers false when there was nothing to do. For the
  * thread of the worker, or a test that plays all of them. */
 bool tr_worker_step(struct tr_worker *worker);
+
+/* The two halves of a turn: finds an actor to run, or answers NULL; and runs it. */
+struct tr_actor *tr_worker_take(struct tr_worker *worker);
+void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor);
+
+/* Whether some queue has an actor. */
+bool tr_sched_has_work(const struct tr_sched *sched);
 
 /* ---- signals ---- */
 

@@ -25,6 +25,7 @@ struct troupe_self {
     struct tr_actor *actor;
     uint64_t id;
     struct tr_message *current; /* being handled; NULL outside of one */
+    const troupe_type *type;    /* of what the handler that runs was given */
     bool answered;              /* the current request was replied to or taken */
     bool stopping;
     bool held;   /* signals are kept until the checkpoint is committed */
@@ -44,6 +45,7 @@ static inline void tr_self_init(troupe_self *self, struct tr_sched *sched, struc
     self->actor = actor;
     self->id = tr_load_relaxed(&actor->id);
     self->current = NULL;
+    self->type = NULL;
     self->answered = false;
     self->stopping = false;
     self->held = (actor->flags & TR_ACTOR_HOLDS) != 0;

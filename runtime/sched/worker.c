@@ -210,7 +210,7 @@ uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse)
     return silent;
 }
 
-bool tr_worker_step(struct tr_worker *worker)
+struct tr_actor *tr_worker_take(struct tr_worker *worker)
 {
     answer_pulse(worker);
     if (worker->turns % CLOCK_EVERY == 0) {
@@ -221,24 +221,36 @@ bool tr_worker_step(struct tr_worker *worker)
     worker->turns++;
     if (actor == NULL) {
         look_at_clock(worker);
-        return false;
+        return NULL;
     }
     tr_store32_relaxed(&worker->turn_count, worker->turns);
     if (worker->rested) {
         ensure_watcher(worker);
     }
+    return actor;
+}
+
+void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
+{
     const troupe_behavior *behavior = actor->behavior;
 
     tr_actor_run(worker->sched, worker, actor);
     note_slow_run(worker, behavior);
-    return true;
+}
+
+bool tr_worker_step(struct tr_worker *worker)
+{
+    struct tr_actor *actor = tr_worker_take(worker);
+
+    if (actor != NULL) {
+        tr_worker_run(worker, actor);
+    }
+    return actor != NULL;
 }
 
 /* Whether some queue has something. */
-static bool work_waits(struct tr_worker *worker)
+static bool queue_waits(const struct tr_sched *sched)
 {
-    struct tr_sched *sched = worker->sched;
-
     if (tr_load32_relaxed(&sched->injected.count) > 0) {
         return true;
     }
@@ -247,7 +259,23 @@ static bool work_waits(struct tr_worker *worker)
             return true;
         }
     }
-    return tr_load_relaxed(&worker->next) != 0;
+    return false;
+}
+
+bool tr_sched_has_work(const struct tr_sched *sched)
+{
+    for (uint32_t i = 0; i < sched->options.workers; i++) {
+        if (tr_load_relaxed(&sched->workers[i].next) != 0) {
+            return true;
+        }
+    }
+    return queue_waits(sched);
+}
+
+/* Whether there is something for this worker; what another one runs next is that one's. */
+static bool work_waits(const struct tr_worker *worker)
+{
+    return queue_waits(worker->sched) || tr_load_relaxed(&worker->next) != 0;
 }
 
 static bool others_are_busy(const struct tr_worker *worker)
@@ -363,7 +391,8 @@ static void worker_init(struct tr_worker *worker, struct tr_sched *sched, uint32
 {
     *worker = (struct tr_worker){.sched = sched, .index = index};
     worker->rng.state = sched->options.seed + index;
-    tr_pool_cache_init(&worker->cache, &sched->pool, false);
+    worker->batch = TR_BATCH_MESSAGES;
+    tr_pool_cache_init(&worker->cache, &sched->pool, sched->options.played);
     tr_parker_init(&worker->parker);
     worker->now_ns = tr_clock_now(sched->options.clock);
     worker->run_began_ns = tr_clock_coarse(sched->options.clock);

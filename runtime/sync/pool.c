@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/memory.h"
 
 enum { SLAB_SIZE = 64 * 1024, BLOCK_ALIGN = 16 };
 
@@ -163,6 +164,9 @@ void *tr_pool_get_slow(struct tr_pool_cache *cache, size_t size)
     }
     if (!cache->shared) {
         return cache_get(cache, class);
+    }
+    if (tr_memory_refuses()) {
+        return NULL;
     }
     tr_spin_lock(&cache->lock);
     void *block = cache_get(cache, class);

@@ -83,7 +83,8 @@ static inline bool tr_pool_is_cached(const struct tr_pool_cache *cache, size_t s
 #endif
 }
 
-/* Answers a block of at least size bytes, aligned to 16, or NULL when there is no memory. */
+/* Answers a block of at least size bytes, aligned to 16, or NULL when there is no memory; a shared
+ * cache also when base/memory.h refuses it. */
 static inline void *tr_pool_get(struct tr_pool_cache *cache, size_t size)
 {
     if (tr_pool_is_cached(cache, size)) {

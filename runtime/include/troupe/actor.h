@@ -90,6 +90,9 @@ typedef struct troupe_node_message {
 } troupe_node_message;
 TROUPE_API extern const troupe_type troupe_node_type; /* "troupe.node" */
 
+/* In a table of handlers: handles what no other entry does, whatever its type. Nobody sends it. */
+TROUPE_API extern const troupe_type troupe_any_type; /* "troupe.any" */
+
 /* ---- behaviors ---- */
 
 /* Handles one message. Answers TROUPE_OK to go on, TROUPE_STOP to exit `normal`, or a negative
@@ -199,6 +202,9 @@ TROUPE_API troupe_pid troupe_self_pid(const troupe_self *self);
 
 /* Who sent the message that is being handled; none for timers and library messages. */
 TROUPE_API troupe_pid troupe_sender(const troupe_self *self);
+
+/* The type of what the handler that runs was given; NULL outside of handlers. */
+TROUPE_API const troupe_type *troupe_message_type(const troupe_self *self);
 
 /* The node this actor runs on, for the functions of node.h. */
 struct troupe_node;
