@@ -90,8 +90,8 @@ static uint64_t wait_for_all(struct troupe_node *node, struct question *question
             break;
         }
         /* Workers tell nobody when they answer, so this looks again, and less and less often. */
-        (void)tr_cond_wait_for(&question->answered, &question->mutex,
-                               left_ns < look_ms * TR_NS_PER_MS ? left_ns : look_ms * TR_NS_PER_MS);
+        tr_node_wait(node, &question->answered, &question->mutex,
+                     left_ns < look_ms * TR_NS_PER_MS ? left_ns : look_ms * TR_NS_PER_MS);
         look_ms = look_ms * 2 > LOOK_MS_MAX ? LOOK_MS_MAX : look_ms * 2;
     }
     tr_mutex_unlock(&question->mutex);
