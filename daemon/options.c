@@ -94,7 +94,14 @@ static int build_address(const struct builder *builder)
                       sizeof(options->listen_host), &options->listen_port)) {
         return wrong(builder, SETTING_LISTEN, "HOST:PORT or [IPV6]:PORT");
     }
-    options->advertise = get_or_null(builder, SETTING_ADVERTISE);
+    options->advertise = get(builder, SETTING_ADVERTISE);
+    if (options->advertise[0] == '\0') {
+        options->advertise = "auto";
+    }
+    if (strcmp(options->advertise, "0.0.0.0") == 0 || strcmp(options->advertise, "::") == 0 ||
+        strlen(options->advertise) > 255) {
+        return wrong(builder, SETTING_ADVERTISE, "a host that others can dial, or auto");
+    }
     return 0;
 }
 

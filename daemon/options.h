@@ -17,7 +17,7 @@ struct options {
     char name[64];
     char listen_host[256];
     uint16_t listen_port;
-    const char *advertise; /* NULL: listen_host */
+    const char *advertise; /* "auto": the node knows or finds it */
     const char *db;
     const char *roles;        /* NULL: none */
     const char *admin_socket; /* NULL: none */

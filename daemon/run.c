@@ -218,7 +218,7 @@ static int announce(struct daemon *daemon)
 
     troupe_node_get_info(daemon->node, &info);
     facts.node_id = info.node_id;
-    facts.host = options->advertise != NULL ? options->advertise : options->listen_host;
+    facts.host = info.advertise_host;
     facts.port = info.port;
     if (options->ready_file != NULL) {
         status = state_write_ready(options->ready_file, &facts, &problem);

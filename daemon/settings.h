@@ -30,7 +30,8 @@
       "PostgreSQL: a libpq connection string or URI; default: libpq's PG* variables")              \
     X(LISTEN, "listen", "127.0.0.1:0", "HOST:PORT", 0,                                             \
       "address for other nodes; port 0 takes any free one")                                        \
-    X(ADVERTISE, "advertise", "", "HOST", 0, "what other nodes dial; default: the host of listen") \
+    X(ADVERTISE, "advertise", "auto", "HOST", 0,                                                   \
+      "what other nodes dial; auto: the host of listen, or found when that is 0.0.0.0")            \
     X(SECRET_FILE, "secret_file", "", "FILE", 0, "cluster secret, at least 32 bytes")              \
     X(MODULE, "module", "", "FILE.so", SETTING_REPEATABLE, "module of behaviors to load")          \
     X(MODULE_DIR, "module_dir", "", "DIR", 0, "load modules only from this directory")             \

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "io/fdwatch.h"
+#include "io/local_address.h"
 #include "io/resolve.h"
 #include "io/timer.h"
 #include "pg/connect_params.h"
@@ -563,6 +564,15 @@ bool reg_connection_is_up(const struct reg_connection *connection)
 bool reg_connection_is_idle(const struct reg_connection *connection)
 {
     return connection->sent == NULL && connection->head == NULL;
+}
+
+void reg_connection_local_host(const struct reg_connection *connection,
+                               char text[TR_ADDRESS_TEXT_SIZE])
+{
+    text[0] = '\0';
+    if (reg_connection_is_up(connection) && !tr_socket_local_host(PQsocket(connection->pg), text)) {
+        text[0] = '\0';
+    }
 }
 
 uint64_t reg_connection_losses(const struct reg_connection *connection)

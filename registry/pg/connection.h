@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "io/loop.h"
+#include "io/resolve.h"
 #include "pg/params.h"
 #include "pg/result.h"
 #include "troupe/status.h"
@@ -86,6 +87,10 @@ TROUPE_MUST_USE troupe_status reg_connection_query(struct reg_connection *connec
                                                    const char *sql, struct reg_params *params,
                                                    uint32_t timeout_ms, reg_query_done done,
                                                    void *context);
+
+/* The local address of the connection in digits, "" when it is a unix socket or not up. */
+void reg_connection_local_host(const struct reg_connection *connection,
+                               char text[TR_ADDRESS_TEXT_SIZE]);
 
 /* How often an established connection was lost. */
 uint64_t reg_connection_losses(const struct reg_connection *connection);

@@ -189,6 +189,18 @@ static void on_join(void *context, const struct reg_result *result)
     }
 }
 
+static const char *host_to_advertise(const struct node_registry *registry)
+{
+    const struct tr_registry_join *join = &registry->join;
+    char local[TR_ADDRESS_TEXT_SIZE];
+
+    if (join->events.on_reached == NULL) {
+        return join->host;
+    }
+    reg_connection_local_host(registry->control, local);
+    return join->events.on_reached(join->events.context, local);
+}
+
 void reg_control_join(struct node_registry *registry)
 {
     const struct tr_registry_join *join = &registry->join;
@@ -197,7 +209,7 @@ void reg_control_join(struct node_registry *registry)
     registry->join_retry_ns = 0;
     reg_params_init(&params);
     reg_params_text(&params, join->name);
-    reg_params_text(&params, join->host);
+    reg_params_text(&params, host_to_advertise(registry));
     reg_params_u64(&params, join->port);
     reg_params_uuid(&params, registry->boot);
     reg_params_u64(&params, join->ttl_ms);

@@ -26,6 +26,10 @@ struct tr_loop;
 
 struct tr_registry_events {
     void *context;
+    /* About to join: from this local address the registry was reached ("" when by a unix socket).
+     * Answers the host to advertise, lent until the next event. NULL: always the one of the join.
+     */
+    const char *(*on_reached)(void *context, const char *local_host);
     void (*on_joined)(void *context, uint64_t node_id, const uint8_t cluster_id[16],
                       uint64_t system_id);
     /* The first join cannot succeed: no schema, schema too new, name taken, fsync=off ... text says

@@ -423,6 +423,7 @@ static void start_on_loop(void *context)
                                           .seed = node->config.seed,
                                           .allow_unsafe_fsync = node->config.allow_unsafe_fsync,
                                           .events = {.context = node,
+                                                     .on_reached = tr_address_on_reached,
                                                      .on_joined = on_joined,
                                                      .on_failed = on_failed,
                                                      .on_member_up = on_member_up,

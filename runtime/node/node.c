@@ -171,8 +171,7 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->config = *config;
     (void)snprintf(node->name, sizeof(node->name), "%s", config->name);
     (void)snprintf(node->listen_host, sizeof(node->listen_host), "%s", config->listen_host);
-    (void)snprintf(node->advertise_host, sizeof(node->advertise_host), "%s",
-                   config->advertise_host != NULL ? config->advertise_host : config->listen_host);
+    tr_address_init(node, config->advertise_host);
     (void)snprintf(node->roles, sizeof(node->roles), "%s",
                    config->roles != NULL ? config->roles : "");
     node->port = config->listen_port;
@@ -357,6 +356,7 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->node_id = tr_sched_node_id(sched);
     tr_mutex_lock(&node->state_mutex);
     info->port = node->port;
+    (void)snprintf(info->advertise_host, sizeof(info->advertise_host), "%s", node->advertise_host);
     tr_mutex_unlock(&node->state_mutex);
     info->actors = tr_node_user_actors(node);
     info->actors_started = tr_load_relaxed(&sched->table.started);

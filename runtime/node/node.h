@@ -58,7 +58,8 @@ struct troupe_node {
     char name[TR_NODE_NAME_SIZE_MAX + 1];
     troupe_config config; /* strings inside it are gone after start */
     char listen_host[64];
-    char advertise_host[256];
+    char advertise_host[256]; /* written by the loop under state_mutex when the node finds it */
+    bool finds_address;
     char roles[256];
     const struct tr_driver *driver; /* lent; NULL: the node has threads of its own */
     struct tr_sched *sched;
@@ -120,6 +121,13 @@ void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mute
                   int64_t timeout_ns);
 /* Ends what a node is made of, whatever of it is there, and frees it. */
 void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms);
+
+/* ---- address.c: what others are told to dial ---- */
+/* advertised: as in the configuration. */
+void tr_address_init(struct troupe_node *node, const char *advertised);
+/* The registry was reached from this local address ("": by a unix socket); answers what to
+ * advertise. Loop thread. */
+const char *tr_address_on_reached(void *context, const char *local_host);
 
 /* ---- log.c ---- */
 void tr_node_log(struct troupe_node *node, int32_t level, const char *format, ...)

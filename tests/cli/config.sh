@@ -41,6 +41,8 @@ ran trouped --config "$work/none" --check-config
 check "a configuration file that is not there is refused" fails_as 78 1003 "$work/none"
 ran trouped --config /dev/null --name n1 --listen 0.0.0.0:0 --check-config
 check "without a secret only loopback is listened on" fails_as 78 1003 'listen = .0.0.0.0:0'
+ran trouped --config /dev/null --name n1 --secret-file "$work/secret" --listen 0.0.0.0:0 --advertise 0.0.0.0 --check-config
+check "an address that nobody can dial is not advertised" fails_as 78 1003 'advertise = .0.0.0.0'
 ran trouped --config /dev/null --name n1 --secret-file "$work/none" --check-config
 check "a secret that is not there is refused" fails_as 78 1004 "$work/none"
 (umask 077; printf short >"$work/short")

@@ -76,6 +76,16 @@ static void join_cluster(struct fake_node *node)
     fake_recover(cluster);
 }
 
+/* As a registry that is reached by a unix socket. */
+static void ask_host(struct fake_node *node)
+{
+    const struct tr_registry_events *events = &node->join.events;
+    const char *host =
+        events->on_reached == NULL ? node->join.host : events->on_reached(events->context, "");
+
+    (void)snprintf(node->host, sizeof(node->host), "%s", host);
+}
+
 static troupe_status start(void *context, const struct tr_registry_join *join)
 {
     struct fake_node *node = context;
@@ -83,7 +93,7 @@ static troupe_status start(void *context, const struct tr_registry_join *join)
 
     node->join = *join;
     (void)snprintf(node->name, sizeof(node->name), "%s", join->name);
-    (void)snprintf(node->host, sizeof(node->host), "%s", join->host);
+    ask_host(node);
     status = tr_timer_create(join->loop, renew, node, &node->timer);
     if (status != TROUPE_OK) {
         return status;

@@ -39,7 +39,10 @@ typedef struct troupe_config {
     troupe_registry *registry; /* NULL: a local node, without network. Taken, whatever the answer */
     const char *listen_host;   /* address to listen on; default "127.0.0.1" */
     uint16_t listen_port;      /* 0: any free port */
-    const char *advertise_host; /* what others dial; NULL: listen_host */
+    const char *advertise_host; /* what others dial. NULL or "auto": listen_host, unless that is
+                                   0.0.0.0 or ::, when the node finds an address of its own at each
+                                   join: the one by which it reaches the registry, else that of its
+                                   first interface */
     troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty: loopback only, nothing is
                             authenticated */
     const char *roles;   /* comma list, seen in troupe.nodes; may be NULL */
@@ -151,6 +154,7 @@ typedef struct troupe_node_info {
     uint64_t peers;            /* connected nodes */
     uint64_t peers_refused;    /* handshakes refused */
     uint64_t lease_left_ms;    /* 0: none */
+    char advertise_host[256];  /* what others are told to dial, "" before it was found */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
 
