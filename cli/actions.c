@@ -15,33 +15,6 @@ static int memory_problem(struct cli *cli)
     return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
 }
 
-/* A request with its op and deadline; NULL when there is no memory. */
-static cJSON *begin(const struct cli *cli, const char *op)
-{
-    cJSON *request = cJSON_CreateObject();
-
-    if (cJSON_AddStringToObject(request, "op", op) == NULL ||
-        cJSON_AddNumberToObject(request, "timeout_ms", cli->timeout_ms) == NULL) {
-        cJSON_Delete(request);
-        return NULL;
-    }
-    return request;
-}
-
-/* Sends the request, which it takes, and gives the reply. */
-static int ask(struct cli *cli, cJSON *request, cJSON **reply)
-{
-    struct target *target = NULL;
-    int status = request != NULL ? target_open(cli, &target) : memory_problem(cli);
-
-    if (status == 0) {
-        status = target_ask(cli, target, request, reply);
-    }
-    target_close(target);
-    cJSON_Delete(request);
-    return status;
-}
-
 /* The request of call and send: to, type, message. The message travels as text, as it was typed:
  * a parser of JSON on the way would round its large numbers. */
 static int message_request(struct cli *cli, const char *op, cJSON **out)
@@ -53,7 +26,7 @@ static int message_request(struct cli *cli, const char *op, cJSON **out)
     if (status != 0) {
         return status;
     }
-    request = begin(cli, op);
+    request = target_begin(cli, op);
     if (cJSON_AddStringToObject(request, "to", pid_argument_target(cli->arguments[0], pid)) ==
             NULL ||
         cJSON_AddStringToObject(request, "type", cli->arguments[1]) == NULL ||
@@ -98,7 +71,7 @@ int command_call(struct cli *cli)
     int status = message_request(cli, "call", &request);
 
     if (status == 0) {
-        status = ask(cli, request, &reply);
+        status = target_exchange(cli, request, &reply);
     }
     if (status == 0) {
         status = print_reply(cli, reply);
@@ -121,7 +94,7 @@ int command_send(struct cli *cli)
     int status = message_request(cli, "send", &request);
 
     if (status == 0) {
-        status = ask(cli, request, &reply);
+        status = target_exchange(cli, request, &reply);
     }
     cJSON_Delete(reply);
     return status != 0 ? status : print_done(cli, "sent");
@@ -129,7 +102,7 @@ int command_send(struct cli *cli)
 
 int command_exit(struct cli *cli)
 {
-    cJSON *request = begin(cli, "exit");
+    cJSON *request = target_begin(cli, "exit");
     cJSON *reply = NULL;
     char pid[TROUPE_PID_TEXT_SIZE];
     int status = 0;
@@ -140,7 +113,7 @@ int command_exit(struct cli *cli)
         cJSON_Delete(request);
         return memory_problem(cli);
     }
-    status = ask(cli, request, &reply);
+    status = target_exchange(cli, request, &reply);
     cJSON_Delete(reply);
     return status != 0 ? status : print_done(cli, "exit signal sent");
 }
@@ -189,7 +162,7 @@ static int spawn_request(struct cli *cli, cJSON **out)
     if (status != 0) {
         return status;
     }
-    request = begin(cli, "spawn");
+    request = target_begin(cli, "spawn");
     if (cJSON_AddStringToObject(request, "behavior", cli->arguments[0]) == NULL ||
         !add_option(cli, request, OPTION_NAME, "name") ||
         !add_option(cli, request, OPTION_NODE, "node") ||
@@ -215,7 +188,7 @@ int command_spawn(struct cli *cli)
     int status = spawn_request(cli, &request);
 
     if (status == 0) {
-        status = ask(cli, request, &reply);
+        status = target_exchange(cli, request, &reply);
     }
     if (status != 0) {
         return status;

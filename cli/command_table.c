@@ -33,6 +33,11 @@ const struct command commands[] = {
      "trouped itself would take: TROUPE_ADMIN_SOCKET, or admin_socket of its file. Without --live\n"
      "and --ready it asks for ready. -o json lists every check.",
      0, 0, OPTION_BIT(LIVE) | OPTION_BIT(READY) | OPTION_BIT(QUIET), command_health},
+    {"group", "list", "", "groups of actors on one node",
+     "Asks one node: --node names it, else the first that answers.", 0, 0,
+     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_list},
+    {"group", "members", "GROUP", "which actors of a node are in a group", NULL, 1, 1,
+     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_members},
     {"event", "list", "", "what happened to the members, oldest first", NULL, 0, 0,
      OPTION_BIT(LIMIT) | OPTION_BIT(AFTER), command_event_list},
     {"event", "tail", "", "print events as they happen, until Ctrl-C",

@@ -327,3 +327,69 @@ int print_record(struct cli *cli, const struct reg_sync *sync)
     }
     return 0;
 }
+
+/* One value of a reply as a cell; gives a text to be freed with cJSON_free. */
+static char *item_text(const cJSON *item)
+{
+    char *text = NULL;
+
+    if (cJSON_IsString(item)) {
+        text = cJSON_malloc(strlen(item->valuestring) + 1);
+        if (text != NULL) {
+            memcpy(text, item->valuestring, strlen(item->valuestring) + 1);
+        }
+        return text;
+    }
+    if (cJSON_IsBool(item)) {
+        text = cJSON_malloc(4);
+        if (text != NULL) {
+            memcpy(text, cJSON_IsTrue(item) ? "yes" : "no", cJSON_IsTrue(item) ? 4 : 3);
+        }
+        return text;
+    }
+    return item == NULL || cJSON_IsNull(item) ? NULL : cJSON_PrintUnformatted(item);
+}
+
+int print_items(struct cli *cli, cJSON *array, const char *const *columns)
+{
+    const size_t rows = (size_t)cJSON_GetArraySize(array);
+    struct print_cells cells = {.rows = rows + 1};
+    const cJSON *item = NULL;
+    char **texts = NULL;
+    size_t at = 0;
+
+    print_exact_numbers(array);
+    if (cli->format == CLI_JSON) {
+        return print_json(cli, array);
+    }
+    while (columns[cells.columns] != NULL) {
+        cells.columns++;
+    }
+    texts = calloc((rows * cells.columns) + 1, sizeof(*texts));
+    const char **shown =
+        (const char **)calloc((cells.rows * cells.columns) + 1, sizeof(*cells.cells));
+
+    if (texts == NULL || shown == NULL) {
+        free((void *)texts);
+        free((void *)shown);
+        return memory_problem(cli);
+    }
+    for (size_t i = 0; i < cells.columns; i++) {
+        shown[i] = columns[i];
+    }
+    cJSON_ArrayForEach(item, array)
+    {
+        for (size_t i = 0; i < cells.columns; i++, at++) {
+            texts[at] = item_text(cJSON_GetObjectItemCaseSensitive(item, columns[i]));
+            shown[cells.columns + at] = texts[at];
+        }
+    }
+    cells.cells = shown;
+    print_table(&cells);
+    for (size_t i = 0; i < at; i++) {
+        cJSON_free(texts[i]);
+    }
+    free((void *)texts);
+    free((void *)shown);
+    return 0;
+}

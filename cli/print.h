@@ -30,8 +30,11 @@ struct print_cells {
 };
 void print_table(const struct print_cells *cells);
 
-/* A JSON document, indented, safe for a terminal; takes nothing. */
+/* The objects of a JSON array: as a table of the keys in columns (ended by NULL), or as JSON. */
 struct cJSON;
+int print_items(struct cli *cli, struct cJSON *array, const char *const *columns);
+
+/* A JSON document, indented, safe for a terminal; takes nothing. */
 int print_json(struct cli *cli, const struct cJSON *json);
 
 /* Makes every number below json print with all its digits; cJSON prints 15. */

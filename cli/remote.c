@@ -67,7 +67,8 @@ static int refused(struct cli *cli, const struct remote *remote)
 }
 
 /* Asks node after node until one answers. */
-static int try_nodes(struct cli *cli, const struct reg_sync *sync, struct remote *remote)
+static int try_nodes(struct cli *cli, const struct reg_sync *sync, struct remote *remote,
+                     const char *nobody)
 {
     const struct reg_result *rows = reg_sync_result(sync);
     const int count = reg_result_count(rows);
@@ -99,32 +100,40 @@ static int try_nodes(struct cli *cli, const struct reg_sync *sync, struct remote
                        used > 0 ? "\n" : "", name, address, troupe_status_text(result));
     }
     status = count == 0
-                 ? problem_set(&cli->problem, PROBLEM_NO_NODE, "no node of this cluster is up")
+                 ? problem_set(&cli->problem, PROBLEM_NO_NODE, "%s", nobody)
                  : problem_set(&cli->problem, PROBLEM_UNREACHABLE, "no node answers over TCP");
     problem_detail(&cli->problem, "%s", tried);
     return status;
 }
 
-static int choose_node(struct cli *cli, struct remote *remote)
+static int choose_node(struct cli *cli, const char *name, uint64_t node_id, struct remote *remote)
 {
+    char id[24];
+    const char *values[] = {name, node_id == 0 ? NULL : id};
     struct reg_sync *sync = NULL;
     int status = database_open(cli, &sync);
 
     if (status != 0) {
         return status;
     }
+    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)node_id);
     status = database_query(cli, sync,
                             "SELECT n.name, n.address FROM troupe.nodes n WHERE n.state = 'up' "
+                            "AND ($1::text IS NULL OR n.name = $1) "
+                            "AND ($2::bigint IS NULL OR n.node_id = $2::bigint) "
                             "ORDER BY n.lease_left_seconds DESC NULLS LAST LIMIT 20",
-                            0, NULL);
+                            2, values);
     if (status == 0) {
-        status = try_nodes(cli, sync, remote);
+        status = try_nodes(cli, sync, remote,
+                           name == NULL && node_id == 0 ? "no node of this cluster is up"
+                                                        : "this node is not up");
     }
     reg_sync_close(sync);
     return status;
 }
 
-int remote_open(struct cli *cli, const char *secret_path, struct remote **out)
+int remote_open_node(struct cli *cli, const char *secret_path, const char *name, uint64_t node_id,
+                     struct remote **out)
 {
     struct remote *remote = calloc(1, sizeof(*remote));
     int status = 0;
@@ -134,7 +143,7 @@ int remote_open(struct cli *cli, const char *secret_path, struct remote **out)
     }
     status = secret_read(secret_path, &remote->secret, &cli->problem);
     if (status == 0) {
-        status = choose_node(cli, remote);
+        status = choose_node(cli, name, node_id, remote);
     }
     if (status != 0) {
         remote_close(remote);

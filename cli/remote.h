@@ -11,8 +11,10 @@
 
 struct remote;
 
-/* Connects to the first node of troupe.nodes that is up and answers. 0 or an exit status. */
-int remote_open(struct cli *cli, const char *secret_path, struct remote **out);
+/* Connects to the first node of troupe.nodes that is up and answers, of all, or (name not NULL, or
+ * node_id not 0) the one that is meant. 0 or an exit status. */
+int remote_open_node(struct cli *cli, const char *secret_path, const char *name, uint64_t node_id,
+                     struct remote **out);
 void remote_close(struct remote *remote);
 
 /* The name of the node. */

@@ -111,7 +111,8 @@ static const char *secret_file(const struct cli *cli)
     return variable != NULL && variable[0] != '\0' ? variable : NULL;
 }
 
-static int open_remote(struct cli *cli, const char *secret, struct target **out)
+static int open_remote(struct cli *cli, const char *secret, const char *name, uint64_t node_id,
+                       struct target **out)
 {
     struct target *target = make(cli);
     int status = 0;
@@ -119,7 +120,7 @@ static int open_remote(struct cli *cli, const char *secret, struct target **out)
     if (target == NULL) {
         return problem_exit_status(PROBLEM_MEMORY);
     }
-    status = remote_open(cli, secret, &target->remote);
+    status = remote_open_node(cli, secret, name, node_id, &target->remote);
     if (status != 0) {
         target_close(target);
         return status;
@@ -185,7 +186,7 @@ int target_open(struct cli *cli, struct target **out)
         return target_open_socket(cli, cli->options[OPTION_ADMIN], out);
     }
     if (cli_has(cli, OPTION_SECRET_FILE)) {
-        return open_remote(cli, secret, out);
+        return open_remote(cli, secret, NULL, 0, out);
     }
     if (!cli_has(cli, OPTION_DB) && open_variable(cli, out)) {
         return 0;
@@ -198,7 +199,7 @@ int target_open(struct cli *cli, struct target **out)
         return open_dev(cli, out);
     }
     if (secret != NULL) {
-        return open_remote(cli, secret, out);
+        return open_remote(cli, secret, NULL, 0, out);
     }
     status = problem_set(&cli->problem, PROBLEM_NO_WAY, "%s", problem_meaning(PROBLEM_NO_WAY));
     problem_hint(&cli->problem,
@@ -375,4 +376,96 @@ int target_ask(struct cli *cli, struct target *target, const struct cJSON *reque
     }
     *reply = answer;
     return 0;
+}
+
+cJSON *target_begin(const struct cli *cli, const char *op)
+{
+    cJSON *request = cJSON_CreateObject();
+
+    if (cJSON_AddStringToObject(request, "op", op) == NULL ||
+        cJSON_AddNumberToObject(request, "timeout_ms", cli->timeout_ms) == NULL) {
+        cJSON_Delete(request);
+        return NULL;
+    }
+    return request;
+}
+
+int target_exchange(struct cli *cli, cJSON *request, cJSON **reply)
+{
+    struct target *target = NULL;
+    int status = request != NULL ? target_open(cli, &target)
+                                 : problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+
+    if (status == 0) {
+        status = target_ask(cli, target, request, reply);
+    }
+    target_close(target);
+    cJSON_Delete(request);
+    return status;
+}
+
+/* Whether the node at the target is the one that is looked for. */
+static bool is_node(struct cli *cli, struct target *target, const char *name, uint64_t node_id)
+{
+    cJSON *request = target_begin(cli, "ping");
+    cJSON *reply = NULL;
+    char id[24];
+    const bool answered = request != NULL && target_ask(cli, target, request, &reply) == 0;
+    (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)node_id);
+    const bool is = answered && (name != NULL ? strcmp(field(reply, "name"), name) == 0
+                                              : strcmp(field(reply, "node_id"), id) == 0);
+
+    cJSON_Delete(reply);
+    cJSON_Delete(request);
+    return is;
+}
+
+/* A node of dev.json. Its id may have changed since, so each is asked. */
+static int open_dev_node(struct cli *cli, const char *name, uint64_t node_id, struct target **out)
+{
+    struct target *target = NULL;
+    int status = 0;
+
+    for (int i = 0; i < cli->dev->nodes_count; i++) {
+        if (name != NULL && strcmp(cli->dev->nodes[i].name, name) != 0) {
+            continue;
+        }
+        if (target_open_socket(cli, cli->dev->nodes[i].admin_socket, &target) == 0 &&
+            is_node(cli, target, name, node_id)) {
+            cli->problem.code = PROBLEM_NONE;
+            *out = target;
+            return 0;
+        }
+        target_close(target);
+        target = NULL;
+    }
+    status = name != NULL
+                 ? problem_set(&cli->problem, PROBLEM_NO_NODE,
+                               "node \"%.100s\" does not run here, or does not answer", name)
+                 : problem_set(&cli->problem, PROBLEM_NO_NODE,
+                               "no node that answers has the id %llu", (unsigned long long)node_id);
+    problem_detail(&cli->problem, "%s", "");
+    problem_hint(&cli->problem, "troupe node list  shows the nodes there are");
+    return status;
+}
+
+int target_open_node(struct cli *cli, const char *name, uint64_t node_id, struct target **out)
+{
+    const char *secret = secret_file(cli);
+    int status = 0;
+
+    if (cli_has(cli, OPTION_ADMIN) || (name == NULL && node_id == 0)) {
+        return target_open(cli, out);
+    }
+    status = cli_has(cli, OPTION_DB) || cli_has(cli, OPTION_SECRET_FILE) ? 0 : dev_state_find(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (cli->dev != NULL && !cli_has(cli, OPTION_DB) && !cli_has(cli, OPTION_SECRET_FILE)) {
+        return open_dev_node(cli, name, node_id, out);
+    }
+    if (secret == NULL) {
+        return target_open(cli, out); /* It says what is missing. */
+    }
+    return open_remote(cli, secret, name, node_id, out);
 }

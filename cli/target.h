@@ -19,6 +19,9 @@ struct target;
 
 /* Answers 0, or an exit status with the problem. */
 int target_open(struct cli *cli, struct target **out);
+/* Opens one node by its name, or, when that is NULL, by its id. With neither, or with --admin, as
+ * above. */
+int target_open_node(struct cli *cli, const char *name, uint64_t node_id, struct target **out);
 /* Opens the admin socket at path. */
 int target_open_socket(struct cli *cli, const char *path, struct target **out);
 /* Opens the admin socket of this host's node: --admin, else where trouped itself would have it
@@ -33,5 +36,12 @@ int target_request(struct cli *cli, struct target *target, const struct cJSON *r
 /* The same, and a reply that is not ok becomes cli's problem. */
 int target_ask(struct cli *cli, struct target *target, const struct cJSON *request,
                struct cJSON **reply);
+
+/* A request with its op and deadline; NULL when there is no memory. */
+struct cJSON *target_begin(const struct cli *cli, const char *op);
+
+/* Opens a node, sends it the request, which is taken (NULL: there was no memory), and gives the
+ * reply. */
+int target_exchange(struct cli *cli, struct cJSON *request, struct cJSON **reply);
 
 #endif

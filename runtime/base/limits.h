@@ -35,6 +35,8 @@
 #define TR_SECRET_SIZE_MIN 32u
 /* Between look-ups of a name whose durable holder is being recovered. */
 #define TR_LOOKUP_AGAIN_MS 50u
+/* Groups that one actor is in or watches. Its list is searched, at its end all are left. */
+#define TR_ACTOR_GROUPS_MAX 1000u
 /* Messages of one durable step to other names, and what it may take in from its inbox. */
 #define TR_STEP_OUTGOING_MAX 1000u
 

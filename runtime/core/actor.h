@@ -23,6 +23,7 @@
 #include "troupe/actor.h"
 
 struct tr_worker;
+struct tr_group_seat;
 
 /* What the actor waits for: an answer, an operation, or a timer. Found by its ref. */
 enum tr_wait_kind { TR_WAIT_CALL, TR_WAIT_OPERATION, TR_WAIT_TIMER, TR_WAIT_CHECKPOINT };
@@ -55,7 +56,8 @@ struct tr_actor_extra {
     bool named;     /* the registry has confirmed it */
     void *durable;  /* the node's record of a durable actor; NULL: none */
     struct tr_owed *owed;
-    uint64_t *watched; /* pairs of node id and session whose end this actor is told of */
+    struct tr_group_seat *seats; /* in groups; the list of dist/groups.h */
+    uint64_t *watched;           /* pairs of node id and session whose end this actor is told of */
     uint32_t watched_count;
     uint32_t watched_capacity;
     struct tr_wait *idle; /* the idle timeout */

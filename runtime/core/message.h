@@ -49,6 +49,7 @@ enum tr_signal_kind {
 enum {
     TR_MESSAGE_NAMED = 1,   /* a struct tr_name_tail follows the value */
     TR_MESSAGE_INBOX = 2,   /* from the inbox table; ref is the id of the row */
+    TR_MESSAGE_SYSTEM = 8,  /* keeps a promise: not counted against the mailbox's bound */
     TR_MESSAGE_RETURNED = 4 /* back to its sender: the holder did not know the name any more */
 };
 
@@ -149,7 +150,7 @@ static inline struct tr_name_tail *tr_message_name(struct tr_message *message)
 static inline bool tr_message_is_counted(const struct tr_message *message)
 {
     return (message->signal == TR_SIGNAL_MESSAGE || message->signal == TR_SIGNAL_CALL) &&
-           (message->flags & TR_MESSAGE_INBOX) == 0;
+           (message->flags & (TR_MESSAGE_INBOX | TR_MESSAGE_SYSTEM)) == 0;
 }
 
 #endif

@@ -42,6 +42,9 @@ void tr_admin_add_json(cJSON *object, const char *key, char *json);
  */
 bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *type, void **value);
 
+/* Gives the pid that holds a name. */
+bool tr_admin_holder(struct tr_admin *admin, const char *name, troupe_pid *pid);
+
 /* The operations. */
 void tr_admin_ping(struct tr_admin *admin);
 void tr_admin_info(struct tr_admin *admin);
@@ -55,5 +58,8 @@ void tr_admin_actor(struct tr_admin *admin);
 void tr_admin_behaviors(struct tr_admin *admin);
 void tr_admin_types(struct tr_admin *admin);
 void tr_admin_members(struct tr_admin *admin);
+void tr_admin_groups(struct tr_admin *admin);
+void tr_admin_group(struct tr_admin *admin);
+void tr_admin_whereis(struct tr_admin *admin);
 
 #endif

@@ -132,8 +132,7 @@ static void send_run(troupe_self *self, struct tr_ask *base)
     tr_ask_done(base);
 }
 
-/* Answers the pid that holds a name, for operations that need one. */
-static bool holder(struct tr_admin *admin, const char *name, troupe_pid *pid)
+bool tr_admin_holder(struct tr_admin *admin, const char *name, troupe_pid *pid)
 {
     const troupe_status status = troupe_node_whereis(admin->node, name, admin->timeout_ms, pid);
 
@@ -157,7 +156,7 @@ void tr_admin_send(struct tr_admin *admin)
     }
     if (ask.name == NULL) {
         status = troupe_node_send(admin->node, pid, ask.type, value);
-    } else if (holder(admin, ask.name, &pid)) {
+    } else if (tr_admin_holder(admin, ask.name, &pid)) {
         /* People want to know that there is somebody; the send itself promises no more than others.
          */
         ask.value = value;
@@ -285,7 +284,7 @@ void tr_admin_exit(struct tr_admin *admin)
     troupe_pid pid = {0};
 
     if (reason == NULL || !target(admin, &pid, &name) ||
-        (name != NULL && !holder(admin, name, &pid))) {
+        (name != NULL && !tr_admin_holder(admin, name, &pid))) {
         return;
     }
     const int32_t kind = reason_of(reason);

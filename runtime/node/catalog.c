@@ -6,12 +6,13 @@
 
 #include "io/loop.h"
 #include "node/node.h"
+#include "troupe/group.h"
 
 troupe_status tr_catalog_init(struct troupe_node *node)
 {
-    static const troupe_type *const builtin[] = {&troupe_exit_type,          &troupe_down_type,
-                                                 &troupe_node_type,          &troupe_timeout_type,
-                                                 &troupe_list_children_type, &troupe_children_type};
+    static const troupe_type *const builtin[] = {
+        &troupe_exit_type,          &troupe_down_type,     &troupe_node_type, &troupe_timeout_type,
+        &troupe_list_children_type, &troupe_children_type, &troupe_group_type};
     const troupe_status status = tr_types_create(&tr_state_allocator, &node->types);
 
     if (status != TROUPE_OK) {

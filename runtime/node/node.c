@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "dist/groups.h"
 #include "io/loop.h"
 #include "node/names.h"
 #include "node/node.h"
@@ -86,6 +87,13 @@ static void unwatch(void *context, uint64_t node_id, uint64_t actor_id)
     }
 }
 
+/* Groups and names are given up first: whoever hears of the end does not find it there. */
+static void ended(void *context, struct tr_actor *actor, int32_t reason_kind)
+{
+    tr_node_groups_ended(context, actor);
+    tr_names_ended(context, actor, reason_kind);
+}
+
 struct relation_news {
     struct troupe_node *node;
     struct tr_link_row row;
@@ -155,7 +163,7 @@ static troupe_status make_sched(struct troupe_node *node)
                     .resolve = tr_names_resolve,
                     .stray = tr_names_stray,
                     .unnamed = tr_names_unnamed,
-                    .ended = tr_names_ended,
+                    .ended = ended,
                     .checkpoint = tr_durable_checkpoint,
                     .committed = tr_durable_committed,
                     .inbox_handled = tr_durable_inbox_handled,
@@ -201,6 +209,7 @@ static void node_free(struct troupe_node *node)
     struct tr_member_info *member = NULL;
 
     tr_sched_destroy(node->sched);
+    tr_groups_destroy(node->groups);
     tr_router_destroy(node->router);
     if (node->registry != NULL) {
         troupe_registry_destroy(node->registry);
@@ -232,6 +241,9 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
 
     if (status == TROUPE_OK) {
         status = tr_catalog_init(node);
+    }
+    if (status == TROUPE_OK) {
+        status = tr_node_groups_init(node);
     }
     if (status == TROUPE_OK) {
         status = make_sched(node);

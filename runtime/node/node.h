@@ -21,6 +21,7 @@
 #include "troupe/supervisor.h"
 #include "type/types.h"
 
+struct tr_groups;
 struct tr_loop;
 struct tr_peers;
 struct tr_timer;
@@ -75,6 +76,7 @@ struct troupe_node {
     bool leaves_in_order; /* written before stop is posted to the loop */
     uint32_t leave_timeout_ms;
 
+    struct tr_groups *groups; /* has a lock of its own */
     struct tr_mutex log_mutex;
 
     struct tr_mutex catalog_mutex; /* types, behaviors */
@@ -185,6 +187,11 @@ void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t requ
                         const uint8_t *bytes, size_t size);
 /* Waits for those under way. */
 void tr_clients_drain(struct troupe_node *node);
+
+/* ---- groups.c ---- */
+troupe_status tr_node_groups_init(struct troupe_node *node);
+/* An actor has ended: it leaves its groups. */
+void tr_node_groups_ended(struct troupe_node *node, struct tr_actor *actor);
 
 /* ---- stop.c ---- */
 /* Sends an exit signal that cannot be trapped to every actor of users; kind FENCED or KILL. Any

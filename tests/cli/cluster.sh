@@ -3,6 +3,7 @@
 #
 #   dev       up, up again, status, kill, start, down, down again, up with the data kept, purge
 #   actions   call, send, spawn, exit; every way in which they can be wrong
+#   look      groups and actors as their node sees them
 #   remote    the same over TCP, with the right secret, a wrong one, and nodes that are not there
 #   daemon    trouped itself: signals, the admin socket, a taken name, a taken port, modules that do not load
 set -uo pipefail
@@ -209,6 +210,28 @@ case_actions() {
   tail_sees_a_death
 }
 
+# ---- look ----
+
+case_look() {
+  local escape=$'room \x1b'
+  up --nodes 2
+  check "a cluster is up" ended_with 0
+  ran troupe group list
+  check "without groups there is only a title" prints '^group +members +watchers +node$'
+  ran troupe spawn cli.counter --name ada --node n2
+  ran troupe call ada cli.join '{"group": "room"}'
+  ran troupe group list --node n2 -o json
+  check "a group is listed by its node" json "[(g['group'], g['members'], g['node']) for g in j] == [('room', 1, 'n2')]"
+  ran troupe group list --node n1 -o json
+  check "and not by another" json "j == []"
+  ran troupe group members room --node n2 -o json
+  check "its member is listed" json "len(j) == 1 and j[0]['pid'].startswith('<')"
+  ran troupe group members room --node n7
+  check "no such node" fails_as 69 3001 'n7'
+  ran troupe group members "$escape"
+  check "what is no name is refused" fails_as 65 4010 'not the name of a group'
+}
+
 # What is the same by admin socket and over TCP; OPTION... are added to each command.
 wrong_and_right() { # OPTION...
   ran troupe spawn cli.counter --name acc --durable '{"by": 9007199254740991}' "$@"
@@ -405,7 +428,7 @@ fenced() {
   check "its ready file says so" await 10 differs "$work/d7.first" "$work/d7.ready"
 }
 
-if [ $# -eq 0 ]; then set -- dev actions remote daemon; fi
+if [ $# -eq 0 ]; then set -- dev actions look remote daemon; fi
 for name in "$@"; do
   "case_$name"
   troupe dev down --purge >/dev/null 2>&1

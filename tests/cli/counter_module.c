@@ -18,6 +18,11 @@ typedef struct total {
 } total;
 TROUPE_TYPE(total, "cli.total", TROUPE_FIELD(total, total, 1), TROUPE_FIELD(total, memo, 2));
 
+typedef struct join {
+    const char *group;
+} join;
+TROUPE_TYPE(join, "cli.join", TROUPE_FIELD(join, group, 1));
+
 TROUPE_TYPE_EMPTY(get, "cli.get");
 TROUPE_TYPE_EMPTY(fail, "cli.fail");
 TROUPE_TYPE_EMPTY(silence, "cli.silence");
@@ -66,11 +71,16 @@ static int on_silence(troupe_self *self, void *state, const void *message)
     return TROUPE_OK;
 }
 
-static const troupe_handler handlers[] = {{&add_type, on_add},
-                                          {&get_type, on_get},
-                                          {&fail_type, on_fail},
-                                          {&silence_type, on_silence},
-                                          {0}};
+static int on_join(troupe_self *self, void *state, const void *message)
+{
+    const troupe_status status = troupe_join(self, ((const join *)message)->group);
+
+    return status != TROUPE_OK ? status : on_get(self, state, message);
+}
+
+static const troupe_handler handlers[] = {{&add_type, on_add},         {&get_type, on_get},
+                                          {&join_type, on_join},       {&fail_type, on_fail},
+                                          {&silence_type, on_silence}, {0}};
 
 static const troupe_behavior counter_behavior = {.name = "cli.counter",
                                                  .version = 1,
