@@ -92,10 +92,19 @@ static int on_get(troupe_self *self, void *state, const void *message)
     return troupe_reply(self, &bank_balance_type, state);
 }
 
+static int on_close(troupe_self *self, void *state, const void *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    return TROUPE_STOP;
+}
+
 static const troupe_handler account_handlers[] = {
     {&bank_transfer_type, on_transfer},
     {&bank_credit_type, on_credit},
     {&bank_get_type, on_get},
+    {&bank_close_type, on_close},
     {0},
 };
 

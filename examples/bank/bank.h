@@ -11,7 +11,7 @@
 
 #include <troupe/troupe.h>
 
-/* ---- accounts: behavior bank.account, named account/<id> ---- */
+/* ---- accounts: behavior bank.account, named account/<id>, after the teller's prefix ---- */
 
 /* What went one way. The fingerprint is the sum of bank_mix(id) over the transfers: two sides
  * that agree in all three have the same transfers, each as often. */
@@ -87,6 +87,9 @@ TROUPE_TYPE(bank_credit, "bank.credit", TROUPE_FIELD(bank_credit, id, 1),
             TROUPE_FIELD(bank_credit, from, 2), TROUPE_FIELD(bank_credit, cents, 3));
 
 TROUPE_TYPE_EMPTY(bank_get, "bank.get");
+
+/* Message: the account exits `normal`, which gives its name up and removes its row. */
+TROUPE_TYPE_EMPTY(bank_close, "bank.close");
 
 /* ---- shared ---- */
 

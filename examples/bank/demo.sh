@@ -15,8 +15,6 @@
 # something is not, or did not happen in time. Whatever happens, it ends what it started and removes what it made;
 # after a failure the logs are kept beside DIR, in DIR-failed.
 set -euo pipefail
-export LC_ALL=C
-start_us=${EPOCHREALTIME/./}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(cd "$here/../.." && pwd)
 
@@ -31,55 +29,21 @@ victim=n2
 asked=n1  # the node whose admin socket we ask
 teller=teller
 watched=6 # accounts on the victim that each auditor links to and monitors
-
-# ---- words ----
-
-bold='' red='' green='' plain=''
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' red=$'\e[31m' green=$'\e[32m' plain=$'\e[0m'; fi
-
-say() { # STEP TEXT
-  local ms=$(((${EPOCHREALTIME/./} - start_us) / 1000))
-  printf '[%3d.%ds] %s%-10s%s %s\n' $((ms / 1000)) $((ms % 1000 / 100)) "$bold" "$1" "$plain" "$2"
-}
-
-# Rows or logs that belong to the step before.
-show() { sed 's/^/           /'; }
-
-fail() {
-  printf '%sdemo: %s%s\n' "$red" "$1" "$plain" >&2
-  exit "${2:-1}"
-}
+prefix=   # the cluster is this demo's alone
+# shellcheck source=examples/bank/steps.sh
+. "$here/steps.sh"
 
 usage() {
   sed -n '3,/^# Prints/{/^# Prints/d;s/^# \{0,1\}//p;}' "${BASH_SOURCE[0]}" >&2
   exit 64
 }
 
-# 123456789 becomes 1,234,567.89.
-money() {
-  local cents=$1 sign='' whole
-  if [ "$cents" -lt 0 ]; then sign=- cents=$((-cents)); fi
-  whole=$((cents / 100))
-  while [[ $whole =~ ^([0-9]+)([0-9]{3})(,.*)?$ ]]; do whole=${BASH_REMATCH[1]},${BASH_REMATCH[2]}${BASH_REMATCH[3]:-}; done
-  printf '%s%s.%02d' "$sign" "$whole" $((cents % 100))
-}
-
 # ---- what was started, and its end ----
 
 declare -A pids=()
-work='' conninfo='' field='' progress='' transfers=0 acknowledged=0 total_cents=0 killed_ms=0
+work='' conninfo='' killed_ms=0
 
 alive() { [ -n "${pids[$1]:-}" ] && kill -0 "${pids[$1]}" 2>/dev/null; }
-
-# Waits until the command succeeds; gives up after so many seconds. Every wait of the demo is this one.
-await() { # SECONDS COMMAND...
-  local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
-  shift
-  until "$@"; do
-    if [ "${EPOCHREALTIME/./}" -gt "$deadline" ]; then return 1; fi
-    sleep 0.02
-  done
-}
 
 none_alive() {
   local node
@@ -144,61 +108,7 @@ clear_remains() {
   rm -rf "$dir" "$dir-failed"
 }
 
-# ---- asking ----
-
-sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$conninfo" "$@" 9>&-; }
-
-value_of() { sql -At -c "$1"; }
-
-# Runs the SQL of its input, which sees the JSON of a file as :'json'.
-json_sql() { # FILE OPTION...
-  local file=$1
-  shift
-  # shellcheck disable=SC2016 # psql's shell expands it
-  { echo '\set json `cat "$DEMO_JSON"`' && cat; } | DEMO_JSON=$file sql "$@"
-}
-
-# Shows a statement and what it answers.
-show_sql() {
-  show <<<"${bold}$1${plain}"
-  sql -P footer=off -c "$1" | show
-}
-
 troupe() { "$build/bin/troupe" "$@" --db "$conninfo" --admin "$work/$asked.sock" --timeout 10s 9>&-; }
-
-# Asks an actor; prints the reply, which the command writes as TYPE JSON, as JSON.
-ask() { # NAME TYPE
-  local reply
-  reply=$(troupe call "$1" "$2" '{}') && printf '%s\n' "${reply#* }"
-}
-
-# Sets `field` to a number or a plain string of a JSON text.
-field_of() { # JSON KEY
-  field=
-  if [[ $1 =~ \"$2\":[[:space:]]*\"?([^\",\}]*) ]]; then field=${BASH_REMATCH[1]}; fi
-}
-
-# Asks the teller how far it is, into `progress`.
-look() {
-  progress=$(ask "$teller" bank.get_progress) || fail "the teller does not answer"
-  field_of "$progress" phase
-  if [ "$field" = failed ]; then
-    field_of "$progress" error
-    fail "the teller has given up: $field"
-  fi
-}
-
-teller_is() { # PHASE
-  look
-  [ "$field" = "$1" ]
-}
-
-teller_acknowledged() { # AT LEAST
-  look
-  field_of "$progress" acknowledged
-  acknowledged=$field
-  [ "$acknowledged" -ge "$1" ]
-}
 
 # ---- steps ----
 
@@ -296,32 +206,11 @@ start_cluster() {
   say nodes "trouped, bank.so loaded, TCP with HMAC by a secret of 256 bits:$list"
 }
 
-start_teller() {
-  troupe spawn bank.teller --name "$teller" --node "$asked" \
-    "{\"ledger\": \"$ledger\", \"nodes\": [\"n1\", \"n2\", \"n3\"], \"per_second\": $per_second}" >/dev/null ||
-    fail "the teller does not start"
-  await 60 teller_is ready || fail "the accounts are not open after 60 s"
-}
+start_teller() { start_teller_on "$asked" "$ledger" '["n1", "n2", "n3"]' "$per_second"; }
 
 open_accounts() {
-  local spread
   start_teller
-  field_of "$progress" transfers
-  transfers=$field
-  field_of "$progress" accounts
-  if [ "$transfers" -eq 0 ] || [ "$field" -eq 0 ]; then fail "$ledger opens no accounts, or has no transfers between them"; fi
-  field_of "$progress" malformed
-  say ledger "$(basename "$ledger"): $transfers transfers; malformed lines that are skipped: $field"
-  ask "$teller" bank.get_report >"$dir/report.json"
-  json_sql "$dir/report.json" -At <<'SQL' | show
-SELECT 'line ' || line || ': ' || reason
-  FROM jsonb_to_recordset(:'json'::jsonb -> 'problems') AS p (line int, reason text);
-SQL
-  spread=$(value_of "SELECT string_agg(n || ' on ' || node, ', ' ORDER BY node) FROM (
-    SELECT node, count(*) AS n FROM troupe.actors WHERE behavior = 'bank.account' GROUP BY node) AS x")
-  field_of "$(<"$dir/report.json")" total_cents
-  total_cents=$field
-  say accounts "durable, opened with $(money "$total_cents") in all: $spread"
+  show_accounts "$ledger"
 }
 
 start_auditors() {
@@ -435,19 +324,7 @@ SQL
 
 finish_ledger() {
   await 90 teller_is finished || fail "the ledger is not finished after 90 s: $progress"
-  ask "$teller" bank.get_report >"$dir/report.json"
-  local refused retries
-  field_of "$progress" acknowledged
-  acknowledged=$field
-  field_of "$progress" refused
-  refused=$field
-  field_of "$progress" retries
-  retries=$field
-  say finished "$acknowledged transfers acknowledged, $refused overdrafts refused; asked again $retries times:"
-  json_sql "$dir/report.json" -At <<'SQL' | show
-SELECT count || ' times: ' || why
-  FROM jsonb_to_recordset(:'json'::jsonb -> 'retry_reasons') AS p (why text, count int) ORDER BY count DESC;
-SQL
+  show_finished
 }
 
 book_of_first() { value_of "SELECT state ->> '$1' FROM troupe.actors WHERE name = 'account/1'"; }
@@ -469,21 +346,6 @@ falsify() {
   esac
   await 10 first_has_other cents "$before" || fail "the sabotage did not work"
   say sabotage "$sabotage: the proof has to fail now"
-}
-
-prove() {
-  local claim wanted found verdict wrong=0 claims=0
-  while IFS='|' read -r claim wanted found verdict; do
-    if [ "$verdict" = ok ]; then
-      say proof "${green}ok${plain}      $claim: $found"
-    else
-      say proof "${red}NOT SO${plain}  $claim: $found, not $wanted"
-      wrong=$((wrong + 1))
-    fi
-    claims=$((claims + 1))
-  done < <(json_sql "$dir/report.json" -At -F '|' <"$here/verify.sql")
-  if [ "$claims" -ne 14 ]; then fail "not proven: the proof itself could not be read"; fi
-  if [ "$wrong" -ne 0 ]; then fail "not proven: $wrong of $claims claims are not so"; fi
 }
 
 print_sql() {

@@ -58,7 +58,7 @@ static bool take_nodes(struct teller *teller, const bank_teller *args)
     return true;
 }
 
-static bool prepare(struct teller *teller)
+static bool prepare(struct teller *teller, const char *prefix)
 {
     size_t count = teller->ledger->account_count;
     teller->customers = calloc(count + 1, sizeof(*teller->customers));
@@ -68,8 +68,8 @@ static bool prepare(struct teller *teller)
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        (void)snprintf(teller->customers[i].name, TELLER_NAME_SIZE, "account/%" PRIu64,
-                       teller->ledger->accounts[i].id);
+        (void)snprintf(teller->customers[i].name, TELLER_NAME_SIZE, "%saccount/%" PRIu64,
+                       prefix == NULL ? "" : prefix, teller->ledger->accounts[i].id);
     }
     return true;
 }
@@ -95,13 +95,16 @@ static int start(troupe_self *self, void *state, const void *message)
         return troupe_fail(self, "in_flight is at most %d, per_second %d, patience_s %d",
                            IN_FLIGHT_MAX, PER_SECOND_MAX, PATIENCE_MAX_S);
     }
+    if (args->prefix != NULL && strlen(args->prefix) >= TELLER_PREFIX_SIZE) {
+        return troupe_fail(self, "a prefix has at most %u bytes", TELLER_PREFIX_SIZE - 1);
+    }
     if (!take_nodes(teller, args)) {
         return troupe_fail(self, "a teller needs the names of 1 to %u nodes", TELLER_NODES_MAX);
     }
     if (!ledger_load(args->ledger, &teller->ledger, error, sizeof(error))) {
         return troupe_fail(self, "%s", error);
     }
-    if (!prepare(teller)) {
+    if (!prepare(teller, args->prefix)) {
         clear(teller);
         return TROUPE_E_NO_MEMORY;
     }

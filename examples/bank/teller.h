@@ -7,10 +7,11 @@
 #include "ledger.h"
 #include "teller_messages.h"
 
-#define TELLER_STATUSES 64u  /* counters of retries by status; more than there are statuses */
-#define TELLER_NODES_MAX 64u /* nodes to spread accounts over */
-#define TELLER_NODE_SIZE 64u /* bytes of a node's name with its NUL */
-#define TELLER_NAME_SIZE 32u /* "account/" and 20 digits */
+#define TELLER_STATUSES 64u    /* counters of retries by status; more than there are statuses */
+#define TELLER_NODES_MAX 64u   /* nodes to spread accounts over */
+#define TELLER_NODE_SIZE 64u   /* bytes of a node's name with its NUL */
+#define TELLER_PREFIX_SIZE 64u /* bytes before the names of the accounts, with a NUL */
+#define TELLER_NAME_SIZE (TELLER_PREFIX_SIZE + 32u) /* then "account/" and 20 digits */
 #define TELLER_ERROR_SIZE 256u
 
 enum teller_phase {

@@ -17,11 +17,12 @@ typedef struct bank_teller {
     uint32_t in_flight;  /* transfers under way at a time; 0: 64 */
     uint32_t per_second; /* transfers begun per second; 0: as many as it can */
     uint32_t patience_s; /* how long one operation is tried again; 0: 60 */
+    const char *prefix;  /* before the names of the accounts, so that banks do not meet; or NULL */
 } bank_teller;
 TROUPE_TYPE(bank_teller, "bank.teller", TROUPE_FIELD(bank_teller, ledger, 1),
             TROUPE_FIELD_ARRAY(bank_teller, nodes, nodes_count, 2),
             TROUPE_FIELD(bank_teller, in_flight, 3), TROUPE_FIELD(bank_teller, per_second, 4),
-            TROUPE_FIELD(bank_teller, patience_s, 5));
+            TROUPE_FIELD(bank_teller, patience_s, 5), TROUPE_FIELD(bank_teller, prefix, 6));
 
 TROUPE_TYPE_EMPTY(bank_play, "bank.play"); /* request: begin; the answer is bank.progress */
 TROUPE_TYPE_EMPTY(bank_get_progress, "bank.get_progress");

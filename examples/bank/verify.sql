@@ -1,6 +1,6 @@
 -- The proof: what PostgreSQL has, against what the teller was told in receipts. One row per claim: what is claimed,
--- what it has to be, what it is, and whether that is the same. Run by demo.sh with the teller's report as
--- :'json'.
+-- what it has to be, what it is, and whether that is the same. Run by steps.sh with the teller's report as
+-- :'json' and with the prefix of the accounts' names, which may be empty, as :'prefix'.
 WITH report AS (
   SELECT :'json'::jsonb AS r
 ), told AS ( -- by account, what the acknowledgements make it
@@ -16,7 +16,7 @@ WITH report AS (
          state -> 'sent' AS sent,
          state -> 'received' AS received
     FROM troupe.actors
-   WHERE behavior = 'bank.account'
+   WHERE behavior = 'bank.account' AND starts_with(name, :'prefix')
 ), pair AS (
   SELECT t.name AS told_name, h.name AS have_name, t.cents AS told_cents, h.cents AS have_cents,
          t.told_cents AS said_cents, t.sent AS told_sent, h.sent AS have_sent,
@@ -80,8 +80,8 @@ WITH report AS (
   UNION ALL
   SELECT 12, 'refusals, in the books of the payers', refused, (SELECT refused FROM sums) FROM once
   UNION ALL
-  SELECT 13, 'stored messages that nobody has taken', 0, (SELECT count(*) FROM troupe.durable_messages)
+  SELECT 13, 'stored messages that nobody has taken', 0, (SELECT count(*) FROM troupe.durable_messages WHERE starts_with(to_name, :'prefix'))
   UNION ALL
-  SELECT 14, 'stored messages that nobody could take', 0, (SELECT count(*) FROM troupe.dead_letters)
+  SELECT 14, 'stored messages that nobody could take', 0, (SELECT count(*) FROM troupe.dead_letters WHERE starts_with(to_name, :'prefix'))
 )
 SELECT claim, wanted, coalesce(found, 0), CASE WHEN wanted = found THEN 'ok' ELSE 'NOT SO' END FROM claim ORDER BY place;

@@ -48,8 +48,11 @@ static struct fake_event *add_event(struct fake_world *world, enum fake_event_ki
     return event;
 }
 
-static size_t account_of(const char *name)
+static size_t account_of(const struct fake_world *world, const char *name)
 {
+    const char *prefix = world->prefix == NULL ? "" : world->prefix;
+    assert_true(strncmp(name, prefix, strlen(prefix)) == 0);
+    name += strlen(prefix);
     assert_memory_equal(name, "account/", 8);
     size_t account = (size_t)strtoul(name + 8, NULL, 10) - 1;
     assert_true(account < FAKE_ACCOUNTS_MAX);
@@ -127,7 +130,7 @@ troupe_status troupe_send_durable(troupe_self *self, const char *name, const tro
         return TROUPE_E_NO_MEMORY;
     }
     self->stored = true;
-    self->payee = account_of(name);
+    self->payee = account_of(self->world, name);
     self->credit = *(const bank_credit *)message;
     return TROUPE_OK;
 }
@@ -216,7 +219,7 @@ troupe_status troupe_call_name(troupe_self *self, const char *name, const troupe
         add_event(world, FAKE_REQUEST,
                   late ? timeout_ms + (int64_t)roll(world, 200) : (int64_t)roll(world, 4));
     event->type = type;
-    event->account = account_of(name);
+    event->account = account_of(world, name);
     event->then = then;
     event->tag = tag;
     event->reply_dropped = late;
@@ -239,7 +242,7 @@ troupe_status troupe_spawn_on(troupe_self *self, const char *node, const char *b
                               troupe_then then, uint64_t tag)
 {
     struct fake_world *world = self->world;
-    struct fake_account *account = &world->accounts[account_of(options->name)];
+    struct fake_account *account = &world->accounts[account_of(world, options->name)];
     (void)timeout_ms;
     assert_string_equal(behavior, "bank.account");
     assert_string_equal(args_type->name, "bank.open");

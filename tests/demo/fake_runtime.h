@@ -36,7 +36,7 @@ struct fake_event {
     uint64_t number; /* of a message with one number in it */
     int64_t every_ms;
     bank_transfer transfer;
-    char name[40];
+    char name[104];
     bank_credit credit;
     bool reply_dropped; /* the caller has given up */
     troupe_then then;
@@ -57,6 +57,7 @@ struct fake_world {
     int64_t now_ms;
     struct fake_faults faults;
     bool nodes_unknown; /* every spawn ends with TROUPE_E_NOT_FOUND */
+    const char *prefix; /* what every name has to begin with; NULL: nothing */
     struct fake_account accounts[FAKE_ACCOUNTS_MAX];
     struct fake_event events[FAKE_EVENTS_MAX];
     size_t event_count;

@@ -315,6 +315,15 @@ static void what_is_no_transfer_changes_nothing(void **unused)
     assert_int_equal(state.last_transfer, 0);
 }
 
+static void an_account_that_is_closed_exits_normally(void **unused)
+{
+    bank_balance state = {.cents = 100};
+    struct troupe_self self = {0};
+    (void)unused;
+    assert_int_equal(handle("bank.close", &self, &state, NULL), TROUPE_STOP);
+    assert_int_equal(state.cents, 100);
+}
+
 static void a_credit_that_cannot_be_stored_leaves_the_payer_as_he_was(void **unused)
 {
     bank_balance state = {.cents = 100, .opened_cents = 100};
@@ -358,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_transfer_asked_for_again_is_answered_as_before),
         cmocka_unit_test(an_overdraft_stays_refused_when_money_comes),
         cmocka_unit_test(what_is_no_transfer_changes_nothing),
+        cmocka_unit_test(an_account_that_is_closed_exits_normally),
         cmocka_unit_test(a_credit_that_cannot_be_stored_leaves_the_payer_as_he_was),
         cmocka_unit_test(a_credit_that_no_account_can_hold_fails),
         cmocka_unit_test(an_account_opens_with_an_owner_and_an_amount),

@@ -142,6 +142,25 @@ static void the_shipped_ledger_is_played(void **state)
     free(world);
 }
 
+static void a_prefix_is_before_every_name(void **state)
+{
+    /* The longest that there may be. */
+    static const char prefix[] = "a-bank/0123456789012345678901234567890123456789012345678901234/";
+    struct fake_world *world = new_world(2, all_faults);
+    const bank_teller args = {
+        .ledger = ledger_path, .nodes = node_names, .nodes_count = 2, .prefix = prefix};
+    (void)state;
+    assert_int_equal(sizeof(prefix), 64);
+    world->prefix = prefix;
+    assert_int_equal(fake_begin(world, &args), TROUPE_OK);
+    play(world);
+    assert_string_equal(fake_progress(world).phase, "finished");
+    assert_true(fake_report(world).settled);
+    assert_int_equal(all_money(world), 30 * 500);
+    fake_end(world);
+    free(world);
+}
+
 static void the_pace_is_kept(void **state)
 {
     struct fake_world *world = new_world(1, no_faults);
@@ -271,6 +290,10 @@ static void arguments_that_make_no_sense_are_refused(void **state)
         {.ledger = ledger_path, .nodes = node_names, .nodes_count = 2, .in_flight = 4097},
         {.ledger = ledger_path, .nodes = node_names, .nodes_count = 2, .per_second = 1000001},
         {.ledger = ledger_path, .nodes = node_names, .nodes_count = 2, .patience_s = 86401},
+        {.ledger = ledger_path,
+         .nodes = node_names,
+         .nodes_count = 2,
+         .prefix = "0123456789012345678901234567890123456789012345678901234567890123"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -288,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_transfer_is_in_once_whatever_is_lost),
         cmocka_unit_test(the_shipped_ledger_is_played),
+        cmocka_unit_test(a_prefix_is_before_every_name),
         cmocka_unit_test(the_pace_is_kept),
         cmocka_unit_test(a_second_teller_goes_on_where_the_first_was_killed),
         cmocka_unit_test(what_cannot_be_learnt_is_abandoned_and_said),

@@ -14,8 +14,8 @@ sql() { psql -X -q -v ON_ERROR_STOP=1 -d "$conninfo" "$@"; }
 sql <<'SQL'
 CREATE SCHEMA troupe;
 CREATE TABLE troupe.actors (name text, behavior text, status text, state jsonb);
-CREATE TABLE troupe.durable_messages (id bigint);
-CREATE TABLE troupe.dead_letters (id bigint);
+CREATE TABLE troupe.durable_messages (id bigint, to_name text);
+CREATE TABLE troupe.dead_letters (id bigint, to_name text);
 INSERT INTO troupe.actors VALUES
   ('account/1', 'bank.account', 'running', '{"cents": 70, "opened_cents": 100, "refused_count": 1,
     "sent": {"count": 1, "cents": 30, "fingerprint": "18446744073709551615"}, "received": {"count": 0, "cents": 0, "fingerprint": 0}}'),
@@ -35,13 +35,13 @@ report='{"total_cents": 150, "overdrafts": 1, "settled": true,
   {"name": "account/3", "cents": 5, "told_cents": 5, "refused_count": 0,
    "sent": {"count": 0, "cents": 0, "fingerprint": 0}, "received": {"count": 1, "cents": 5, "fingerprint": 7}}]}'
 
-passed=0 failed=0
+passed=0 failed=0 prefix=
 
 # Runs the proof after one change, which is undone; compares the numbers of the claims that are not so.
 expect() { # NAME CLAIMS CHANGE [REPORT]
   local found
   found=$({ echo 'BEGIN;' && echo "$3;" && cat "$top/examples/bank/verify.sql" && echo 'ROLLBACK;'; } |
-    sql -At -F '|' -v json="${4:-$report}" | grep -n 'NOT SO$' | cut -d: -f1 | paste -sd' ') || true
+    sql -At -F '|' -v json="${4:-$report}" -v prefix="$prefix" | grep -n 'NOT SO$' | cut -d: -f1 | paste -sd' ') || true
   if [ "$found" = "$2" ]; then
     echo "ok $1"
     passed=$((passed + 1))
@@ -72,13 +72,23 @@ expect 'an account is there that nobody opened' '1' \
    \"sent\": {\"count\": 0, \"cents\": 0}, \"received\": {\"count\": 0, \"cents\": 1}}' FROM troupe.actors WHERE name = 'account/1'"
 expect 'an account does not run' '1' "UPDATE troupe.actors SET status = 'orphaned' WHERE name = 'account/3'"
 expect 'an overdraft was forgotten' '12' "$(set_state 1 '{refused_count}' 0)"
-expect 'a stored message is left' '13' 'INSERT INTO troupe.durable_messages VALUES (1)'
-expect 'a stored message is dead' '14' 'INSERT INTO troupe.dead_letters VALUES (1)'
+expect 'a stored message is left' '13' "INSERT INTO troupe.durable_messages VALUES (1, 'account/1')"
+expect 'a stored message is dead' '14' "INSERT INTO troupe.dead_letters VALUES (1, 'account/1')"
 expect 'no account is there' '1 2 5 6 7 8 9 10 12' "DELETE FROM troupe.actors"
 expect 'the teller was told of one transfer less' '3 5 6' 'SELECT 1 WHERE false' "${report/\"acknowledged\": 2/\"acknowledged\": 1}"
 expect 'the teller abandoned a transfer' '4' 'SELECT 1 WHERE false' "${report/\"abandoned\": 0/\"abandoned\": 1}"
 expect 'the actor says another balance than its row' '10' 'SELECT 1 WHERE false' "${report/\"told_cents\": 75/\"told_cents\": 74}"
 expect 'an overdraft was paid' '11' 'SELECT 1 WHERE false' "${report/\"overdrafts\": 1/\"overdrafts\": 2}"
+
+# The same with a prefix: what has another one, or none, is another bank's.
+prefix=b1/
+report=${report//account\//b1/account/}
+others="INSERT INTO troupe.durable_messages VALUES (1, 'account/1'); INSERT INTO troupe.dead_letters VALUES (1, 'b2/account/1')"
+named="INSERT INTO troupe.actors SELECT 'b1/' || name, behavior, status, state FROM troupe.actors"
+expect 'all is right, and another bank beside it' '' "$named; $others"
+expect 'a cent more in this bank' '2 9 10' "$named; UPDATE troupe.actors SET state = jsonb_set(state, '{cents}', '71')
+   WHERE name = 'b1/account/1'"
+expect 'a stored message is left in this bank' '13' "$named; INSERT INTO troupe.durable_messages VALUES (1, 'b1/account/1')"
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]
