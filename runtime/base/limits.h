@@ -21,6 +21,10 @@
 /* Bytes of large messages in one mailbox. */
 #define TR_MAILBOX_BYTES (16u * 1024u * 1024u)
 #define TR_CALL_TIMEOUT_MS 5000u
+/* Children of one supervisor, unless it says less: each takes some 300 bytes. */
+#define TR_SUPERVISOR_CHILDREN_MAX 1000000u
+/* Requests that wait while a supervisor stops or restarts children: as many as a mailbox holds. */
+#define TR_SUPERVISOR_ASKS_MAX 10000u
 /* How long a lease lasts; renewed three times in that span. */
 #define TR_LEASE_TTL_MS 5000u
 #define TR_LEASE_TTL_MS_MIN 500u

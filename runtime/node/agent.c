@@ -68,7 +68,9 @@ void tr_ask_done(struct tr_ask *ask)
 /* ---- blocking calls ---- */
 
 struct call_ask {
-    struct tr_ask ask; /* first */
+    struct tr_ask ask;    /* first */
+    tr_agent_begin begin; /* NULL: by what follows */
+    const void *context;
     troupe_pid to;
     const char *name; /* NULL: by pid */
     const troupe_type *type;
@@ -111,7 +113,9 @@ static void call_run(troupe_self *self, struct tr_ask *ask)
     const uint64_t tag = (uint64_t)(uintptr_t)call;
     troupe_status status = TROUPE_OK;
 
-    if (call->name != NULL) {
+    if (call->begin != NULL) {
+        status = call->begin(self, call_then, tag, call->context);
+    } else if (call->name != NULL) {
         status = troupe_call_name(self, call->name, call->type, call->message, call->timeout_ms,
                                   call_then, tag);
     } else {
@@ -134,6 +138,14 @@ static troupe_status call(troupe_node *node, struct call_ask *ask)
         ask->result->status = status;
     }
     return ask->result->status;
+}
+
+troupe_status tr_agent_call(struct troupe_node *node, tr_agent_begin begin, const void *context,
+                            troupe_result *result)
+{
+    struct call_ask ask = {.begin = begin, .context = context, .result = result};
+
+    return call(node, &ask);
 }
 
 troupe_status troupe_node_call(troupe_node *node, troupe_pid to, const troupe_type *type,

@@ -11,8 +11,13 @@
 troupe_status tr_catalog_init(struct troupe_node *node)
 {
     static const troupe_type *const builtin[] = {
-        &troupe_exit_type,          &troupe_down_type,     &troupe_node_type, &troupe_timeout_type,
-        &troupe_list_children_type, &troupe_children_type, &troupe_group_type};
+        &troupe_exit_type,           &troupe_down_type,
+        &troupe_node_type,           &troupe_timeout_type,
+        &troupe_list_children_type,  &troupe_children_type,
+        &troupe_count_children_type, &troupe_children_count_type,
+        &troupe_start_child_type,    &troupe_terminate_child_type,
+        &troupe_restart_child_type,  &troupe_delete_child_type,
+        &troupe_child_state_type,    &troupe_group_type};
     const troupe_status status = tr_types_create(&tr_state_allocator, &node->types);
 
     if (status != TROUPE_OK) {

@@ -158,6 +158,13 @@ troupe_status tr_agent_start(struct troupe_node *node);
 TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask);
 /* Ends the wait; the ask must not be touched afterwards. */
 void tr_ask_done(struct tr_ask *ask);
+/* Starts an asynchronous operation of the agent whose continuation is then with tag. */
+typedef troupe_status (*tr_agent_begin)(troupe_self *self, troupe_then then, uint64_t tag,
+                                        const void *context);
+/* Runs begin in the agent and waits for the operation, as troupe_node_call does. Not from an actor.
+ */
+TROUPE_MUST_USE troupe_status tr_agent_call(struct troupe_node *node, tr_agent_begin begin,
+                                            const void *context, troupe_result *result);
 
 /* ---- spawn.c ---- */
 /* Sends a request to a node; the caller's operation ends with its answer, or when the node is lost.

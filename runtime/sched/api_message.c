@@ -77,28 +77,31 @@ int troupe_reply(troupe_self *self, const troupe_type *type, const void *message
     return TROUPE_OK;
 }
 
-troupe_from troupe_take_from(troupe_self *self)
+troupe_from tr_owed_add(troupe_self *self, troupe_pid caller, uint64_t ref)
 {
-    troupe_from from = {0};
-
-    if (self->current == NULL || self->current->signal != TR_SIGNAL_CALL || self->answered) {
-        return from;
-    }
     struct tr_actor_extra *extra = tr_actor_extra(self->actor);
     struct tr_owed *owed = extra == NULL ? NULL : malloc(sizeof(*owed));
 
     if (owed == NULL) {
-        return from; /* The request then fails as one without a reply. */
+        return (troupe_from){0};
     }
-    *owed = (struct tr_owed){
-        .next = extra->owed, .caller = self->current->from, .ref = self->current->ref};
+    *owed = (struct tr_owed){.next = extra->owed, .caller = caller, .ref = ref};
     extra->owed = owed;
-    self->answered = true;
-    return (troupe_from){.caller = owed->caller, .callee = tr_self_pid(self), .ref = owed->ref};
+    return (troupe_from){.caller = caller, .callee = tr_self_pid(self), .ref = ref};
 }
 
-/* Strikes a request from the list of those whose answer is owed. */
-static bool strike(struct tr_actor *actor, const troupe_from *from)
+troupe_from troupe_take_from(troupe_self *self)
+{
+    if (self->current == NULL || self->current->signal != TR_SIGNAL_CALL || self->answered) {
+        return (troupe_from){0};
+    }
+    const troupe_from from = tr_owed_add(self, self->current->from, self->current->ref);
+
+    self->answered = from.ref != 0; /* Else the request fails as one without a reply. */
+    return from;
+}
+
+bool tr_owed_strike(struct tr_actor *actor, const troupe_from *from)
 {
     struct tr_owed **link = actor->extra == NULL ? NULL : &actor->extra->owed;
 
@@ -129,7 +132,7 @@ troupe_status troupe_reply_to(troupe_self *self, const troupe_from *from, const 
     if (status != TROUPE_OK) {
         return status; /* The request is still owed: it can be tried again. */
     }
-    if (own && !strike(self->actor, from)) {
+    if (own && !tr_owed_strike(self->actor, from)) {
         tr_message_destroy(&self->worker->cache, copy);
         return TROUPE_E_CLOSED;
     }

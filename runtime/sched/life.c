@@ -352,6 +352,12 @@ static void drop_outgoing(troupe_self *self)
             }
             send_signal(self, failed, message->to, message->ref, message->session);
         }
+        if (message->signal == TR_SIGNAL_RUN) {
+            /* Exactly once in any case: here with nobody to run in. */
+            const struct tr_run *run = (const struct tr_run *)(const void *)message->payload;
+
+            run->function(NULL, run->context);
+        }
         tr_message_destroy(&self->worker->cache, message);
         message = next;
     }

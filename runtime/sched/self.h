@@ -98,6 +98,11 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome);
 /* Tells the registry's table of a relation across nodes. */
 void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relation *relation);
 void tr_owed_free(struct tr_owed *owed);
+/* Notes that this actor owes a caller the answer to its call: however the actor ends, the caller is
+ * told. ref 0 in what it answers: no memory. */
+troupe_from tr_owed_add(troupe_self *self, troupe_pid caller, uint64_t ref);
+/* Strikes a request from the list of those whose answer is owed; answers whether it was there. */
+bool tr_owed_strike(struct tr_actor *actor, const troupe_from *from);
 /* Handles one message; takes it. */
 void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
 /* Ends the actor: tells everybody, frees everything. */

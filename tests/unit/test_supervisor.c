@@ -39,6 +39,28 @@ static void nonsense_is_refused(void **state)
     children[1].behavior = &child_behavior;
     tree.strategy = 17;
     assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.strategy = TROUPE_SIMPLE_ONE_FOR_ONE; /* With three templates. */
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.strategy = TROUPE_ONE_FOR_ONE;
+    tree.auto_shutdown = 3;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.auto_shutdown = TROUPE_AUTO_SHUTDOWN_NEVER;
+    children[1].restart = TROUPE_RESTART_TRANSIENT;
+    children[1].significant = true; /* Without auto_shutdown. */
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    tree.auto_shutdown = TROUPE_AUTO_SHUTDOWN_ANY_SIGNIFICANT;
+    children[1].restart = TROUPE_RESTART_PERMANENT;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].significant = false;
+    children[1].supervisor = &tree; /* Beside a behavior. */
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].supervisor = NULL;
+    children[1].flags = TROUPE_SPAWN_MONITOR;
+    assert_int_equal(supervise(), TROUPE_E_INVALID);
+    children[1].flags = 0;
+    tree.max_children = 2;
+    assert_int_equal(supervise(), TROUPE_E_LIMIT);
+    tree.max_children = 0;
     tree.strategy = TROUPE_ONE_FOR_ONE;
     tree.intensity = UINT32_MAX;
     assert_int_equal(supervise(), TROUPE_E_INVALID);
@@ -335,32 +357,20 @@ static void a_stopping_node_stops_the_tree_in_order(void **state)
 
 /* ---- trees ---- */
 
-/* A child that starts a supervisor of its own and is linked to it. */
-static int boss_init(troupe_self *self, void *state, const void *args)
-{
-    troupe_pid pid = {0};
-
-    (void)state;
-    return troupe_spawn_supervisor(self, *(const troupe_supervisor *const *)args, NULL, &pid);
-}
-
-static const troupe_behavior boss_behavior = {.name = "test.boss", .init = boss_init};
-
 static void escalation_restarts_the_whole_branch(void **state)
 {
-    const troupe_supervisor *branch = &tree;
-    const troupe_child boss = {.id = "boss", .behavior = &boss_behavior, .args = &branch};
-    troupe_supervisor root = {.children = &boss, .children_count = 1};
+    const troupe_child branch = {.id = "branch", .supervisor = &tree};
+    troupe_supervisor root = {.children = &branch, .children_count = 1};
 
     (void)state;
     tree.intensity = 0;
     tree.period_ms = 1000;
     tree.children_count = 1;
     assert_int_equal(supervise_tree(&root), TROUPE_OK);
-    stage_wait_actors(stage, 5);
+    stage_wait_actors(stage, 4);
     ask_child(0, ASK_DIE);
     wait_line("a starts", 2);
-    stage_wait_actors(stage, 5);
+    stage_wait_actors(stage, 4);
     assert_int_equal(probe_seen(chief), 0);
 }
 
@@ -371,11 +381,15 @@ static void children_are_listed(void **state)
     troupe_result result = {0};
 
     (void)state;
-    children[2].restart = TROUPE_RESTART_TEMPORARY;
+    children[1].restart = TROUPE_RESTART_TEMPORARY;
+    children[2].restart = TROUPE_RESTART_TRANSIENT;
+    children[3].restart = TROUPE_RESTART_TEMPORARY;
+    tree.children_count = 4;
     assert_int_equal(supervise(), TROUPE_OK);
     ask_child(0, ASK_DIE);
     wait_line("a starts", 2);
-    ask_child(2, ASK_DIE);
+    ask_child(3, ASK_STOP);
+    ask_child(2, ASK_STOP);
     stage_wait_actors(stage, 4);
     assert_int_equal(troupe_node_call(stage->node, supervisor, &troupe_list_children_type, NULL,
                                       DEADLINE_MS, &result),
@@ -387,7 +401,13 @@ static void children_are_listed(void **state)
     assert_string_equal(answer->children[0].id, "a");
     assert_int_equal(answer->children[0].restarts, 1);
     assert_true(troupe_pid_equal(answer->children[0].pid, pid_of(&plans[0])));
+    assert_string_equal(answer->children[0].state, "running");
+    assert_string_equal(answer->children[0].behavior, "test.child");
+    assert_string_equal(answer->children[1].restart, "temporary");
     assert_true(troupe_pid_is_none(answer->children[2].pid));
+    assert_string_equal(answer->children[2].state, "stopped");
+    assert_string_equal(answer->strategy, "one_for_one");
+    assert_int_equal(answer->restarts, 1);
     troupe_result_clear(&result);
 }
 
