@@ -185,8 +185,7 @@ int tr_supervisor_on_delete(troupe_self *self, void *state, const void *message)
 int tr_supervisor_on_list(troupe_self *self, void *state, const void *message);
 int tr_supervisor_on_count(troupe_self *self, void *state, const void *message);
 
-/* ---- supervisor.c ---- */
-extern const troupe_behavior tr_supervisor_behavior;
+extern const troupe_behavior tr_supervisor_behavior; /* supervisor.c */
 
 /* ---- supervisor_types.c ---- */
 

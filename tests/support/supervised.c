@@ -94,7 +94,8 @@ static int child_init(troupe_self *self, void *state, const void *args)
     plan->pid = troupe_self_pid(self);
     (void)pthread_mutex_unlock(&list.mutex);
     troupe_trap_exit(self, plan->traps);
-    if (plan->fail_init_from != 0 && start >= plan->fail_init_from) {
+    if (plan->fail_init_from != 0 && start >= plan->fail_init_from &&
+        (plan->fail_init_to == 0 || start <= plan->fail_init_to)) {
         write_line(plan->id, "refuses");
         return troupe_fail(self, "no start %d", start);
     }
@@ -127,8 +128,20 @@ static int child_on_ask(troupe_self *self, void *state, const void *message)
                                : troupe_reply(self, &number_type, &(number){.value = a->value});
 }
 
-static const troupe_handler child_handlers[] = {
-    {&troupe_exit_type, child_on_exit}, {&ask_type, child_on_ask}, {0}};
+static int child_on_number(troupe_self *self, void *state, const void *message)
+{
+    struct plan *plan = ((struct child_state *)state)->plan;
+    const int answer = plan->on_number(self, plan);
+
+    (void)message;
+    write_line(plan->id, "did it");
+    return answer;
+}
+
+static const troupe_handler child_handlers[] = {{&troupe_exit_type, child_on_exit},
+                                                {&ask_type, child_on_ask},
+                                                {&number_type, child_on_number},
+                                                {0}};
 const troupe_behavior child_behavior = {.name = "test.child",
                                         .state_size = sizeof(struct child_state),
                                         .init = child_init,
@@ -199,5 +212,12 @@ void ask_child(int index, enum how how)
 {
     assert_int_equal(
         troupe_node_send(stage->node, pid_of(&plans[index]), &ask_type, &(ask){.how = (int)how}),
+        TROUPE_OK);
+}
+
+void tell_child(int index)
+{
+    assert_int_equal(
+        troupe_node_send(stage->node, pid_of(&plans[index]), &number_type, &(number){.value = 1}),
         TROUPE_OK);
 }

@@ -16,7 +16,9 @@ struct plan {
     bool traps;
     bool ignores_exits;
     int fail_init_from; /* the number of the start from which init fails; 0: never */
+    int fail_init_to;   /* ... and up to which; 0: always then */
     bool stop_in_init;
+    int (*on_number)(troupe_self *self, struct plan *plan); /* what tell_child makes it do */
     /* Under the list's mutex. */
     int starts;
     troupe_pid pid;
@@ -52,5 +54,7 @@ troupe_pid pid_of(struct plan *plan);
 troupe_status supervise_tree(const troupe_supervisor *spec);
 troupe_status supervise(void);
 void ask_child(int index, enum how how);
+/* Makes it do plan->on_number, after which it writes "did it". */
+void tell_child(int index);
 
 #endif
