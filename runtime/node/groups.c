@@ -1,6 +1,7 @@
 /* Groups: what actors and other threads do with them, and what their watchers are told. */
-#include "dist/groups.h"
+#include "node/groups.h"
 
+#include "dist/groups.h"
 #include "node/node.h"
 #include "troupe/group.h"
 

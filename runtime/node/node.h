@@ -186,7 +186,6 @@ void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id);
 /* Tells watchers of nodes that one came or went. */
 void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
                           const char *why);
-
 void tr_cluster_drain(struct troupe_node *node);
 
 /* ---- clients.c: requests of the administration protocol that come over TCP ---- */
@@ -194,11 +193,6 @@ void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t requ
                         const uint8_t *bytes, size_t size);
 /* Waits for those under way. */
 void tr_clients_drain(struct troupe_node *node);
-
-/* ---- groups.c ---- */
-troupe_status tr_node_groups_init(struct troupe_node *node);
-/* An actor has ended: it leaves its groups. */
-void tr_node_groups_ended(struct troupe_node *node, struct tr_actor *actor);
 
 /* ---- stop.c ---- */
 /* Sends an exit signal that cannot be trapped to every actor of users; kind FENCED or KILL. Any
