@@ -1,12 +1,18 @@
 #include "daemon/module_check.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 static int refuse(struct problem *problem, const char *path, const char *why)
 {
@@ -27,11 +33,136 @@ static bool others_may_write(const struct stat *status)
     return (status->st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
-static int check_file(const char *path, struct problem *problem)
+/* ---- the folder ---- */
+
+struct walk {
+    const char *module;    /* for the problem */
+    char so_far[PATH_MAX]; /* the element reached, for the problem */
+    struct problem *problem;
+};
+
+static int walk_refuse(const struct walk *walk, const char *why)
+{
+    const int status = refuse(walk->problem, walk->module, "");
+
+    problem_detail(walk->problem, "the folder \"%s\": %s", walk->so_far, why);
+    return status;
+}
+
+/* Checks one element of the way. In a sticky folder on the way others can add files, yet not
+ * replace what is ours; in the last one nobody may add any. */
+static int check_folder(const struct walk *walk, int folder, bool is_last)
 {
     struct stat status;
 
-    if (stat(path, &status) != 0) {
+    if (fstat(folder, &status) != 0) {
+        return walk_refuse(walk, strerror(errno));
+    }
+    if (!owner_is_trusted(&status)) {
+        return walk_refuse(walk, "it belongs neither to root nor to the user of this node");
+    }
+    if (others_may_write(&status) && (is_last || (status.st_mode & S_ISVTX) == 0)) {
+        const int result = walk_refuse(walk, "its group or others can change it");
+
+        problem_hint(walk->problem, "chmod go-w %s", walk->so_far);
+        return result;
+    }
+    return 0;
+}
+
+/* Opens the next element in place of *folder, which is closed. */
+static int walk_step(struct walk *walk, int *folder, const char *element)
+{
+    const size_t size = strlen(walk->so_far);
+    const int next = openat(*folder, element, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int error = errno;
+
+    (void)snprintf(walk->so_far + size, sizeof(walk->so_far) - size, "%s%s", size > 1 ? "/" : "",
+                   element);
+    (void)close(*folder);
+    *folder = next;
+    if (next >= 0) {
+        return 0;
+    }
+    return walk_refuse(walk, error == ENOTDIR || error == ELOOP
+                                 ? "it is no folder, or a symbolic link: write where that points to"
+                                 : strerror(error));
+}
+
+/* Opens an absolute path element by element. Gives *out, an O_PATH descriptor. */
+static int open_folder(const char *module, const char *path, int *out, struct problem *problem)
+{
+    struct walk walk = {.module = module, .so_far = "/", .problem = problem};
+    char rest[PATH_MAX];
+    char *state = NULL;
+    char *element = NULL;
+    int folder = -1;
+    int result = 0;
+
+    if (path[0] != '/' || strlen(path) >= sizeof(rest)) {
+        return problem_set(problem, PROBLEM_CONFIG,
+                           "module_dir has to be an absolute path, not \"%.200s\"", path);
+    }
+    (void)snprintf(rest, sizeof(rest), "%s", path);
+    folder = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    for (element = strtok_r(rest, "/", &state); element != NULL && result == 0;) {
+        char *next = strtok_r(NULL, "/", &state);
+
+        if (strcmp(element, "..") == 0) {
+            result = walk_refuse(&walk, "the path may not lead back by \"..\"");
+        } else if (strcmp(element, ".") != 0) {
+            result = check_folder(&walk, folder, false);
+            result = result != 0 ? result : walk_step(&walk, &folder, element);
+        }
+        element = next;
+    }
+    result = result != 0 ? result : check_folder(&walk, folder, true);
+    if (result != 0) {
+        if (folder >= 0) {
+            (void)close(folder);
+        }
+        return result;
+    }
+    *out = folder;
+    return 0;
+}
+
+/* ---- the file ---- */
+
+static bool name_is_valid(const char *name)
+{
+    const size_t size = strspn(name, NAME_CHARACTERS);
+
+    return size > 0 && strcmp(name + size, ".so") == 0;
+}
+
+int module_open_beneath(int folder, const char *name, bool without_openat2)
+{
+    const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    const struct open_how how = {.flags = (unsigned)flags,
+                                 .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS};
+    int file = -1;
+
+    if (!without_openat2) {
+        file = (int)syscall(SYS_openat2, folder, name, &how, sizeof(how));
+        /* ENOSYS: an older kernel. EPERM: an older filter of calls around a container. */
+        if (file >= 0 || (errno != ENOSYS && errno != EPERM)) {
+            return file;
+        }
+    }
+    /* A name without a slash cannot leave the folder but by a link. */
+    if (strchr(name, '/') != NULL) {
+        errno = EXDEV;
+        return -1;
+    }
+    return openat(folder, name, flags | O_NOFOLLOW);
+}
+
+static int check_file(int file, const char *path, struct problem *problem)
+{
+    struct stat status;
+
+    if (fstat(file, &status) != 0) {
         return refuse(problem, path, strerror(errno));
     }
     if (!S_ISREG(status.st_mode)) {
@@ -49,104 +180,185 @@ static int check_file(const char *path, struct problem *problem)
     return 0;
 }
 
-/* Checks every folder above an absolute path without links. */
-static int check_folders(const char *path, struct problem *problem)
+/* Opens name in the folder, whose path is for people. */
+static int open_in(int folder, const char *folder_path, const char *name, struct module_file *out,
+                   struct problem *problem)
 {
+    char path[PATH_MAX];
+    int result = 0;
+
+    (void)snprintf(path, sizeof(path), "%.3000s/%.255s", folder_path, name);
+    if (!name_is_valid(name)) {
+        return refuse(problem, path, "the name of a module is [a-z0-9_]+.so");
+    }
+    *out = (struct module_file){.file = module_open_beneath(folder, name, false)};
+    if (out->file < 0) {
+        return refuse(problem, path, errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+    }
+    result = check_file(out->file, path, problem);
+    out->path = result == 0 ? strdup(path) : NULL;
+    if (result == 0 && out->path == NULL) {
+        result = problem_set(problem, PROBLEM_MEMORY, "out of memory");
+    }
+    if (result != 0) {
+        module_close(out);
+        return result;
+    }
+    (void)snprintf(out->fd_path, sizeof(out->fd_path), "/proc/self/fd/%d", out->file);
+    return 0;
+}
+
+void module_close(struct module_file *file)
+{
+    if (file->file >= 0) {
+        (void)close(file->file);
+    }
+    file->file = -1;
+    free(file->path);
+    file->path = NULL;
+}
+
+/* ---- one by its name or path ---- */
+
+struct place {
     char folder[PATH_MAX];
-    char *slash = NULL;
+    char name[NAME_MAX + 1];
+};
 
-    (void)snprintf(folder, sizeof(folder), "%s", path);
-    while ((slash = strrchr(folder, '/')) != NULL) {
-        struct stat status;
-        const bool is_root = slash == folder;
+/* Splits what was asked for. A path's folder is taken as it really is, links followed. */
+static int find_place(const char *module, const char *module_dir, struct place *place,
+                      struct problem *problem)
+{
+    const char *slash = strrchr(module, '/');
+    const char *name = slash == NULL ? module : slash + 1;
+    const size_t size = strlen(name);
+    const char *end = size > 3 && strcmp(name + size - 3, ".so") == 0 ? "" : ".so";
+    char given[PATH_MAX];
 
-        slash[is_root ? 1 : 0] = '\0';
-        if (stat(folder, &status) != 0) {
-            return refuse(problem, path, strerror(errno));
-        }
-        /* In a sticky folder others can add files, yet not replace ours. */
-        if (others_may_write(&status) && (status.st_mode & S_ISVTX) == 0) {
-            const int result = refuse(problem, path, "");
-
-            problem_detail(problem, "the group of the folder \"%s\" or others can change it",
-                           folder);
-            problem_hint(problem, "chmod go-w %s", folder);
-            return result;
-        }
-        if (is_root) {
-            break;
-        }
+    if (size + strlen(end) >= sizeof(place->name) || strlen(module) >= sizeof(given)) {
+        return refuse(problem, module, "the path is too long");
+    }
+    (void)snprintf(place->name, sizeof(place->name), "%s%s", name, end);
+    if (slash == NULL && module_dir[0] != '\0') {
+        (void)snprintf(place->folder, sizeof(place->folder), "%s", module_dir);
+        return 0;
+    }
+    (void)snprintf(given, sizeof(given), "%.*s", slash == NULL ? 1 : (int)(slash - module) + 1,
+                   slash == NULL ? "." : module);
+    if (realpath(given, place->folder) == NULL) {
+        return refuse(problem, module, strerror(errno));
     }
     return 0;
 }
 
-static bool lies_in(const char *path, const char *folder)
+static bool is_same_folder(int a, int b)
 {
-    const size_t size = strlen(folder);
+    struct stat one;
+    struct stat other;
 
-    return strncmp(path, folder, size) == 0 && path[size] == '/' &&
-           strchr(path + size + 1, '/') == NULL;
+    return fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+           one.st_ino == other.st_ino;
 }
 
-/* With a module folder a bare name means a file in it. */
-static bool full_path(const char *path, const char *module_dir, char *out, size_t size)
+/* Whether the folder is the one that module_dir says; without one every folder is. */
+static int check_place(int folder, const char *module, const char *module_dir,
+                       struct problem *problem)
 {
-    const size_t length = strlen(path);
-    const bool is_bare = strchr(path, '/') == NULL && module_dir[0] != '\0';
-    const bool has_end = length > 3 && strcmp(path + length - 3, ".so") == 0;
-    const int written = is_bare
-                            ? snprintf(out, size, "%s/%s%s", module_dir, path, has_end ? "" : ".so")
-                            : snprintf(out, size, "%s", path);
-
-    return written > 0 && (size_t)written < size;
-}
-
-/* Answers whether the module lies in module_dir, links followed on both sides. */
-static int check_place(const char *path, const char *module_dir, struct problem *problem)
-{
-    char *folder = NULL;
+    int allowed = -1;
     int result = 0;
 
     if (module_dir[0] == '\0') {
         return 0;
     }
-    folder = realpath(module_dir, NULL);
-    if (folder == NULL) {
-        return problem_set(problem, PROBLEM_CONFIG, "module_dir \"%s\": %s", module_dir,
-                           strerror(errno));
+    result = open_folder(module, module_dir, &allowed, problem);
+    if (result == 0 && !is_same_folder(folder, allowed)) {
+        result = refuse(problem, module, "");
+        problem_detail(problem, "it does not lie in module_dir, \"%s\"", module_dir);
     }
-    if (!lies_in(path, folder)) {
-        result = refuse(problem, path, "");
-        problem_detail(problem, "it does not lie in module_dir, \"%s\"", folder);
+    if (allowed >= 0) {
+        (void)close(allowed);
     }
-    free(folder);
     return result;
 }
 
-int module_check(const char *path, const char *module_dir, char **resolved, struct problem *problem)
+int module_open(const char *module, const char *module_dir, struct module_file *out,
+                struct problem *problem)
 {
-    char full[PATH_MAX];
-    char *real = NULL;
+    struct place place;
+    int folder = -1;
+    int result = find_place(module, module_dir, &place, problem);
+
+    if (result == 0) {
+        result = open_folder(module, place.folder, &folder, problem);
+    }
+    if (result == 0) {
+        result = check_place(folder, module, module_dir, problem);
+    }
+    if (result == 0) {
+        result = open_in(folder, place.folder, place.name, out, problem);
+    }
+    if (folder >= 0) {
+        (void)close(folder);
+    }
+    return result;
+}
+
+/* ---- all of a folder ---- */
+
+static int is_module(const struct dirent *entry)
+{
+    const size_t size = strlen(entry->d_name);
+
+    return size > 3 && strcmp(entry->d_name + size - 3, ".so") == 0;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int open_entries(int folder, const char *module_dir, struct dirent **entries, int found,
+                        struct module_file **files, size_t *count, struct problem *problem)
+{
     int result = 0;
 
-    if (!full_path(path, module_dir, full, sizeof(full))) {
-        return refuse(problem, path, "the path is too long");
+    if (found > MODULES_MAX) {
+        return problem_set(problem, PROBLEM_MODULE, "module_dir \"%s\" holds more than %d modules",
+                           module_dir, MODULES_MAX);
     }
-    real = realpath(full, NULL);
-    if (real == NULL) {
-        return refuse(problem, full, strerror(errno));
+    *files = calloc((size_t)found + 1, sizeof(**files));
+    if (*files == NULL) {
+        return problem_set(problem, PROBLEM_MEMORY, "out of memory");
     }
-    result = check_place(real, module_dir, problem);
-    if (result == 0) {
-        result = check_file(real, problem);
+    *count = 0;
+    for (int i = 0; i < found && result == 0; i++) {
+        result = open_in(folder, module_dir, entries[i]->d_name, &(*files)[*count], problem);
+        *count += result == 0 ? 1 : 0;
     }
-    if (result == 0) {
-        result = check_folders(real, problem);
-    }
+    return result;
+}
+
+int module_open_all(const char *module_dir, struct module_file **files, size_t *count,
+                    struct problem *problem)
+{
+    struct dirent **entries = NULL;
+    char listed[32];
+    int folder = -1;
+    int found = 0;
+    int result = open_folder(module_dir, module_dir, &folder, problem);
+
     if (result != 0) {
-        free(real);
         return result;
     }
-    *resolved = real;
-    return 0;
+    /* Through the descriptor: the folder that was checked is the one that is read. */
+    (void)snprintf(listed, sizeof(listed), "/proc/self/fd/%d", folder);
+    found = scandir(listed, &entries, is_module, by_name);
+    result = found < 0 ? refuse(problem, module_dir, strerror(errno))
+                       : open_entries(folder, module_dir, entries, found, files, count, problem);
+    for (int i = 0; i < found; i++) {
+        free(entries[i]);
+    }
+    free(entries);
+    (void)close(folder);
+    return result;
 }

@@ -6,7 +6,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/module_check.h"
 #include "daemon/units.h"
 #include "troupe/actor.h"
 
@@ -223,18 +222,24 @@ static int build_choices(const struct builder *builder)
 static int build_modules(const struct builder *builder)
 {
     const struct setting *setting = &builder->settings->all[SETTING_MODULE];
+    const char *module_dir = get(builder, SETTING_MODULE_DIR);
     struct options *options = builder->options;
 
     if (setting->values_count == 0) {
-        return 0;
+        return module_dir[0] == '\0' ? 0
+                                     : module_open_all(module_dir, &options->modules,
+                                                       &options->modules_count, builder->problem);
+    }
+    if (setting->values_count > MODULES_MAX) {
+        return problem_set(builder->problem, PROBLEM_MODULE, "more than %d modules", MODULES_MAX);
     }
     options->modules = calloc(setting->values_count, sizeof(*options->modules));
     if (options->modules == NULL) {
         return problem_set(builder->problem, PROBLEM_MEMORY, "out of memory");
     }
     for (size_t i = 0; i < setting->values_count; i++) {
-        const int status = module_check(setting->values[i], get(builder, SETTING_MODULE_DIR),
-                                        &options->modules[i], builder->problem);
+        const int status =
+            module_open(setting->values[i], module_dir, &options->modules[i], builder->problem);
 
         if (status != 0) {
             return status;
@@ -266,7 +271,7 @@ int options_build(const struct settings *settings, struct options *options, stru
 void options_fini(struct options *options)
 {
     for (size_t i = 0; i < options->modules_count; i++) {
-        free(options->modules[i]);
+        module_close(&options->modules[i]);
     }
     free(options->modules);
     options->modules = NULL;

@@ -1,6 +1,6 @@
 /* daemon/options.h - the settings of trouped, checked and in their own types.
  *
- * Threads: one. Memory: texts are lent by the settings they were built from.
+ * Threads: one. Memory: texts are lent by the settings they were built from; modules are owned.
  */
 #ifndef DAEMON_OPTIONS_H
 #define DAEMON_OPTIONS_H
@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "daemon/log.h"
+#include "daemon/module_check.h"
 #include "daemon/secret.h"
 #include "daemon/settings.h"
 
@@ -34,8 +35,8 @@ struct options {
     bool allow_unsafe_fsync;
     int32_t log_level;
     enum log_format log_format;
-    struct secret secret; /* size 0: none, then listen has to be loopback */
-    char **modules;       /* owned: absolute paths that passed module_check */
+    struct secret secret;        /* size 0: none, then listen has to be loopback */
+    struct module_file *modules; /* owned: opened and checked, in the order to load them */
     size_t modules_count;
 };
 

@@ -153,9 +153,11 @@ static int start_node(struct daemon *daemon)
 static int load_modules(struct daemon *daemon)
 {
     for (size_t i = 0; i < daemon->options->modules_count; i++) {
-        const char *path = daemon->options->modules[i];
+        const struct module_file *module = &daemon->options->modules[i];
+        const char *path = module->path;
         char error[512] = "";
-        troupe_status status = troupe_node_load_module(daemon->node, path, error, sizeof(error));
+        troupe_status status =
+            troupe_node_load_module(daemon->node, module->fd_path, error, sizeof(error));
 
         if (status != TROUPE_OK) {
             return start_problem(daemon, TROUPE_E_MODULE, path, error);

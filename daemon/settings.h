@@ -34,7 +34,8 @@
       "what other nodes dial; auto: the host of listen, or found when that is 0.0.0.0")            \
     X(SECRET_FILE, "secret_file", "", "FILE", 0, "cluster secret, at least 32 bytes")              \
     X(MODULE, "module", "", "FILE.so", SETTING_REPEATABLE, "module of behaviors to load")          \
-    X(MODULE_DIR, "module_dir", "", "DIR", 0, "load modules only from this directory")             \
+    X(MODULE_DIR, "module_dir", "", "DIR", 0,                                                      \
+      "load modules only from here; without module: all of them")                                  \
     X(ADMIN_SOCKET, "admin_socket", "", "PATH", 0, "unix socket for the command line")             \
     X(ADMIN_MODE, "admin_mode", "0660", "OCTAL", 0, "mode of the admin socket: 0600 or 0660")      \
     X(WORKERS, "workers", "0", "COUNT", 0, "threads that run actors; 0: one per core")             \

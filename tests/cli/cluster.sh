@@ -325,6 +325,8 @@ log_has() { grep -Eq -- "$2" "$work/$1.log"; }
 
 log_says() { grep -Eq -- "$2" "$work/$1.log" || { echo "    not in the log: $2"; sed 's/^/    log: /' "$work/$1.log"; return 1; }; }
 
+log_or_err() { grep -Eq -- "$2" "$work/$1.log"; }
+
 case_daemon() {
   local pid port
   up --nodes 1
@@ -348,7 +350,19 @@ case_daemon() {
   start_node d3 --module "$work/broken.so"
   check "a module that does not load ends it with 78" ends_with "$pid" 78
   check "a module that does not load is named with the reason" log_says d3 '"code":"TRP-1005".*broken.so.*detail'
-  check "every line of the log is JSON" every_line_is_json d1 d2 n1 d3
+  mkdir -m 755 "$work/modules"
+  cp "$module" "$work/modules/b_two.so"
+  cp "$(dirname "$module")/probe.so" "$work/modules/a_one.so"
+  start_node d4 --module-dir "$work/modules"
+  check "a folder of modules is loaded whole" await 20 ready d4
+  check "in the order of names" [ "$(grep -o 'loaded module [^"]*' "$work/d4.log" | xargs -n1 basename | grep so | tr '\n' ' ')" = "a_one.so b_two.so " ]
+  kill -TERM "$pid"
+  check "it stops" ends_with "$pid" 0
+  ln -s b_two.so "$work/modules/c_link.so"
+  start_node d5 --module-dir "$work/modules"
+  check "a link in it ends it with 78" ends_with "$pid" 78
+  check "and is named" log_or_err d5 'TRP-1005.*c_link.so'
+  check "every line of the log is JSON" every_line_is_json d1 d2 n1 d3 d4
   stop_in_order
 }
 

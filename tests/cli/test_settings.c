@@ -1,5 +1,6 @@
 /* What is tested: daemon/settings, options, units, secret and module_check - which source wins, and
  * that every wrong value is refused with the place it came from. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -322,49 +323,204 @@ static void secret_that_is_made_can_be_read_and_is_not_made_twice(void **state)
     assert_int_equal(status.st_mode & 0777, 0600);
 }
 
+/* Opens a module and closes it again; answers the exit status. */
+static int try_module(struct fixture *fixture, const char *module, const char *module_dir)
+{
+    struct module_file file = {.file = -1};
+    const int status = module_open(module, module_dir, &file, &fixture->problem);
+
+    module_close(&file);
+    return status;
+}
+
+static void refuses_module(struct fixture *fixture, const char *module, const char *module_dir,
+                           const char *words)
+{
+    assert_int_equal(try_module(fixture, module, module_dir), EX_CONFIG);
+    assert_int_equal(fixture->problem.code, PROBLEM_MODULE);
+    if (strstr(fixture->problem.detail, words) == NULL) {
+        fail_msg("%s: \"%s\" has no \"%s\"", module, fixture->problem.detail, words);
+    }
+}
+
 static void module_that_others_can_change_is_refused(void **state)
 {
     struct fixture *fixture = *state;
     char path[96];
-    char *resolved = NULL;
 
     (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
-    assert_int_equal(module_check(path, "", &resolved, &fixture->problem), EX_CONFIG);
+    refuses_module(fixture, path, "", "No such file");
     write_file(path, "", 0755);
-    assert_int_equal(module_check(path, "", &resolved, &fixture->problem), 0);
-    free(resolved);
+    assert_int_equal(try_module(fixture, path, ""), 0);
     assert_int_equal(chmod(path, 0775), 0);
-    assert_int_equal(module_check(path, "", &resolved, &fixture->problem), EX_CONFIG);
+    refuses_module(fixture, path, "", "can change it");
+    assert_int_equal(chmod(path, 0757), 0);
+    refuses_module(fixture, path, "", "can change it");
     assert_int_equal(chmod(path, 0755), 0);
     assert_int_equal(chmod(fixture->folder, 0777), 0);
-    assert_int_equal(module_check(path, "", &resolved, &fixture->problem), EX_CONFIG);
-    assert_non_null(strstr(fixture->problem.detail, fixture->folder));
+    refuses_module(fixture, path, "", fixture->folder);
+    /* Nor where others may add files, though they could not replace ours. */
+    assert_int_equal(chmod(fixture->folder, 01777), 0);
+    refuses_module(fixture, path, "", fixture->folder);
     assert_int_equal(chmod(fixture->folder, 0700), 0);
-    assert_int_equal(module_check(fixture->folder, "", &resolved, &fixture->problem), EX_CONFIG);
+    assert_int_equal(try_module(fixture, path, ""), 0);
+}
+
+static void module_of_another_user_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[96];
+
+    if (geteuid() != 0) {
+        /* Only root can give a file away; the system's own files are root's and good. */
+        refuses_module(fixture, "/bin/sh", "", "[a-z0-9_]+.so");
+        return;
+    }
+    (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
+    write_file(path, "", 0755);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    refuses_module(fixture, path, "", "neither to root nor");
+    assert_int_equal(chown(path, 0, 0), 0);
+    assert_int_equal(chown(fixture->folder, 65534, 65534), 0);
+    refuses_module(fixture, path, "", "neither to root nor");
+    assert_int_equal(chown(fixture->folder, 0, 0), 0);
+    assert_int_equal(try_module(fixture, path, ""), 0);
 }
 
 static void module_has_to_lie_in_the_module_folder(void **state)
 {
     struct fixture *fixture = *state;
+    struct module_file file = {.file = -1};
+    char path[96];
+    char inner[96];
+
+    (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
+    (void)snprintf(inner, sizeof(inner), "%s/inner", fixture->folder);
+    write_file(path, "", 0755);
+    assert_int_equal(mkdir(inner, 0700), 0);
+    assert_int_equal(module_open("m", fixture->folder, &file, &fixture->problem), 0);
+    assert_string_equal(file.path, path);
+    assert_int_equal(strncmp(file.fd_path, "/proc/self/fd/", 14), 0);
+    module_close(&file);
+    assert_int_equal(try_module(fixture, "m.so", fixture->folder), 0);
+    assert_int_equal(try_module(fixture, path, fixture->folder), 0);
+    refuses_module(fixture, path, inner, "does not lie in module_dir");
+    refuses_module(fixture, "/usr/bin/env.so", fixture->folder, "does not lie in module_dir");
+    refuses_module(fixture, "m", "/none/at/all", "No such file");
+    assert_int_equal(try_module(fixture, "m", "relative"), EX_CONFIG);
+    (void)snprintf(inner, sizeof(inner), "%s/inner/..", fixture->folder);
+    refuses_module(fixture, "m", inner, "..");
+    (void)snprintf(inner, sizeof(inner), "%s/inner", fixture->folder);
+    (void)rmdir(inner);
+}
+
+static void module_names_are_plain(void **state)
+{
+    static const char *const names[] = {"M.so",         "m-1.so", ".so",   ".m.so", "m.so.1",
+                                        "m\xc3\xa9.so", "m m.so", "m.so ", "..",    ""};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        refuses_module(fixture, names[i], fixture->folder, "[a-z0-9_]+.so");
+    }
+}
+
+static void links_to_modules_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
     char path[96];
     char link[96];
-    char *resolved = NULL;
+    char outside[112];
 
     (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
     (void)snprintf(link, sizeof(link), "%s/link.so", fixture->folder);
     write_file(path, "", 0755);
-    assert_int_equal(module_check("m", fixture->folder, &resolved, &fixture->problem), 0);
-    assert_string_equal(resolved, path);
-    free(resolved);
-    assert_int_equal(module_check("m.so", fixture->folder, &resolved, &fixture->problem), 0);
-    free(resolved);
-    assert_int_equal(symlink("/bin/sh", link), 0);
-    assert_int_equal(module_check("link", fixture->folder, &resolved, &fixture->problem),
+    assert_int_equal(symlink("m.so", link), 0);
+    refuses_module(fixture, "link", fixture->folder, "symbolic link");
+    (void)unlink(link);
+    (void)snprintf(link, sizeof(link), "%s/linked", fixture->folder);
+    assert_int_equal(symlink(fixture->folder, link), 0);
+    refuses_module(fixture, "m", link, "symbolic link");
+    (void)snprintf(outside, sizeof(outside), "%s/m.so", link);
+    assert_int_equal(try_module(fixture, outside, ""), 0); /* its folder is taken as it really is */
+    (void)unlink(link);
+}
+
+static void what_is_no_file_is_no_module(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[96];
+
+    (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    refuses_module(fixture, "m", fixture->folder, "not a regular file");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0); /* opening it must not wait for a writer */
+    refuses_module(fixture, "m", fixture->folder, "not a regular file");
+    (void)unlink(path);
+}
+
+static void without_openat2_the_rules_are_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    const int folder = open(fixture->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char path[96];
+    char link[96];
+
+    (void)snprintf(path, sizeof(path), "%s/m.so", fixture->folder);
+    (void)snprintf(link, sizeof(link), "%s/link.so", fixture->folder);
+    write_file(path, "", 0755);
+    assert_int_equal(symlink("m.so", link), 0);
+    for (int without = 0; without < 2; without++) {
+        const int file = module_open_beneath(folder, "m.so", without != 0);
+
+        assert_true(file >= 0);
+        (void)close(file);
+        assert_int_equal(module_open_beneath(folder, "link.so", without != 0), -1);
+        assert_int_equal(errno, ELOOP);
+        assert_int_equal(module_open_beneath(folder, "../etc/passwd", without != 0), -1);
+        assert_int_equal(errno, EXDEV);
+    }
+    (void)close(folder);
+    (void)unlink(link);
+}
+
+static void all_modules_of_the_folder_come_in_the_order_of_their_names(void **state)
+{
+    static const char *const names[] = {"b.so", "a.so", "z_9.so", "README", "a.so.bak"};
+    struct fixture *fixture = *state;
+    struct module_file *files = NULL;
+    size_t count = 0;
+    char path[96];
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, names[i]);
+        write_file(path, "", 0644);
+    }
+    assert_int_equal(module_open_all(fixture->folder, &files, &count, &fixture->problem), 0);
+    assert_int_equal(count, 3);
+    assert_non_null(strstr(files[0].path, "/a.so"));
+    assert_non_null(strstr(files[1].path, "/b.so"));
+    assert_non_null(strstr(files[2].path, "/z_9.so"));
+    while (count > 0) {
+        module_close(&files[--count]);
+    }
+    free(files);
+    /* One that may not be loaded is not left out in silence. */
+    (void)snprintf(path, sizeof(path), "%s/b.so", fixture->folder);
+    assert_int_equal(chmod(path, 0666), 0);
+    files = NULL;
+    assert_int_equal(module_open_all(fixture->folder, &files, &count, &fixture->problem),
                      EX_CONFIG);
-    assert_int_equal(module_check("/bin/sh", fixture->folder, &resolved, &fixture->problem),
-                     EX_CONFIG);
-    assert_int_equal(module_check("../m", fixture->folder, &resolved, &fixture->problem),
-                     EX_CONFIG);
+    assert_non_null(strstr(fixture->problem.text, "b.so"));
+    while (count > 0) {
+        module_close(&files[--count]);
+    }
+    free(files);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", fixture->folder, names[i]);
+        (void)unlink(path);
+    }
 }
 
 #define SETTINGS_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -385,7 +541,13 @@ int main(void)
         SETTINGS_TEST(secret_is_long_private_and_plain_or_it_is_refused),
         SETTINGS_TEST(secret_that_is_made_can_be_read_and_is_not_made_twice),
         SETTINGS_TEST(module_that_others_can_change_is_refused),
+        SETTINGS_TEST(module_of_another_user_is_refused),
         SETTINGS_TEST(module_has_to_lie_in_the_module_folder),
+        SETTINGS_TEST(module_names_are_plain),
+        SETTINGS_TEST(links_to_modules_are_refused),
+        SETTINGS_TEST(what_is_no_file_is_no_module),
+        SETTINGS_TEST(without_openat2_the_rules_are_the_same),
+        SETTINGS_TEST(all_modules_of_the_folder_come_in_the_order_of_their_names),
     };
 
     return cmocka_run_group_tests_name("daemon/settings", tests, NULL, NULL);
