@@ -33,7 +33,7 @@ lint: ## layers, style rules, formatting, clang-tidy, cppcheck, shellcheck, docu
 format: ## reformat our C files
 	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs $(CLANG_FORMAT) -i
 
-bench: ## measure Troupe beside Erlang/OTP, alternating, with ratios
+bench: ## measure Troupe beside Erlang/OTP, CAF and bare C, alternating, with ratios
 	@tools/install_dependencies.sh bench
 	@$(MAKE) --no-print-directory programs
 	@bench/run

@@ -31,6 +31,13 @@ bench("counting") -> fun counting/1;
 bench("many-to-one") -> fun many_to_one/1;
 bench("create") -> fun create/1;
 bench("idle-memory") -> fun idle/1;
+bench("tree") -> fun tree/1;
+bench("ring-503") -> fun(Count) -> ring("ring-503", 503, Count) end;
+bench("ring-10000") -> fun(Count) -> ring("ring-10000", 10000, Count) end;
+bench("big") -> fun big/1;
+bench("links") -> fun(Count) -> fan("links", fun(Hub) -> link(Hub) end, Count) end;
+bench("monitors") -> fun(Count) -> fan("monitors", fun(Hub) -> monitor(process, Hub) end, Count) end;
+bench("timers") -> fun timers/1;
 bench("call") -> fun call/1;
 bench("call-bare") -> fun call_bare/1.
 
@@ -145,6 +152,179 @@ wait_until(Condition, Left) ->
         false when Left > 0 -> receive after 1 -> wait_until(Condition, Left - 1) end;
         false -> error(condition_never_held)
     end.
+
+%% A process starts two others, which start two each, until there were Count (rounded down to a full tree); each answers
+%% when its own two have answered, and ends.
+tree(Count) ->
+    Levels = levels(0, Count),
+    Actors = (2 bsl Levels) - 1,
+    Main = self(),
+    Ns = timed(fun() ->
+        spawn_link(fun() -> branch(Main, Levels) end),
+        receive {grown, Grown} -> expect(actors, Actors, Grown) end
+    end),
+    fun() -> rate("tree", Actors, Ns, "actors/s") end.
+
+levels(Levels, Count) when (4 bsl Levels) - 1 =< Count -> levels(Levels + 1, Count);
+levels(Levels, _Count) -> Levels.
+
+branch(Parent, 0) -> Parent ! {grown, 1};
+branch(Parent, Levels) ->
+    Self = self(),
+    spawn(fun() -> branch(Self, Levels - 1) end),
+    spawn(fun() -> branch(Self, Levels - 1) end),
+    First = receive {grown, A} -> A end,
+    Second = receive {grown, B} -> B end,
+    Parent ! {grown, First + Second + 1}.
+
+%% A token goes round a ring; a hop is one message.
+ring(Name, Members, Count) ->
+    Rounds = max(1, Count div Members),
+    Main = self(),
+    First = spawn_link(fun() ->
+        Me = self(),
+        Next = lists:foldl(fun(_, To) -> spawn_link(fun() -> pass_on(To) end) end, Me, lists:seq(2, Members)),
+        Main ! ready,
+        receive go -> Next ! {token, Rounds * Members - 1} end,
+        first_in_ring(Next, Main, 0)
+    end),
+    receive ready -> ok end,
+    Ns = timed(fun() ->
+        First ! go,
+        receive {rounds, Done} -> expect(rounds, Rounds, Done) end
+    end),
+    fun() -> rate(Name, Rounds * Members, Ns, "hops/s") end.
+
+pass_on(To) ->
+    receive
+        {token, Left} -> To ! {token, Left - 1}, pass_on(To);
+        stop -> To ! stop
+    end.
+
+first_in_ring(Next, Main, Rounds) ->
+    receive
+        {token, 0} -> Next ! stop, receive stop -> ok end, Main ! {rounds, Rounds + 1};
+        {token, Left} -> Next ! {token, Left - 1}, first_in_ring(Next, Main, Rounds + 1)
+    end.
+
+%% 200 processes, each of which sends to one of them chosen by chance, waits for the answer, and does so again; it answers
+%% the others meanwhile. Count is the number of messages in all.
+-define(PLAYERS, 200).
+big(Count) ->
+    Each = max(1, Count div ?PLAYERS div 2),
+    Main = self(),
+    Players = list_to_tuple([spawn_link(fun() -> player_start(Main) end) || _ <- lists:seq(1, ?PLAYERS)]),
+    Ns = timed(fun() ->
+        [Pid ! {start, Players, Each} || Pid <- tuple_to_list(Players)],
+        [receive {done, Pid} -> ok end || Pid <- tuple_to_list(Players)]
+    end),
+    Answered = lists:sum([begin Pid ! stop, receive {answered, Pid, N} -> N end end || Pid <- tuple_to_list(Players)]),
+    expect(answers, Each * ?PLAYERS, Answered),
+    fun() -> rate("big", Each * ?PLAYERS * 2, Ns, "msgs/s") end.
+
+player_start(Main) ->
+    receive {start, Players, Each} ->
+        Random = random(erlang:phash2(self(), 1 bsl 32) + 1),
+        ask_somebody(Players, Random, Each),
+        player(Players, Random, Each, 0, Main)
+    end.
+
+%% Numbers by chance in 27 bits times 31, which are no big ones.
+random(R) -> (R * 1103515245 + 12345) band 16#7ffffff.
+
+ask_somebody(Players, Random, Left) -> element((Random bsr 8) rem ?PLAYERS + 1, Players) ! {ping, self(), Left}.
+
+player(Players, Random, Left, Answered, Main) ->
+    receive
+        {ping, From, N} ->
+            From ! {pong, N},
+            player(Players, Random, Left, Answered + 1, Main);
+        {pong, Left} when Left > 1 ->
+            Next = random(Random),
+            ask_somebody(Players, Next, Left - 1),
+            player(Players, Next, Left - 1, Answered, Main);
+        {pong, 1} ->
+            Main ! {done, self()},
+            player(Players, Random, 0, Answered, Main);
+        stop ->
+            Main ! {answered, self(), Answered}
+    end.
+
+%% Count processes are tied to one, by links or monitors; that one ends. Milliseconds until all have ended.
+fan(Name, Tie, Count) ->
+    Main = self(),
+    Hub = spawn(fun() -> receive die -> exit(shutdown) end end),
+    Before = erlang:system_info(process_count),
+    Done = atomics:new(1, []),
+    Setup = timed(fun() ->
+        spawn_link(fun() -> fan_loop(Count, Count, Hub, Tie, Done, Main) end),
+        receive all_done -> ok end
+    end),
+    wait_until(fun() -> erlang:system_info(process_count) =:= Before + Count end, 10000),
+    Ns = timed(fun() ->
+        Hub ! die,
+        wait_until(fun() -> erlang:system_info(process_count) =:= Before - 1 end, 60000)
+    end),
+    fun() ->
+        figure(Name, Ns / 1.0e6, "ms"),
+        figure(Name ++ "-setup", Setup / 1.0e6, "ms")
+    end.
+
+fan_loop(0, _Count, _Hub, _Tie, _Done, _Main) -> ok;
+fan_loop(Left, Count, Hub, Tie, Done, Main) ->
+    spawn(fun() ->
+        Tie(Hub),
+        one_done(Done, Count, 1, Main),
+        receive {'DOWN', _, process, Hub, shutdown} -> ok end
+    end),
+    fan_loop(Left - 1, Count, Hub, Tie, Done, Main).
+
+%% One process starts Count timers and cancels them; then it starts a fifth of them again, all for one moment.
+timers(Count) ->
+    Fifth = max(1, Count div 5),
+    Main = self(),
+    spawn_link(fun() -> Main ! {timers, keep_timers(Count, Fifth)} end),
+    {StartNs, CancelNs, FireNs} = receive {timers, Result} -> Result end,
+    fun() ->
+        rate("timers-start", Count, StartNs, "timers/s"),
+        rate("timers-cancel", Count, CancelNs, "timers/s"),
+        rate("timers-fire", Fifth, FireNs, "timers/s")
+    end.
+
+-define(FAR_MS, 600000).
+keep_timers(Count, Fifth) ->
+    Began = erlang:monotonic_time(nanosecond),
+    Timers = start_far(Count, 12345, []),
+    Started = erlang:monotonic_time(nanosecond),
+    expect(in_time, Count, cancel_all(Timers, 0)),
+    Cancelled = erlang:monotonic_time(nanosecond),
+    Delay = (Started - Began) div 5 * 3 div 1000000 + 20,
+    Due = erlang:monotonic_time(millisecond) + Delay,
+    start_near(Fifth, Due),
+    wait_fired(Fifth),
+    Fired = erlang:monotonic_time(nanosecond),
+    {Started - Began, Cancelled - Started, Fired - Due * 1000000}.
+
+start_far(0, _Random, Timers) -> Timers;
+start_far(Left, Random, Timers) ->
+    Timer = erlang:send_after(?FAR_MS + Random rem ?FAR_MS, self(), {number, Left}),
+    start_far(Left - 1, random(Random), [Timer | Timers]).
+
+cancel_all([], InTime) -> InTime;
+cancel_all([Timer | Timers], InTime) ->
+    case erlang:cancel_timer(Timer) of
+        false -> cancel_all(Timers, InTime);
+        _ -> cancel_all(Timers, InTime + 1)
+    end.
+
+%% All for one moment.
+start_near(0, _Due) -> ok;
+start_near(Left, Due) ->
+    erlang:send_after(Due, self(), {number, Left}, [{abs, true}]),
+    start_near(Left - 1, Due).
+
+wait_fired(0) -> ok;
+wait_fired(Left) -> receive {number, _} -> wait_fired(Left - 1) end.
 
 %% Calls one after the other, with all that the library does about the death of the callee.
 call(Count) ->

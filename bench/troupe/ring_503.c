@@ -1,0 +1,7 @@
+/* A token goes round a ring of 503 actors; COUNT hops. */
+#include "ring.h"
+
+int main(int argc, char **argv)
+{
+    return ring_main(argc, argv, "ring-503", 503);
+}
