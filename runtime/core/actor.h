@@ -49,6 +49,14 @@ struct tr_owed {
     uint64_t ref;
 };
 
+/* Messages that a handler has put away, oldest first. */
+struct tr_stash {
+    struct tr_message *head;
+    struct tr_message *tail;
+    uint32_t count;
+    uint64_t large_bytes;
+};
+
 /* What few actors need. */
 struct tr_actor_extra {
     char *name;     /* owned; NULL: none */
@@ -63,6 +71,8 @@ struct tr_actor_extra {
     struct tr_wait *idle; /* the idle timeout */
     uint64_t idle_ms;
     int64_t active_ms; /* when the last message was handled */
+    struct tr_stash stash;
+    struct tr_message *last_continue; /* the last one in front of the mailbox; NULL: none */
 };
 
 enum {

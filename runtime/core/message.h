@@ -43,6 +43,7 @@ enum tr_signal_kind {
     TR_SIGNAL_COMMITTED,   /* ref: enum of dist/names.h; a durable actor's step is decided */
     TR_SIGNAL_INSPECT,     /* as RUN, but at once; the function gets NULL when there is no actor */
     TR_SIGNAL_NAMED,       /* the registry has decided; payload: struct tr_named */
+    TR_SIGNAL_CONTINUE,    /* what the actor has itself handle before the next message */
     TR_SIGNAL_COUNT
 };
 

@@ -162,6 +162,10 @@ static void flush_down(troupe_self *self, uint64_t monitor)
     struct tr_actor *actor = self->actor;
     struct tr_message *previous = NULL;
 
+    if (tr_stash_flush_down(self, monitor)) {
+        return;
+    }
+
     for (struct tr_message *message = actor->head; message != NULL;
          message = (struct tr_message *)(void *)message->item.next) {
         if (message->signal == TR_SIGNAL_DOWN && message->ref == monitor) {

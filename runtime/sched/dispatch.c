@@ -52,19 +52,25 @@ static bool handle(troupe_self *self, const troupe_type *type, const void *value
     return true;
 }
 
-static void fail_current(troupe_self *self, troupe_status status, int32_t kind, const char *text)
+void tr_self_fail_call(troupe_self *self, const struct tr_message *call, troupe_status status,
+                       int32_t kind, const char *text)
 {
     struct tr_message *failed =
         tr_message_create_reason(&self->worker->cache, TR_SIGNAL_CALL_FAILED, kind, text);
 
     if (failed != NULL) {
         failed->status = (int16_t)status;
-        failed->to = self->current->from;
+        failed->to = call->from;
         failed->from = tr_self_pid(self);
-        failed->ref = self->current->ref;
-        failed->session = self->current->session;
+        failed->ref = call->ref;
+        failed->session = call->session;
         (void)tr_self_emit(self, failed);
     }
+}
+
+static void fail_current(troupe_self *self, troupe_status status, int32_t kind, const char *text)
+{
+    tr_self_fail_call(self, self->current, status, kind, text);
 }
 
 static void on_request(troupe_self *self, struct tr_message *message)
@@ -94,7 +100,12 @@ static void on_message(troupe_self *self, const struct tr_message *message)
     if ((message->flags & TR_MESSAGE_INBOX) == 0) {
         return;
     }
-    if (known && (!self->stopping || self->stop_kind != TROUPE_REASON_ERROR)) {
+    const bool failed = self->stopping && self->stop_kind == TROUPE_REASON_ERROR;
+
+    if (self->current == NULL && !failed) {
+        return; /* Put away, not handled: its row stays. */
+    }
+    if (known && !failed) {
         outward->inbox_handled(outward->context, self, message->ref);
     } else {
         outward->inbox_failed(outward->context, self, message->ref,
@@ -159,6 +170,21 @@ static void on_result(troupe_self *self, const struct tr_message *message)
     tr_wait_finish(self, wait, &result);
 }
 
+/* Handles a message that came by no mailbox; takes it. */
+static void handle_own(troupe_self *self, struct tr_message *message)
+{
+    struct tr_message *cause = self->current;
+
+    self->current = message;
+    (void)handle(self, message->type, tr_message_value(message));
+    if (self->current == NULL) {
+        tr_stash_keep(self, message);
+    } else {
+        tr_message_destroy(&self->worker->cache, message);
+    }
+    self->current = cause;
+}
+
 /* A timer of the actor's own: the message it carries is handled here, or sent. */
 static void on_timer(troupe_self *self, struct tr_wait *wait)
 {
@@ -181,8 +207,7 @@ static void on_timer(troupe_self *self, struct tr_wait *wait)
     }
     carry->to = to;
     if (troupe_pid_equal(to, tr_self_pid(self))) {
-        (void)handle(self, carry->type, tr_message_value(carry));
-        tr_message_destroy(&self->worker->cache, carry);
+        handle_own(self, carry);
     } else {
         carry->from = tr_self_pid(self);
         (void)tr_self_emit(self, carry);
@@ -256,6 +281,16 @@ static void on_run(troupe_self *self, const struct tr_message *message)
     run->function(self, run->context);
 }
 
+static void on_continue(troupe_self *self, const struct tr_message *message)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    if (extra->last_continue == message) {
+        extra->last_continue = NULL;
+    }
+    (void)handle(self, message->type, tr_message_value(message));
+}
+
 static void dispatch(troupe_self *self, struct tr_message *message)
 {
     switch ((enum tr_signal_kind)message->signal) {
@@ -285,6 +320,9 @@ static void dispatch(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_RUN:
         on_run(self, message);
         break;
+    case TR_SIGNAL_CONTINUE:
+        on_continue(self, message);
+        break;
     case TR_SIGNAL_LINK:
     case TR_SIGNAL_UNLINK:
     case TR_SIGNAL_UNLINK_ACK:
@@ -311,6 +349,10 @@ void tr_actor_dispatch(troupe_self *self, struct tr_message *message)
         extra->active_ms = tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
     }
     dispatch(self, message);
+    if (self->current == NULL) {
+        tr_stash_keep(self, message);
+        return;
+    }
     self->current = NULL;
     tr_message_destroy(&self->worker->cache, message);
 }

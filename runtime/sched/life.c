@@ -257,7 +257,8 @@ static void tell_relations(troupe_self *self)
     tr_relations_fini(relations);
 }
 
-static void bounce_list(troupe_self *self, struct tr_message *message)
+/* counted: they are within the mailbox's bound of bytes. */
+static void bounce_list(troupe_self *self, struct tr_message *message, bool counted)
 {
     struct tr_message *why = reason_message(self, TR_SIGNAL_DOWN);
 
@@ -265,7 +266,7 @@ static void bounce_list(troupe_self *self, struct tr_message *message)
         struct tr_message *next = (struct tr_message *)(void *)message->item.next;
         const bool request = message->signal == TR_SIGNAL_CALL;
 
-        if (tr_message_is_counted(message) && message->block_size >= TR_MESSAGE_LARGE) {
+        if (counted && tr_message_is_counted(message) && message->block_size >= TR_MESSAGE_LARGE) {
             (void)tr_sub_relaxed(&self->actor->large_bytes, message->block_size);
         }
         tr_sched_bounce(self->sched, self->worker, message,
@@ -382,10 +383,11 @@ void tr_actor_end(troupe_self *self)
     end_waits(self);
     struct tr_message *late = turn_round(tr_inbox_close(&actor->inbox));
 
-    bounce_list(self, actor->head);
+    bounce_list(self, tr_stash_take_all(actor), false);
+    bounce_list(self, actor->head, true);
     actor->head = NULL;
     actor->tail = NULL;
-    bounce_list(self, late);
+    bounce_list(self, late, true);
     fail_owed(self);
     drop_outgoing(self);
     tell_relations(self);

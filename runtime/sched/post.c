@@ -173,6 +173,7 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_CALL_TARGET:
     case TR_SIGNAL_TIMER:
     case TR_SIGNAL_COMMITTED:
+    case TR_SIGNAL_CONTINUE:
     case TR_SIGNAL_COUNT:
         break; /* Nobody waits for an answer to these. */
     }

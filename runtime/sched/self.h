@@ -103,6 +103,15 @@ void tr_owed_free(struct tr_owed *owed);
 troupe_from tr_owed_add(troupe_self *self, troupe_pid caller, uint64_t ref);
 /* Strikes a request from the list of those whose answer is owed; answers whether it was there. */
 bool tr_owed_strike(struct tr_actor *actor, const troupe_from *from);
+/* Tells the caller of a request that there will be no reply. */
+void tr_self_fail_call(troupe_self *self, const struct tr_message *call, troupe_status status,
+                       int32_t kind, const char *text);
+/* Keeps a message that its handler has put away; takes it. */
+void tr_stash_keep(troupe_self *self, struct tr_message *message);
+/* Empties the stash of an actor that ends, and gives what was in it. */
+struct tr_message *tr_stash_take_all(struct tr_actor *actor);
+/* Takes a DOWN out of the stash; answers whether it was there. */
+bool tr_stash_flush_down(troupe_self *self, uint64_t monitor);
 /* Handles one message; takes it. */
 void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
 /* Ends the actor: tells everybody, frees everything. */

@@ -438,6 +438,7 @@ static bool act(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_CALL_FAILED:
     case TR_SIGNAL_TIMER:
     case TR_SIGNAL_RUN:
+    case TR_SIGNAL_CONTINUE:
     case TR_SIGNAL_COUNT:
         break;
     }

@@ -1,13 +1,15 @@
 /* troupe/troupe.h - all of Troupe: Erlang-style actors for C whose cluster lives in PostgreSQL.
  *
- * Read in this order: type.h (messages and states), actor.h (what an actor is and can do), node.h
- * (running a node), supervisor.h, group.h, module.h, registry.h.
+ * Read in this order: type.h (messages and states), actor.h (what an actor is and can do),
+ * mailbox.h (what waits for it), node.h (running a node), supervisor.h, group.h, module.h,
+ * registry.h.
  */
 #ifndef TROUPE_TROUPE_H
 #define TROUPE_TROUPE_H
 
 #include "troupe/actor.h"
 #include "troupe/group.h"
+#include "troupe/mailbox.h"
 #include "troupe/module.h"
 #include "troupe/node.h"
 #include "troupe/pid.h"
