@@ -120,7 +120,7 @@ node_is_ready() {
 
 start_node() {
   rm -f "$ready"
-  TROUPE_ADVERTISE=$(hostname -i) trouped --admin-socket "$admin" --ready-file "$ready" --log-format logfmt </dev/null >"$dir/node.log" 2>&1 &
+  trouped --admin-socket "$admin" --ready-file "$ready" --log-format logfmt </dev/null >"$dir/node.log" 2>&1 &
   node_pid=$!
   await 30 node_is_ready || fail "its own node is not ready after 30 s"
   field_of "$(<"$ready")" name
