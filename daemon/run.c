@@ -44,11 +44,12 @@ static enum problem_code start_code(troupe_status status, const char *text)
         troupe_status status;
         enum problem_code code;
     } codes[] = {
-        {TROUPE_E_REGISTRY, PROBLEM_NO_POSTGRES}, {TROUPE_E_TIMEOUT, PROBLEM_NO_POSTGRES},
-        {TROUPE_E_AUTH, PROBLEM_PASSWORD},        {TROUPE_E_DENIED, PROBLEM_PERMISSION},
-        {TROUPE_E_EXISTS, PROBLEM_NAME_TAKEN},    {TROUPE_E_SYSTEM, PROBLEM_ADDRESS},
-        {TROUPE_E_INVALID, PROBLEM_CONFIG},       {TROUPE_E_MODULE, PROBLEM_MODULE},
-        {TROUPE_E_NO_MEMORY, PROBLEM_MEMORY},     {TROUPE_E_FENCED, PROBLEM_FENCED},
+        {TROUPE_E_REGISTRY, PROBLEM_NO_POSTGRES},  {TROUPE_E_TIMEOUT, PROBLEM_NO_POSTGRES},
+        {TROUPE_E_AUTH, PROBLEM_PASSWORD},         {TROUPE_E_DENIED, PROBLEM_PERMISSION},
+        {TROUPE_E_NOT_FOUND, PROBLEM_NO_DATABASE}, {TROUPE_E_EXISTS, PROBLEM_NAME_TAKEN},
+        {TROUPE_E_SYSTEM, PROBLEM_ADDRESS},        {TROUPE_E_INVALID, PROBLEM_CONFIG},
+        {TROUPE_E_MODULE, PROBLEM_MODULE},         {TROUPE_E_NO_MEMORY, PROBLEM_MEMORY},
+        {TROUPE_E_FENCED, PROBLEM_FENCED},
     };
 
     if (status == TROUPE_E_SCHEMA) {
@@ -70,6 +71,13 @@ static void start_hint(struct problem *problem)
     switch ((int)problem->code) {
     case PROBLEM_NO_POSTGRES:
         problem_hint(problem, "is PostgreSQL running, and are --db or PGHOST, PGPORT right?");
+        break;
+    case PROBLEM_PASSWORD:
+        problem_hint(problem, "the user and the password come from db, TROUPE_DB_FILE, PGUSER, "
+                              "PGPASSFILE or a service file");
+        break;
+    case PROBLEM_NO_DATABASE:
+        problem_hint(problem, "create it, or name another in db or PGDATABASE");
         break;
     case PROBLEM_NO_SCHEMA:
     case PROBLEM_SCHEMA_OLD:

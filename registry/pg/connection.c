@@ -14,6 +14,7 @@
 #include "io/timer.h"
 #include "pg/connect_params.h"
 #include "pg/hosts.h"
+#include "pg/refusal.h"
 #include "pg/sqlstate.h"
 
 enum { TEXT_SIZE = 512, MS = 1000000 };
@@ -126,8 +127,8 @@ static void wait_for_next_try(struct reg_connection *connection)
     tr_timer_start(connection->timer, delay_ms * MS, 0);
 }
 
-/* The connection, or the try to make one, has failed. */
-static void break_down(struct reg_connection *connection, const char *text)
+/* The connection, or the try to make one, has failed; with the server's code, if it gave one. */
+static void break_down_by(struct reg_connection *connection, const char *sqlstate, const char *text)
 {
     const bool was_up = connection->state == STATE_UP;
     char words[TEXT_SIZE];
@@ -141,11 +142,25 @@ static void break_down(struct reg_connection *connection, const char *text)
     if (was_up) {
         connection->events.on_down(connection->events.context, words);
     } else {
-        connection->events.on_refused(connection->events.context, "", words);
+        connection->events.on_refused(connection->events.context, sqlstate, words);
     }
     if (connection->state == STATE_WAITING && connection->incarnation == incarnation) {
         wait_for_next_try(connection);
     }
+}
+
+static void break_down(struct reg_connection *connection, const char *text)
+{
+    break_down_by(connection, "", text);
+}
+
+/* The server, or the way to it, has refused the connection. */
+static void be_refused(struct reg_connection *connection)
+{
+    struct reg_refusal refusal;
+
+    reg_refusal_read(connection->pg, &refusal);
+    break_down_by(connection, refusal.sqlstate, refusal.text);
 }
 
 void reg_connection_fail(struct reg_connection *connection, const char *why)
@@ -343,6 +358,7 @@ static void become_up(struct reg_connection *connection)
         break_down(connection, PQerrorMessage(connection->pg));
         return;
     }
+    reg_refusal_watch(connection->pg, false);
     tr_timer_stop(connection->timer);
     connection->state = STATE_UP;
     if (tr_fdwatch_set(connection->watch, PQsocket(connection->pg), TR_FD_READABLE) != TROUPE_OK) {
@@ -364,12 +380,8 @@ static void connect_step(struct reg_connection *connection)
 
     tr_fdwatch_release(connection->watch);
     poll = PQconnectPoll(connection->pg);
-    if (poll == PGRES_POLLING_OK) {
-        become_up(connection);
-        return;
-    }
-    if (poll == PGRES_POLLING_FAILED) {
-        break_down(connection, PQerrorMessage(connection->pg));
+    if (poll == PGRES_POLLING_OK || poll == PGRES_POLLING_FAILED) {
+        (poll == PGRES_POLLING_OK ? become_up : be_refused)(connection);
         return;
     }
     events = poll == PGRES_POLLING_READING ? TR_FD_READABLE : TR_FD_WRITABLE;
@@ -397,6 +409,7 @@ static void begin_to_connect(struct reg_connection *connection)
                    connection->pg == NULL ? "out of memory" : PQerrorMessage(connection->pg));
         return;
     }
+    reg_refusal_watch(connection->pg, true);
     (void)PQsetNoticeReceiver(connection->pg, on_notice, connection);
     /* As libpq wants it: behave as if the socket had been seen writable. */
     if (tr_fdwatch_set(connection->watch, PQsocket(connection->pg), TR_FD_WRITABLE) != TROUPE_OK) {
@@ -569,8 +582,8 @@ bool reg_connection_is_idle(const struct reg_connection *connection)
 void reg_connection_local_host(const struct reg_connection *connection,
                                char text[TR_ADDRESS_TEXT_SIZE])
 {
-    text[0] = '\0';
-    if (reg_connection_is_up(connection) && !tr_socket_local_host(PQsocket(connection->pg), text)) {
+    if (!reg_connection_is_up(connection) ||
+        !tr_socket_local_host(PQsocket(connection->pg), text)) {
         text[0] = '\0';
     }
 }

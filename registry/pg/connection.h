@@ -40,7 +40,8 @@ struct reg_connection_events {
     void (*on_up)(void *context);
     /* An established connection is gone, after the statements on it have ended. */
     void (*on_down)(void *context, const char *text);
-    /* A try to connect failed; the next one follows by itself. sqlstate may be "". */
+    /* A try to connect failed; the next one follows by itself. sqlstate: the server's code, "" when
+     * none has answered (pg/refusal.h). */
     void (*on_refused)(void *context, const char *sqlstate, const char *text);
     /* A notification arrived; may be NULL. */
     void (*on_notify)(void *context, const char *channel, const char *payload);

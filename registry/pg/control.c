@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pg/parts.h"
+#include "pg/refusal.h"
 
 enum {
     JOIN_PATIENCE_MS = 1500, /* for a killed process's session to be noticed by the server */
@@ -180,6 +181,7 @@ static void on_join(void *context, const struct reg_result *result)
         reg_fail_join(registry, TROUPE_E_SCHEMA, "troupe.node_join() gave no node id");
         return;
     }
+    registry->was_member = true;
     reg_lease_renewed(&registry->lease);
     reg_name_connection(registry, registry->control);
     reg_params_init(&params);
@@ -324,8 +326,15 @@ static void on_down(void *context, const char *text)
 static void on_refused(void *context, const char *sqlstate, const char *text)
 {
     struct node_registry *registry = context;
+    const troupe_status status = reg_refusal_status(sqlstate);
 
-    (void)sqlstate;
+    /* What is wrong at the start stays wrong until somebody changes the settings. Later, it may be
+     * the server's settings that are wrong for a while. */
+    if (status != TROUPE_E_REGISTRY && registry->phase == REG_PHASE_JOINING &&
+        !registry->was_member) {
+        reg_fail_join(registry, status, text);
+        return;
+    }
     /* Tries repeat every few seconds during an outage; people hear of each reason once. */
     if (strncmp(registry->last_refusal, text, sizeof(registry->last_refusal) - 1) != 0) {
         (void)snprintf(registry->last_refusal, sizeof(registry->last_refusal), "%s", text);

@@ -68,6 +68,7 @@ struct node_registry {
     int64_t armed_ns; /* when the timer will fire; INT64_MAX for never */
     struct tr_rng rng;
     enum reg_phase phase;
+    bool was_member; /* it has joined at least once */
 
     /* this incarnation */
     uint64_t node_id; /* 0 before the join */

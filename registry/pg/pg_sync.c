@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "pg/connect_params.h"
 #include "pg/pg_script.h"
+#include "pg/refusal.h"
 #include "pg/sqlstate.h"
 
 enum { ERROR_SIZE = 2048 };
@@ -69,30 +70,28 @@ static troupe_status wait_socket(const struct reg_sync *sync, short events, int6
 
 /* ---- connecting ---- */
 
-/* libpq has no code for a connection that was refused by the server, only words. */
-static troupe_status connect_status(const char *words)
+/* Notes why the connection failed. */
+static troupe_status refused(struct reg_sync *sync)
 {
-    if (strstr(words, "authentication failed") != NULL || strstr(words, "no password") != NULL ||
-        strstr(words, "pg_hba.conf") != NULL || strstr(words, "role \"") != NULL ||
-        strstr(words, "permission denied for database") != NULL) {
-        return TROUPE_E_AUTH;
-    }
-    if (strstr(words, "database \"") != NULL && strstr(words, "does not exist") != NULL) {
-        return TROUPE_E_SCHEMA;
-    }
-    return TROUPE_E_REGISTRY;
+    struct reg_refusal refusal;
+    troupe_status status = TROUPE_OK;
+
+    reg_refusal_read(sync->pg, &refusal);
+    set_error(sync, refusal.text);
+    status = reg_refusal_status(refusal.sqlstate);
+    return status == TROUPE_E_NOT_FOUND ? TROUPE_E_SCHEMA : status;
 }
 
 static troupe_status poll_connect(struct reg_sync *sync, int64_t deadline)
 {
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
 
+    reg_refusal_watch(sync->pg, true);
     while (step != PGRES_POLLING_OK) {
         troupe_status status = TROUPE_OK;
 
         if (step == PGRES_POLLING_FAILED || PQstatus(sync->pg) == CONNECTION_BAD) {
-            set_error(sync, PQerrorMessage(sync->pg));
-            return connect_status(sync->error);
+            return refused(sync);
         }
         status = wait_socket(sync, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
         if (status != TROUPE_OK) {
@@ -102,6 +101,7 @@ static troupe_status poll_connect(struct reg_sync *sync, int64_t deadline)
         }
         step = PQconnectPoll(sync->pg);
     }
+    reg_refusal_watch(sync->pg, false);
     return TROUPE_OK;
 }
 

@@ -1,11 +1,12 @@
 /* Which address others are told to dial: the one that the configuration names, or one that the node
  * finds by itself, anew at each join, since a host that was away may come back with another. */
+#include "node/address.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "io/local_address.h"
 #include "io/stream.h"
-#include "node/node.h"
 
 /* The address by which the registry was reached is one that other machines know, unless the
  * registry is on this host. */

@@ -7,6 +7,7 @@
 #include "dist/peers.h"
 #include "io/loop.h"
 #include "io/timer.h"
+#include "node/address.h"
 #include "node/names.h"
 #include "node/node.h"
 

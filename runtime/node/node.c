@@ -7,6 +7,7 @@
 
 #include "dist/groups.h"
 #include "io/loop.h"
+#include "node/address.h"
 #include "node/groups.h"
 #include "node/names.h"
 #include "node/node.h"

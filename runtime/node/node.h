@@ -124,13 +124,6 @@ void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mute
 /* Ends what a node is made of, whatever of it is there, and frees it. */
 void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms);
 
-/* ---- address.c: what others are told to dial ---- */
-/* advertised: as in the configuration. */
-void tr_address_init(struct troupe_node *node, const char *advertised);
-/* The registry was reached from this local address ("": by a unix socket); answers what to
- * advertise. Loop thread. */
-const char *tr_address_on_reached(void *context, const char *local_host);
-
 /* ---- log.c ---- */
 void tr_node_log(struct troupe_node *node, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

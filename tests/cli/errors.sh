@@ -125,6 +125,23 @@ check "a wrong password is refused as such" await 10 refused
 PGPASSWORD=canary-4711 ran troupe node list --db "host=$host port=5432 user=guarded dbname=troupe"
 check "a wrong password" fails_as 77 2002 password
 check "a wrong password is not printed" hides canary
+# A node that starts is told at once, and ends: only what may mend itself is tried again.
+node_says() { # STATUS CODE WORDS COMMAND...
+  local wanted=$1 code=$2 words=$3
+  shift 3
+  ran timeout 10 "$@" --config /dev/null --name x --listen 127.0.0.1:0
+  ended_with "$wanted" && says "\"code\":\"TRP-$code\"" && says "$words"
+}
+check "trouped with a wrong password" node_says 77 2002 'password authentication failed' \
+  env PGPASSWORD=canary-4711 trouped --db "host=$host port=5432 user=guarded dbname=troupe"
+check "which it does not print" hides canary
+check "nor where in the server's source that was" hides LOCATION
+check "trouped without a password that is asked for" node_says 77 2002 'no password' \
+  trouped --db "host=$host port=5432 user=guarded dbname=troupe"
+check "trouped as a user that is not there" node_says 77 2002 'nobody4711' \
+  trouped --db "host=$host port=5432 user=nobody4711 dbname=troupe"
+check "trouped with a database that is not there" node_says 69 2006 'nowhere4711' \
+  trouped --db "host=$host port=5432 user=postgres dbname=nowhere4711"
 PGPASSWORD=right ran troupe node list --db "host=$host port=5432 user=guarded dbname=troupe"
 check "a role without rights" fails_as 77 2007 'may not'
 finish

@@ -14,7 +14,7 @@
 
 #include "io/local_address.h"
 #include "io/stream.h"
-#include "node/node.h"
+#include "node/address.h"
 #include "support/fake_registry.h"
 #include "troupe/registry.h"
 
