@@ -143,6 +143,9 @@ void tr_table_give(struct tr_table *table, struct tr_actor *actor);
 /* Any thread: the block of an id, or NULL. The actor may end at any moment after that. */
 struct tr_actor *tr_table_find(const struct tr_table *table, uint64_t id);
 
+/* Brings the block of an id, if there is one, near the processor. Any thread. */
+void tr_table_prefetch(const struct tr_table *table, uint64_t id);
+
 /* Any thread: the block in a slot, whatever its state, or NULL above the last one; for walking. */
 struct tr_actor *tr_table_slot(const struct tr_table *table, uint32_t slot);
 

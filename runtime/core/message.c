@@ -112,7 +112,10 @@ troupe_status tr_message_copy_value(struct tr_pool_cache *cache, enum tr_signal_
 /* The bytes of a text that are kept: it is not cut inside a character. */
 static size_t text_size(const char *text)
 {
-    const size_t size = text == NULL ? 0 : strnlen(text, TR_REASON_TEXT_SIZE - 1);
+    if (text == NULL || text[0] == '\0') {
+        return 0;
+    }
+    const size_t size = strnlen(text, TR_REASON_TEXT_SIZE - 1);
 
     return size > 0 && text[size] != '\0' ? tr_utf8_cut(text, size) : size;
 }
@@ -145,7 +148,10 @@ struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr
         struct tr_reason *reason = (struct tr_reason *)(void *)message->payload;
 
         reason->kind = kind;
-        copy_text(reason->text, text, size);
+        reason->text[0] = '\0';
+        if (size > 0) {
+            copy_text(reason->text, text, size);
+        }
     }
     return message;
 }
@@ -165,9 +171,4 @@ struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_
         copy_text(result->text, text, size);
     }
     return message;
-}
-
-void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message)
-{
-    tr_pool_put(cache, message, sizeof(struct tr_message) + message->block_size);
 }

@@ -129,7 +129,10 @@ struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr
 struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
                                             troupe_pid pid, uint32_t flags, const char *text);
 
-void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message);
+static inline void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message)
+{
+    tr_pool_put(cache, message, sizeof(struct tr_message) + message->block_size);
+}
 
 static inline const void *tr_message_value(const struct tr_message *message)
 {

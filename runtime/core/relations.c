@@ -4,7 +4,7 @@
 
 #include "base/map.h"
 
-enum { CAPACITY_MIN = 4 };
+enum { CAPACITY_MIN = 2 }; /* room for one: most actors have a parent and nobody else */
 
 void tr_relations_fini(struct tr_relations *relations)
 {

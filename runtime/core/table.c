@@ -114,6 +114,15 @@ struct tr_actor *tr_table_find(const struct tr_table *table, uint64_t id)
     return actor != NULL && id != 0 && tr_load_acquire(&actor->id) == id ? actor : NULL;
 }
 
+void tr_table_prefetch(const struct tr_table *table, uint64_t id)
+{
+    const struct tr_actor *actor = tr_table_slot(table, (uint32_t)(id & SLOT_MASK));
+
+    if (actor != NULL) {
+        __builtin_prefetch(actor, 1);
+    }
+}
+
 struct tr_actor_extra *tr_actor_extra(struct tr_actor *actor)
 {
     if (actor->extra == NULL) {

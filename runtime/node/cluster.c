@@ -40,6 +40,10 @@ troupe_status troupe_monitor_node(troupe_self *self, bool on)
     struct troupe_node *node = self->sched->options.owner;
     troupe_status status = TROUPE_OK;
 
+    /* The extra part is what tells the actor's end to look for it here. */
+    if (tr_actor_extra(self->actor) == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
     tr_mutex_lock(&node->state_mutex);
     if (on) {
         status = tr_map_put(&node->node_watchers, self->id, (void *)(uintptr_t)self->id);

@@ -404,10 +404,10 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
     struct tr_actor_extra *extra = actor->extra;
     const uint64_t id = tr_load_relaxed(&actor->id);
 
-    tr_cluster_forget_watcher(node, id);
     if (extra == NULL) {
         return;
     }
+    tr_cluster_forget_watcher(node, id);
     const bool durable = extra->durable != NULL;
 
     tr_durable_free(extra->durable);

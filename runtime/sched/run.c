@@ -220,7 +220,12 @@ void tr_self_stop(troupe_self *self, int32_t kind, const char *text)
     }
     self->stopping = true;
     self->stop_kind = kind;
-    (void)snprintf(self->stop_text, sizeof(self->stop_text), "%s", text == NULL ? "" : text);
+    const size_t size = text == NULL ? 0 : strnlen(text, sizeof(self->stop_text) - 1);
+
+    if (size > 0) {
+        memmove(self->stop_text, text, size);
+    }
+    self->stop_text[size] = '\0';
 }
 
 void tr_self_answer(troupe_self *self, int answer)

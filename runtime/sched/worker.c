@@ -38,6 +38,14 @@ static void wake_one(struct tr_sched *sched)
     (void)wake_from(sched, &sched->idle_mask);
 }
 
+/* The same by a worker: when it is the only one, there is nobody to wake. */
+static void wake_another(struct tr_sched *sched)
+{
+    if (sched->options.workers > 1) {
+        wake_one(sched);
+    }
+}
+
 void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
 {
     if (worker == NULL) {
@@ -55,7 +63,7 @@ void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct t
 
     if (before != NULL) {
         tr_run_queue_push(&worker->queue, before);
-        wake_one(sched);
+        wake_another(sched);
     }
 }
 
@@ -64,7 +72,7 @@ void tr_sched_requeue(struct tr_sched *sched, struct tr_worker *worker, struct t
     tr_run_queue_push(&worker->queue, actor);
     /* With more than this one to run, a sleeping worker may help. */
     if (tr_load32_relaxed(&worker->queue.count) > 1 || tr_load_relaxed(&worker->next) != 0) {
-        wake_one(sched);
+        wake_another(sched);
     }
 }
 
@@ -141,16 +149,12 @@ static void look_at_clock(struct tr_worker *worker)
 }
 
 /* Counts runs that kept the worker for too long; logs the first and then every hundredth. */
-static void note_slow_run(struct tr_worker *worker, const troupe_behavior *behavior)
+static void note_slow_run(struct tr_sched *sched, const troupe_behavior *behavior, int64_t took_ns)
 {
-    struct tr_sched *sched = worker->sched;
     const struct tr_outward *outward = &sched->options.outward;
-    const int64_t now_ns = tr_clock_coarse(sched->options.clock);
-    const int64_t took_ns = now_ns - worker->run_began_ns;
     char text[256];
 
-    worker->run_began_ns = now_ns;
-    if (took_ns < SLOW_RUN_NS || tr_add_relaxed(&sched->slow, 1) % 100 != 0) {
+    if (tr_add_relaxed(&sched->slow, 1) % 100 != 0) {
         return;
     }
     (void)snprintf(text, sizeof(text), "an actor of behavior \"%s\" ran for %lld ms",
@@ -232,10 +236,17 @@ struct tr_actor *tr_worker_take(struct tr_worker *worker)
 
 void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
 {
+    struct tr_sched *sched = worker->sched;
     const troupe_behavior *behavior = actor->behavior;
 
-    tr_actor_run(worker->sched, worker, actor);
-    note_slow_run(worker, behavior);
+    tr_actor_run(sched, worker, actor);
+    const int64_t now_ns = tr_clock_coarse(sched->options.clock);
+    const int64_t took_ns = now_ns - worker->run_began_ns;
+
+    worker->run_began_ns = now_ns;
+    if (took_ns >= SLOW_RUN_NS) {
+        note_slow_run(sched, behavior, took_ns);
+    }
 }
 
 bool tr_worker_step(struct tr_worker *worker)
