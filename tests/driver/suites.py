@@ -156,6 +156,7 @@ def full():
         Job("unit.tsan", Ctest("tsan", UNITS_AND_STRESS), tsan),
         Job("scenario.asan", Ctest("asan", SCENARIO), asan),
         Job("scenario.tsan", Ctest("tsan", SCENARIO), tsan),
+        Job("model", Command(["build/release/bin/model_local", "100000"]), release),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), release),
         Job("docs", Command(["tools/check_docs.py"]), release),
