@@ -41,7 +41,7 @@ int main(int argc, char **argv)
         play_generate(seed, ops, &count);
         play_run(seed, ops, count, &outcome);
         if (outcome.problem[0] != '\0') {
-            printf("not ok: trace number %" PRIu64 "\n", first + i);
+            printf("not ok trace number %" PRIu64 "\n", first + i);
             tell(seed, ops, count, &outcome);
             return 1;
         }
@@ -49,7 +49,7 @@ int main(int argc, char **argv)
         ends += outcome.ends;
         wide += outcome.overflow;
     }
-    printf("ok: %" PRIu64 " traces from seed %" PRIu64 " without a difference: %" PRIu64
+    printf("ok %" PRIu64 " traces from seed %" PRIu64 " without a difference: %" PRIu64
            " events compared, %" PRIu64 " ends, %" PRIu64 " traces too wide for the model\n",
            traces, first, events, ends, wide);
     /* A model that loses sight of things proves nothing. */
