@@ -72,6 +72,9 @@ struct tr_actor_extra {
     uint64_t idle_ms;
     int64_t active_ms; /* when the last message was handled */
     struct tr_stash stash;
+    struct tr_message *awaiting; /* signals of those suspended by this one's mailbox */
+    struct tr_message *awaiting_tail;
+    uint64_t blocked_ref;             /* with TR_ACTOR_BLOCKED: of the signal that ends it */
     struct tr_message *last_continue; /* the last one in front of the mailbox; NULL: none */
 };
 
@@ -83,7 +86,9 @@ enum {
     TR_ACTOR_HELD = 16,   /* waits for its name: like suspended */
     TR_ACTOR_DIRTY = 32,  /* durable: something was handled since the last checkpoint */
     TR_ACTOR_SYSTEM = 64, /* the node's own: not counted, not listed, not reachable from the wire */
-    TR_ACTOR_HOLDS = 128  /* durable: signals are kept back until the checkpoint is committed */
+    TR_ACTOR_HOLDS = 128, /* durable: signals are kept back until the checkpoint is committed */
+    TR_ACTOR_BLOCKED = 256, /* a mailbox it sent to has no room: like suspended */
+    TR_ACTOR_AWAITED = 512  /* others are blocked by its own mailbox */
 };
 
 struct tr_actor {
@@ -94,7 +99,9 @@ struct tr_actor {
     struct tr_atomic_u32 message_limit; /* constant while the actor lives, as byte_limit */
     struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox; also while free */
     struct tr_atomic_u64 byte_limit;
-    struct tr_atomic_u64 shown_parent; /* id of the actor that spawned it, for walkers; 0: none */
+    struct tr_atomic_u64 shown_parent;   /* id of the actor that spawned it, for walkers; 0: none */
+    struct tr_atomic_u32 mailbox_policy; /* troupe_mailbox_policy; constant as the limits */
+    uint64_t waits_for; /* whose mailbox has suspended it; under the scheduler's pressure_lock */
     /* Whoever holds the actor: a run queue, then the worker that runs it. */
     struct tr_actor *run_next;
     uint32_t slot;
@@ -111,7 +118,7 @@ struct tr_actor {
     struct tr_message *outgoing_head; /* signals kept back until a commit */
     struct tr_message *outgoing_tail;
     troupe_pid parent;
-    uint8_t flags;
+    uint16_t flags;
     int8_t end_kind; /* with TR_ACTOR_ENDING: the reason */
     char *end_text;  /* owned */
 };

@@ -44,6 +44,8 @@ enum tr_signal_kind {
     TR_SIGNAL_INSPECT,     /* as RUN, but at once; the function gets NULL when there is no actor */
     TR_SIGNAL_NAMED,       /* the registry has decided; payload: struct tr_named */
     TR_SIGNAL_CONTINUE,    /* what the actor has itself handle before the next message */
+    TR_SIGNAL_AWAIT,       /* ref; the sender is suspended until this mailbox has room */
+    TR_SIGNAL_RESUME,      /* ref: of that; there is room, or nobody is there */
     TR_SIGNAL_COUNT
 };
 

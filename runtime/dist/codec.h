@@ -52,11 +52,15 @@ TROUPE_MUST_USE troupe_status tr_codec_decode(const struct tr_codec_source *sour
                                               struct tr_message **out, char *error,
                                               size_t error_size);
 
+/* The mailbox policy travels in the upper bits of the flags: who does not know it ignores it. */
+#define TR_SPAWN_POLICY_SHIFT 28u
+#define TR_SPAWN_FLAGS_MASK ((1u << TR_SPAWN_POLICY_SHIFT) - 1u)
+
 /* A request to start an actor. Strings are lent; when decoded, they lie in `storage`. */
 struct tr_spawn_request {
     troupe_pid caller;
     uint64_t ref;
-    uint32_t flags; /* TROUPE_SPAWN_* */
+    uint32_t flags; /* TROUPE_SPAWN_*, and from TR_SPAWN_POLICY_SHIFT on a troupe_mailbox_policy */
     int32_t checkpoint;
     uint32_t checkpoint_ms;
     uint32_t mailbox_messages;

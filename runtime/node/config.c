@@ -14,6 +14,7 @@ void troupe_config_init(troupe_config *config)
         .actors_max = TR_ACTORS_MAX,
         .mailbox_messages = TR_MAILBOX_MESSAGES,
         .mailbox_bytes = TR_MAILBOX_BYTES,
+        .mailbox_policy = TROUPE_MAILBOX_REJECT,
         .call_timeout_ms = TR_CALL_TIMEOUT_MS,
     };
 }

@@ -52,6 +52,10 @@ static const char *what_is_wrong(const troupe_config *config)
     if (config->mailbox_bytes == 0 || config->call_timeout_ms == 0) {
         return "mailbox_bytes and call_timeout_ms are at least 1";
     }
+    if (config->mailbox_policy < TROUPE_MAILBOX_REJECT ||
+        config->mailbox_policy > TROUPE_MAILBOX_DROP_NEW) {
+        return "there is no such mailbox policy";
+    }
     if (config->listen_host == NULL || strlen(config->listen_host) > 63 ||
         (config->advertise_host != NULL && strlen(config->advertise_host) > 255) ||
         (config->roles != NULL && strlen(config->roles) > 255)) {
@@ -153,6 +157,7 @@ static troupe_status make_sched(struct troupe_node *node)
         .actors_max = node->config.actors_max,
         .mailbox_messages = node->config.mailbox_messages,
         .mailbox_bytes = node->config.mailbox_bytes,
+        .mailbox_policy = (uint32_t)node->config.mailbox_policy,
         .call_timeout_ms = node->config.call_timeout_ms,
         .seed = node->config.seed,
         .clock = node->driver != NULL ? node->driver->clock : &tr_clock_system,
@@ -377,6 +382,8 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->messages_dropped = tr_load_relaxed(&sched->dropped);
     info->messages_unknown = tr_load_relaxed(&sched->unknown);
     info->runs_slow = tr_load_relaxed(&sched->slow);
+    info->mailbox_overflows = tr_load_relaxed(&sched->overflows);
+    info->senders_suspended = tr_load_relaxed(&sched->suspensions);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);
     info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);

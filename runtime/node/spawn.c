@@ -92,6 +92,8 @@ static troupe_status check(struct troupe_node *node, const troupe_behavior *beha
         why = "there is no such checkpoint policy";
     } else if (request->mailbox_messages > TR_MAILBOX_MESSAGES_MAX) {
         why = "a mailbox holds at most 1,000,000 messages";
+    } else if (request->flags >> TR_SPAWN_POLICY_SHIFT > TROUPE_MAILBOX_DROP_NEW) {
+        why = "there is no such mailbox policy";
     }
     if (why != NULL && error != NULL) {
         (void)snprintf(error, error_size, "%s", why);
@@ -133,6 +135,7 @@ static troupe_status spawn_in(troupe_self *self, const troupe_behavior *behavior
                                    .monitor_ref = request->ref,
                                    .mailbox_messages = request->mailbox_messages,
                                    .mailbox_bytes = request->mailbox_bytes,
+                                   .mailbox_policy = request->flags >> TR_SPAWN_POLICY_SHIFT,
                                    .prepare = named ? prepare : NULL,
                                    .begun = begun,
                                    .prepare_context = &preparing};
@@ -183,7 +186,12 @@ static void fill_request(struct tr_spawn_request *request, const troupe_spawn_op
     request->args_type = "";
     request->behavior = "";
     if (options != NULL) {
-        request->flags = options->flags;
+        const uint32_t policy =
+            options->mailbox_policy < 0 || options->mailbox_policy > TROUPE_MAILBOX_DROP_NEW
+                ? TROUPE_MAILBOX_DROP_NEW + 1
+                : (uint32_t)options->mailbox_policy;
+
+        request->flags = (options->flags & TR_SPAWN_FLAGS_MASK) | policy << TR_SPAWN_POLICY_SHIFT;
         if ((options->flags & TROUPE_SPAWN_STRICT) != 0) {
             request->flags |= TROUPE_SPAWN_DURABLE;
         }

@@ -205,7 +205,7 @@ void troupe_trap_exit(troupe_self *self, bool trap)
     if (trap) {
         self->actor->flags |= TR_ACTOR_TRAPS;
     } else {
-        self->actor->flags &= (uint8_t)~TR_ACTOR_TRAPS;
+        self->actor->flags &= (uint16_t)~TR_ACTOR_TRAPS;
     }
 }
 

@@ -210,7 +210,9 @@ static void on_timer(troupe_self *self, struct tr_wait *wait)
         handle_own(self, carry);
     } else {
         carry->from = tr_self_pid(self);
-        (void)tr_self_emit(self, carry);
+        /* A timer suspends nobody: what has no room is refused. */
+        (void)(self->held ? tr_self_emit(self, carry)
+                          : tr_sched_post(self->sched, self->worker, carry));
     }
 }
 
@@ -334,6 +336,8 @@ static void dispatch(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_COMMITTED:
     case TR_SIGNAL_INSPECT:
     case TR_SIGNAL_NAMED:
+    case TR_SIGNAL_AWAIT:
+    case TR_SIGNAL_RESUME:
     case TR_SIGNAL_COUNT:
         break; /* These acted when they were taken in. */
     }

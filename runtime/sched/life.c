@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "sched/self.h"
+#include "sched/pressure.h"
+#include "troupe/mailbox.h"
 #include "type/value.h"
 
 enum { TELL_AHEAD = 8 }; /* relations: a cache miss takes as long as telling a few of them */
@@ -95,6 +96,10 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
                                                   : options->mailbox_messages);
     tr_store_relaxed(&actor->byte_limit,
                      spawn->mailbox_bytes != 0 ? spawn->mailbox_bytes : options->mailbox_bytes);
+    tr_store32_relaxed(&actor->mailbox_policy,
+                       (spawn->actor_flags & TR_ACTOR_SYSTEM) != 0 ? TROUPE_MAILBOX_REJECT
+                       : spawn->mailbox_policy != 0                ? spawn->mailbox_policy
+                                                                   : options->mailbox_policy);
     if ((spawn->actor_flags & TR_ACTOR_SYSTEM) != 0) {
         (void)tr_add_relaxed(&sched->system_actors, 1);
         (void)tr_sub_relaxed(&sched->table.started, 1); /* That number is about users' actors. */
@@ -406,6 +411,7 @@ void tr_actor_end(troupe_self *self)
     actor->head = NULL;
     actor->tail = NULL;
     bounce_list(self, late, true);
+    tr_pressure_end(self);
     fail_owed(self);
     drop_outgoing(self);
     tell_relations(self);

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "sched/self.h"
+#include "sched/pressure.h"
 
 /* Whether a large message still fits the byte bound; if so it is counted. One that is larger than
  * the bound fits when there is no other: else it could never be sent. */
@@ -20,15 +20,8 @@ static bool reserve_bytes(struct tr_actor *actor, const struct tr_message *messa
     return true;
 }
 
-/* Refuses a message for which there is no room: requests are told, plain messages counted. */
-static troupe_status refuse(struct tr_sched *sched, struct tr_worker *worker,
-                            struct tr_message *message)
-{
-    tr_sched_bounce(sched, worker, message, TROUPE_E_BUSY, NULL);
-    return TROUPE_E_BUSY;
-}
-
-static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker,
+/* self: the actor that runs and sends; NULL: whoever else, who cannot be suspended. */
+static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker, troupe_self *self,
                                 struct tr_message *message)
 {
     struct tr_actor *actor = tr_table_find(&sched->table, message->to.id);
@@ -39,7 +32,7 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
         return TROUPE_E_NOPROC;
     }
     if (counted && !reserve_bytes(actor, message)) {
-        return refuse(sched, worker, message);
+        return tr_pressure_full(sched, worker, self, actor, message);
     }
     const uint64_t reserved =
         counted && message->block_size >= TR_MESSAGE_LARGE ? message->block_size : 0;
@@ -54,7 +47,7 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
         break;
     case TR_INBOX_FULL:
         (void)tr_sub_relaxed(&actor->large_bytes, reserved);
-        return refuse(sched, worker, message);
+        return tr_pressure_full(sched, worker, self, actor, message);
     case TR_INBOX_CLOSED:
         (void)tr_sub_relaxed(&actor->large_bytes, reserved);
         tr_sched_bounce(sched, worker, message, TROUPE_E_NOPROC, NULL);
@@ -63,17 +56,28 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
     return TROUPE_OK;
 }
 
-troupe_status tr_sched_post(struct tr_sched *sched, struct tr_worker *worker,
-                            struct tr_message *message)
+static inline troupe_status post(struct tr_sched *sched, struct tr_worker *worker,
+                                 troupe_self *self, struct tr_message *message)
 {
     if (message->to.node == tr_sched_node_id(sched)) {
-        return post_local(sched, worker, message);
+        return post_local(sched, worker, self, message);
     }
     if (message->to.node == 0 && (message->flags & TR_MESSAGE_NAMED) != 0) {
         sched->options.outward.stray(sched->options.outward.context, message);
         return TROUPE_OK;
     }
     return sched->options.outward.post(sched->options.outward.context, message);
+}
+
+troupe_status tr_sched_post(struct tr_sched *sched, struct tr_worker *worker,
+                            struct tr_message *message)
+{
+    return post(sched, worker, NULL, message);
+}
+
+troupe_status tr_self_post(troupe_self *self, struct tr_message *message)
+{
+    return post(self->sched, self->worker, self, message);
 }
 
 static int32_t reason_kind_of(troupe_status why)
@@ -152,6 +156,9 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_MESSAGE:
         (void)tr_add_relaxed(&sched->dropped, 1);
         break;
+    case TR_SIGNAL_AWAIT:
+        tr_pressure_turn_round(sched, worker, message);
+        return;
     case TR_SIGNAL_RUN:
     case TR_SIGNAL_INSPECT:
         ((const struct tr_run *)(const void *)message->payload)
@@ -174,6 +181,7 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_TIMER:
     case TR_SIGNAL_COMMITTED:
     case TR_SIGNAL_CONTINUE:
+    case TR_SIGNAL_RESUME:
     case TR_SIGNAL_COUNT:
         break; /* Nobody waits for an answer to these. */
     }
@@ -213,7 +221,7 @@ troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)
     struct tr_actor *actor = self->actor;
 
     if (!self->held) {
-        return tr_sched_post(self->sched, self->worker, message);
+        return tr_self_post(self, message);
     }
     message->item.next = NULL;
     if (actor->outgoing_tail == NULL) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/self.h"
+#include "sched/pressure.h"
 
 void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
 {
@@ -83,7 +83,7 @@ static bool run_batch(troupe_self *self)
     const uint32_t batch = self->worker->batch;
 
     for (uint32_t i = 0; i < batch && !self->stopping; i++) {
-        if ((actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD)) != 0) {
+        if ((actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD | TR_ACTOR_BLOCKED)) != 0) {
             return true;
         }
         if (actor->head == NULL) {
@@ -100,19 +100,21 @@ static bool run_batch(troupe_self *self)
     return false;
 }
 
-/* Sends what was kept back for the commit. */
-static void release_outgoing(troupe_self *self)
+void tr_self_release_outgoing(troupe_self *self)
 {
     struct tr_actor *actor = self->actor;
-    struct tr_message *message = actor->outgoing_head;
+    /* Who ends does not wait for anybody. */
+    const bool ends = self->stopping || (actor->flags & TR_ACTOR_ENDING) != 0;
 
-    actor->outgoing_head = NULL;
-    actor->outgoing_tail = NULL;
-    while (message != NULL) {
-        struct tr_message *next = (struct tr_message *)(void *)message->item.next;
+    while (actor->outgoing_head != NULL && (ends || (actor->flags & TR_ACTOR_BLOCKED) == 0)) {
+        struct tr_message *message = actor->outgoing_head;
 
-        (void)tr_sched_post(self->sched, self->worker, message);
-        message = next;
+        actor->outgoing_head = (struct tr_message *)(void *)message->item.next;
+        if (actor->outgoing_head == NULL) {
+            actor->outgoing_tail = NULL;
+        }
+        (void)(ends ? tr_sched_post(self->sched, self->worker, message)
+                    : tr_self_post(self, message));
     }
 }
 
@@ -122,17 +124,17 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome)
 
     const bool waited = (actor->flags & TR_ACTOR_SUSPENDED) != 0;
 
-    actor->flags &= (uint8_t)~TR_ACTOR_SUSPENDED;
+    actor->flags &= (uint16_t)~TR_ACTOR_SUSPENDED;
     if (!self->sched->options.outward.committed(self->sched->options.outward.context, self,
                                                 outcome)) {
         tr_self_stop(self, TROUPE_REASON_FENCED, "its name was taken over");
         return;
     }
     if (waited) {
-        release_outgoing(self);
+        tr_self_release_outgoing(self);
     }
     if ((actor->flags & TR_ACTOR_ENDING) != 0) {
-        actor->flags &= (uint8_t)~TR_ACTOR_ENDING;
+        actor->flags &= (uint16_t)~TR_ACTOR_ENDING;
         tr_self_stop(self, actor->end_kind, actor->end_text);
     }
 }
@@ -150,13 +152,17 @@ static bool checkpoint(troupe_self *self)
     if (!orderly || (actor->flags & TR_ACTOR_HELD) != 0) {
         return false;
     }
+    /* The last step's messages have not all left yet: those of the next must not overtake them. */
+    if (actor->outgoing_head != NULL && (actor->flags & TR_ACTOR_BLOCKED) != 0 && !self->stopping) {
+        return false;
+    }
     if ((actor->flags & TR_ACTOR_DIRTY) == 0 && !self->stopping) {
         return false;
     }
-    actor->flags &= (uint8_t)~TR_ACTOR_DIRTY;
+    actor->flags &= (uint16_t)~TR_ACTOR_DIRTY;
     if (!self->sched->options.outward.checkpoint(self->sched->options.outward.context, self,
                                                  self->stopping)) {
-        release_outgoing(self);
+        tr_self_release_outgoing(self);
         return false;
     }
     actor->flags |= TR_ACTOR_SUSPENDED;
@@ -168,6 +174,17 @@ static bool checkpoint(troupe_self *self)
         self->stopping = false;
     }
     return true;
+}
+
+/* What few actors need after a run. Answers whether this one has to wait for a commit. */
+static bool settle(troupe_self *self)
+{
+    const bool waits = (self->actor->flags & TR_ACTOR_DURABLE) != 0 && checkpoint(self);
+
+    if ((self->actor->flags & TR_ACTOR_AWAITED) != 0 && !self->stopping) {
+        tr_pressure_look(self);
+    }
+    return waits;
 }
 
 static bool lease_is_good(const struct tr_sched *sched)
@@ -200,7 +217,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
     tr_actor_fetch(&self);
     bool empty = run_batch(&self);
 
-    if ((actor->flags & TR_ACTOR_DURABLE) != 0 && checkpoint(&self)) {
+    if ((actor->flags & (TR_ACTOR_DURABLE | TR_ACTOR_AWAITED)) != 0 && settle(&self)) {
         empty = true;
     }
     if (self.stopping) {

@@ -20,6 +20,7 @@
 #include "core/actor.h"
 #include "core/message.h"
 #include "core/wheel.h"
+#include "sched/run_queue.h"
 #include "sync/parker.h"
 #include "sync/pool.h"
 #include "sync/thread.h"
@@ -67,19 +68,13 @@ struct tr_sched_options {
     uint32_t actors_max;
     uint32_t mailbox_messages;
     uint64_t mailbox_bytes;
+    uint32_t mailbox_policy; /* troupe_mailbox_policy */
     uint32_t call_timeout_ms;
     uint64_t seed;
     const struct tr_clock *clock; /* lent */
     bool played; /* one thread plays all workers, by tr_worker_take; blocks can be refused */
     struct tr_outward outward;
     void *owner; /* the node */
-};
-
-struct tr_run_queue {
-    struct tr_spin lock;
-    struct tr_actor *head;
-    struct tr_actor *tail;
-    struct tr_atomic_u32 count; /* written under the lock, looked at without */
 };
 
 struct tr_worker {
@@ -123,6 +118,9 @@ struct tr_sched {
     struct tr_atomic_u64 dropped;           /* messages to the dead or refused */
     struct tr_atomic_u64 unknown;           /* messages without a handler */
     struct tr_atomic_u64 slow;              /* runs that kept a worker for too long */
+    struct tr_atomic_u64 overflows;         /* messages for which a mailbox had no room */
+    struct tr_atomic_u64 suspensions;       /* senders that had to wait for room */
+    struct tr_spin pressure_lock;           /* waits_for of all actors */
     struct tr_atomic_u64 system_actors;
 };
 
@@ -192,9 +190,5 @@ void tr_sched_enqueue(struct tr_sched *sched, struct tr_worker *worker, struct t
 void tr_sched_requeue(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor);
 /* Moves all frozen actors back, after the lease was renewed. Any thread. */
 void tr_sched_thaw(struct tr_sched *sched);
-void tr_run_queue_push(struct tr_run_queue *queue, struct tr_actor *actor);
-struct tr_actor *tr_run_queue_pop(struct tr_run_queue *queue);
-/* Moves up to half of the other queue, at least one, here; answers the first of them, or NULL. */
-struct tr_actor *tr_run_queue_steal(struct tr_run_queue *queue, struct tr_run_queue *from);
 
 #endif

@@ -65,6 +65,8 @@ static inline troupe_pid tr_self_pid(const troupe_self *self)
 
 /* Sends a signal from an actor: at once, or after its commit. Takes it. */
 troupe_status tr_self_emit(troupe_self *self, struct tr_message *message);
+/* The same at once: a mailbox without room may suspend the actor. */
+troupe_status tr_self_post(troupe_self *self, struct tr_message *message);
 
 /* A message to a name, not addressed yet; its name follows the value. NULL: no memory. */
 struct tr_message *tr_self_named(troupe_self *self, enum tr_signal_kind signal, const char *name,
@@ -103,6 +105,8 @@ void tr_owed_free(struct tr_owed *owed);
 troupe_from tr_owed_add(troupe_self *self, troupe_pid caller, uint64_t ref);
 /* Strikes a request from the list of those whose answer is owed; answers whether it was there. */
 bool tr_owed_strike(struct tr_actor *actor, const troupe_from *from);
+/* Sends what was kept back for the commit, until a mailbox suspends the actor. */
+void tr_self_release_outgoing(troupe_self *self);
 /* Tells the caller of a request that there will be no reply. */
 void tr_self_fail_call(troupe_self *self, const struct tr_message *call, troupe_status status,
                        int32_t kind, const char *text);
@@ -135,6 +139,7 @@ struct tr_spawn {
     uint64_t monitor_ref; /* the parent's */
     uint32_t mailbox_messages;
     uint64_t mailbox_bytes;
+    uint32_t mailbox_policy; /* troupe_mailbox_policy; 0: the scheduler's */
     /* Called on the new actor before init or recover; may fail. Sets name and durable record. */
     troupe_status (*prepare)(void *context, struct tr_actor *actor);
     /* Called after init or recover, before the actor can run. May be NULL. */

@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sched/self.h"
+#include "sched/pressure.h"
 
 /* Sends a system signal that answers another; never kept back. */
 static void tell(troupe_self *self, const struct tr_message *cause, struct tr_message *message)
@@ -384,7 +384,7 @@ static void on_named(troupe_self *self, const struct tr_message *message)
     }
     extra->epoch = named->epoch;
     extra->named = true;
-    self->actor->flags &= (uint8_t)~TR_ACTOR_HELD;
+    self->actor->flags &= (uint16_t)~TR_ACTOR_HELD;
 }
 
 /* Acts on a system signal, and answers whether it stays in the queue as a message. */
@@ -432,6 +432,10 @@ static bool act(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_NAMED:
         on_named(self, message);
         return false;
+    case TR_SIGNAL_RESUME:
+        tr_pressure_on_resume(self, message);
+        return false;
+    case TR_SIGNAL_AWAIT:
     case TR_SIGNAL_MESSAGE:
     case TR_SIGNAL_CALL:
     case TR_SIGNAL_REPLY:
@@ -447,6 +451,10 @@ static bool act(troupe_self *self, struct tr_message *message)
 
 bool tr_signal_act(troupe_self *self, struct tr_message *message)
 {
+    if (message->signal == TR_SIGNAL_AWAIT) {
+        tr_pressure_on_await(self, message);
+        return true;
+    }
     if (act(self, message)) {
         return false;
     }

@@ -110,6 +110,12 @@ static inline struct tr_inbox_item *tr_inbox_take(struct tr_inbox *inbox, uint32
     return oldest;
 }
 
+/* How many counted items are in the box now. */
+static inline uint32_t tr_inbox_count(const struct tr_inbox *inbox)
+{
+    return tr_inbox_count_of(tr_load_relaxed(&inbox->word));
+}
+
 /* Marks the box idle and answers true, or answers false because something was pushed. After true
  * the owner must not touch what the box belongs to: another thread may run it already. */
 static inline bool tr_inbox_park(struct tr_inbox *inbox)

@@ -154,6 +154,7 @@ typedef struct troupe_spawn_options {
     uint32_t mailbox_messages; /* bound; 0: the node's (10,000 unless configured) */
     uint64_t mailbox_bytes;    /* bound; 0: the node's (16 MiB unless configured) */
     uint64_t monitor;          /* out, with TROUPE_SPAWN_MONITOR */
+    int32_t mailbox_policy;    /* troupe_mailbox_policy of mailbox.h; 0: the node's */
 } troupe_spawn_options;
 
 /* Starts an actor on this node and gives its pid. init has run when this answers. Actor only.
@@ -221,8 +222,8 @@ TROUPE_API int troupe_fail(troupe_self *self, const char *format, ...)
 /* ---- messages ---- */
 
 /* Sends a copy of message. At most once: to the dead or unreachable it is lost, as in Erlang.
- * Fails with TROUPE_E_BUSY (mailbox or send queue full), TROUPE_E_NO_MEMORY, TROUPE_E_LIMIT (too
- * large). */
+ * Fails with TROUPE_E_BUSY (mailbox or send queue full; see mailbox.h for what else a full mailbox
+ * can do), TROUPE_E_NO_MEMORY, TROUPE_E_LIMIT (too large). */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_send(troupe_self *self, troupe_pid to,
                                                      const troupe_type *type, const void *message);
 

@@ -1,5 +1,5 @@
-/* troupe/mailbox.h - what waits for an actor: putting messages away for later, and going on before
- * the next one.
+/* troupe/mailbox.h - what waits for an actor: what happens when there is no room, putting messages
+ * away for later, and going on before the next one.
  *
  *     static int on_deposit(troupe_self *self, void *state, const void *message)
  *     {
@@ -11,7 +11,7 @@
  *     }
  *     static int on_audit_over(...) { ...; (void)troupe_unstash_all(self); return TROUPE_OK; }
  *
- * Threads: actor only, all of it.
+ * Threads: actor only, all functions.
  * Memory: what is put away belongs to the actor and ends with it.
  */
 #ifndef TROUPE_MAILBOX_H
@@ -25,6 +25,27 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- no room ---- */
+
+/* What becomes of a message for which a mailbox has no room, by count or by bytes. System signals
+ * (links, monitors, exits, replies, timers) never count and are never kept out. */
+typedef enum troupe_mailbox_policy {
+    TROUPE_MAILBOX_DEFAULT = 0, /* of a spawn: the node's */
+    /* The send answers TROUPE_E_BUSY, the call fails with it. */
+    TROUPE_MAILBOX_REJECT = 1,
+    /* The message gets in, one beyond the bound, and the sending actor is suspended when its
+     * present callback has returned: it handles no more messages until half of the receiver's bound
+     * is free again, or the receiver has ended. Signals still reach it: it can be killed, linked,
+     * looked at. TROUPE_E_BUSY as above for whom suspending would not do: a sender that is
+     * suspended already by an earlier send of this callback, one that sends to itself or would
+     * close a circle of actors that wait for each other, a thread or another node, a timer, the
+     * library's own actors. */
+    TROUPE_MAILBOX_BLOCK = 2,
+    /* The message is dropped and counted, with a line in the log now and then; the send answers
+     * TROUPE_OK. A call fails with TROUPE_E_BUSY. */
+    TROUPE_MAILBOX_DROP_NEW = 3
+} troupe_mailbox_policy;
 
 /* ---- the stash: what gen_statem calls postpone ---- */
 

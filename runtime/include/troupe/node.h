@@ -17,6 +17,7 @@
 #define TROUPE_NODE_H
 
 #include "troupe/actor.h"
+#include "troupe/mailbox.h"
 #include "troupe/module.h"
 #include "troupe/registry.h"
 
@@ -58,6 +59,7 @@ typedef struct troupe_config {
     uint32_t actors_max;       /* default 4,000,000 */
     uint32_t mailbox_messages; /* default 10,000 */
     uint64_t mailbox_bytes;    /* default 16 MiB */
+    int32_t mailbox_policy;    /* troupe_mailbox_policy; default TROUPE_MAILBOX_REJECT */
     uint32_t call_timeout_ms;  /* default 5,000 */
     uint64_t seed;             /* of every choice by chance; 0: from the system */
 
@@ -154,7 +156,10 @@ typedef struct troupe_node_info {
     uint64_t peers;            /* connected nodes */
     uint64_t peers_refused;    /* handshakes refused */
     uint64_t lease_left_ms;    /* 0: none */
-    char advertise_host[256];  /* what others are told to dial, "" before it was found */
+    uint64_t
+        mailbox_overflows; /* messages for which a mailbox had no room, whatever became of them */
+    uint64_t senders_suspended; /* how often a full mailbox suspended a sender */
+    char advertise_host[256];   /* what others are told to dial, "" before it was found */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
 
