@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/admin_server.h"
 #include "daemon/state_files.h"
+#include "sync/thread.h"
 #include "troupe/node.h"
 
 struct daemon {
@@ -24,9 +26,14 @@ struct daemon {
     struct admin_server admin;
     uint64_t node_id; /* as announced last */
     int exit_status;
+    int64_t stop_until_ms; /* on the monotonic clock, once stopping */
 };
 
 #define LOOK_MS 1000
+/* Past stop_timeout: for killing what did not end (1 s), for leaving, and for requests that end. */
+#define STOP_GRACE_MS 5000
+/* To leave the cluster in order there is always so much time. */
+#define STOP_LEAST_MS 1000
 
 /* ---- starting ---- */
 
@@ -404,21 +411,120 @@ static void release_signals(void)
     (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* What stops the node blocks, while the admin socket goes on saying how the node is; so it runs on
+ * a thread of its own. */
+struct stopper {
+    struct daemon *daemon;
+    struct tr_thread thread;
+    int done; /* an eventfd */
+    void (*step)(struct daemon *daemon);
+};
+
+static void tell_done(int done)
+{
+    const uint64_t one = 1;
+
+    while (write(done, &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
+}
+
+static void stopper_main(void *context)
+{
+    const struct stopper *stopper = context;
+
+    stopper->step(stopper->daemon);
+    tell_done(stopper->done);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint32_t left_ms(const struct daemon *daemon)
+{
+    const int64_t left = daemon->stop_until_ms - now_ms();
+
+    return left < STOP_LEAST_MS ? STOP_LEAST_MS : (uint32_t)left;
+}
+
+static void shutdown_node(struct daemon *daemon)
+{
+    troupe_node_shutdown(daemon->node, left_ms(daemon));
+}
+
+static void stop_node(struct daemon *daemon)
+{
+    troupe_node_stop(daemon->node, left_ms(daemon));
+    daemon->node = NULL;
+}
+
+/* A handler that does not return, or a request that does not end, holds up its thread: nothing of
+ * the node can be released then. The process ends, which the others see at once. */
+static void give_up(struct daemon *daemon, const char *why)
+{
+    log_printf(daemon->log, TROUPE_LOG_WARNING, "%s; ending all the same", why);
+    state_remove(daemon->options->admin_socket);
+    state_remove(daemon->options->pid_file);
+    _exit(daemon->exit_status != 0 ? daemon->exit_status : EX_TEMPFAIL);
+}
+
+/* Waits for the step and serves the admin socket meanwhile. */
+static void wait_for_step(struct daemon *daemon, const struct stopper *stopper)
+{
+    struct pollfd entries[] = {{.fd = stopper->done, .events = POLLIN},
+                               {.fd = daemon->admin.listener, .events = POLLIN},
+                               {.fd = daemon->admin.ended_read, .events = POLLIN}};
+
+    while (entries[0].revents == 0) {
+        const int64_t left = daemon->stop_until_ms + STOP_GRACE_MS - now_ms();
+
+        if (left <= 0) {
+            give_up(daemon, "the node does not stop");
+        }
+        if (poll(entries, sizeof(entries) / sizeof(entries[0]), (int)left) <= 0) {
+            continue;
+        }
+        if (entries[2].revents != 0) {
+            admin_server_reap(&daemon->admin);
+        }
+        if (entries[1].revents != 0) {
+            admin_server_accept(&daemon->admin);
+        }
+    }
+}
+
+static void do_step(struct daemon *daemon, void (*step)(struct daemon *daemon))
+{
+    struct stopper stopper = {
+        .daemon = daemon, .done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .step = step};
+
+    if (stopper.done < 0 ||
+        tr_thread_start(&stopper.thread, "stop", stopper_main, &stopper) != TROUPE_OK) {
+        step(daemon);
+    } else {
+        wait_for_step(daemon, &stopper);
+        tr_thread_join(&stopper.thread);
+    }
+    if (stopper.done >= 0) {
+        (void)close(stopper.done);
+    }
+}
+
 static void stop(struct daemon *daemon)
 {
-    const uint32_t timeout_ms = daemon->options->stop_timeout_ms;
-
     release_signals();
     state_remove(daemon->options->ready_file);
-    if (!admin_server_stop(&daemon->admin, (int)timeout_ms)) {
-        /* Threads still use the node: it cannot be released. The process ends, which the others
-         * see at once. */
-        log_printf(daemon->log, TROUPE_LOG_WARNING, "requests still run; ending without them");
-        state_remove(daemon->options->pid_file);
-        _exit(daemon->exit_status != 0 ? daemon->exit_status : EX_TEMPFAIL);
+    daemon->stop_until_ms = now_ms() + daemon->options->stop_timeout_ms;
+    do_step(daemon, shutdown_node);
+    if (!admin_server_stop(&daemon->admin, STOP_GRACE_MS)) {
+        give_up(daemon, "requests still run");
     }
-    troupe_node_stop(daemon->node, timeout_ms);
-    daemon->node = NULL;
+    daemon->admin.ended_read = -1;
+    do_step(daemon, stop_node);
     state_remove(daemon->options->pid_file);
     log_printf(daemon->log, TROUPE_LOG_INFO, "stopped");
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "node/admin.h"
+#include "node/agent.h"
 #include "node/names.h"
 
 void tr_admin_ping(struct tr_admin *admin)

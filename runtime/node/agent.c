@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "node/node.h"
+#include "node/agent.h"
 
 static const troupe_behavior agent_behavior = {.name = "troupe.agent"};
 
@@ -24,12 +24,17 @@ troupe_status tr_agent_start(struct troupe_node *node)
     return status;
 }
 
+static struct troupe_node *owner_of(troupe_self *self)
+{
+    return self->sched->options.owner;
+}
+
 static void run_ask(troupe_self *self, void *context)
 {
     struct tr_ask *ask = context;
 
-    if (self == NULL) {
-        ask->refused = true; /* The node has ended. */
+    if (self == NULL || owner_of(self)->agent_is_closed) {
+        ask->refused = true; /* The node has ended, or is about to. */
         tr_ask_done(ask);
         return;
     }
@@ -63,6 +68,35 @@ void tr_ask_done(struct tr_ask *ask)
     ask->done = true;
     tr_cond_signal(&ask->cond);
     tr_mutex_unlock(&ask->mutex);
+}
+
+/* Ends one wait of the agent after the other; what a reply would have brought comes too late. */
+static void end_waits(troupe_self *self)
+{
+    const troupe_result closed = {.status = TROUPE_E_CLOSED};
+    struct tr_wait *wait = NULL;
+    uint32_t position = 0;
+
+    while ((wait = tr_map_next(&self->actor->waits, &position)) != NULL) {
+        tr_wait_finish(self, wait, &closed);
+        position = 0; /* the map has changed */
+    }
+}
+
+static void close_agent(troupe_self *self, void *context)
+{
+    (void)context;
+    if (self != NULL) {
+        owner_of(self)->agent_is_closed = true;
+        end_waits(self);
+    }
+}
+
+void tr_agent_close(struct troupe_node *node)
+{
+    if (tr_sched_run_in(node->sched, node->agent, close_agent, NULL) != TROUPE_OK) {
+        tr_node_log(node, TROUPE_LOG_WARNING, "blocking calls end by their own deadlines");
+    }
 }
 
 /* ---- blocking calls ---- */

@@ -8,6 +8,7 @@
 #include "dist/groups.h"
 #include "io/loop.h"
 #include "node/address.h"
+#include "node/agent.h"
 #include "node/groups.h"
 #include "node/names.h"
 #include "node/node.h"
@@ -327,14 +328,16 @@ void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms
     node_free(node);
 }
 
-void troupe_node_stop(troupe_node *node, uint32_t timeout_ms)
+void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
 {
-    if (node == NULL) {
-        return;
-    }
     tr_mutex_lock(&node->state_mutex);
+    const bool already = node->state == TR_NODE_STOPPING;
+
     node->state = TR_NODE_STOPPING;
     tr_mutex_unlock(&node->state_mutex);
+    if (already) {
+        return;
+    }
     for (size_t i = node->modules_count; i-- > 0;) {
         if (node->module_entries[i]->stop != NULL) {
             node->module_entries[i]->stop(node);
@@ -342,7 +345,15 @@ void troupe_node_stop(troupe_node *node, uint32_t timeout_ms)
     }
     tr_cluster_drain(node);
     tr_node_end_actors(node, timeout_ms, TROUPE_REASON_SHUTDOWN);
-    tr_node_take_down(node, true, timeout_ms);
+    tr_agent_close(node);
+}
+
+void troupe_node_stop(troupe_node *node, uint32_t timeout_ms)
+{
+    if (node != NULL) {
+        troupe_node_shutdown(node, timeout_ms);
+        tr_node_take_down(node, true, timeout_ms);
+    }
 }
 
 void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mutex *mutex,

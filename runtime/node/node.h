@@ -65,6 +65,7 @@ struct troupe_node {
     const struct tr_driver *driver; /* lent; NULL: the node has threads of its own */
     struct tr_sched *sched;
     uint64_t agent;       /* id of the system actor that acts for other threads */
+    bool agent_is_closed; /* the agent's own */
     struct tr_loop *loop; /* NULL: a local node, without everything below */
     struct tr_peers *peers;
     struct tr_router *router;
@@ -133,31 +134,6 @@ troupe_status tr_catalog_init(struct troupe_node *node);
 void tr_catalog_fini(struct troupe_node *node);
 const troupe_behavior *tr_catalog_behavior(struct troupe_node *node, const char *name);
 const troupe_type *tr_catalog_type(struct troupe_node *node, const char *name, size_t size);
-
-/* ---- agent.c: other threads act through a system actor ---- */
-
-/* The head of what an asking thread keeps on its stack. */
-struct tr_ask {
-    struct tr_mutex mutex;
-    struct tr_cond cond;
-    void (*function)(troupe_self *self, struct tr_ask *ask);
-    bool done;
-    bool refused; /* the agent has ended: the function was not run */
-};
-
-troupe_status tr_agent_start(struct troupe_node *node);
-/* Runs ask->function in the agent and waits until tr_ask_done was called for it, which what the
- * function starts must bring about in bounded time. Not from an actor. NO_MEMORY. */
-TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask);
-/* Ends the wait; the ask must not be touched afterwards. */
-void tr_ask_done(struct tr_ask *ask);
-/* Starts an asynchronous operation of the agent whose continuation is then with tag. */
-typedef troupe_status (*tr_agent_begin)(troupe_self *self, troupe_then then, uint64_t tag,
-                                        const void *context);
-/* Runs begin in the agent and waits for the operation, as troupe_node_call does. Not from an actor.
- */
-TROUPE_MUST_USE troupe_status tr_agent_call(struct troupe_node *node, tr_agent_begin begin,
-                                            const void *context, troupe_result *result);
 
 /* ---- spawn.c ---- */
 /* Sends a request to a node; the caller's operation ends with its answer, or when the node is lost.

@@ -5,6 +5,7 @@
 
 #include "dist/codec.h"
 #include "io/loop.h"
+#include "node/agent.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "type/value.h"

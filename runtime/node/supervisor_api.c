@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/agent.h"
 #include "node/supervisor.h"
 
 /* ---- starting a child: it travels as a record on this node, by names to another ---- */

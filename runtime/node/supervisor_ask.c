@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/agent.h"
 #include "node/supervisor.h"
 
 /* ---- answers ---- */

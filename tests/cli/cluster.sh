@@ -353,16 +353,16 @@ case_daemon() {
   mkdir -m 755 "$work/modules"
   cp "$module" "$work/modules/b_two.so"
   cp "$(dirname "$module")/probe.so" "$work/modules/a_one.so"
-  start_node d4 --module-dir "$work/modules"
-  check "a folder of modules is loaded whole" await 20 ready d4
-  check "in the order of names" [ "$(grep -o 'loaded module [^"]*' "$work/d4.log" | xargs -n1 basename | grep so | tr '\n' ' ')" = "a_one.so b_two.so " ]
+  start_node m1 --module-dir "$work/modules"
+  check "a folder of modules is loaded whole" await 20 ready m1
+  check "in the order of names" [ "$(grep -o 'loaded module [^"]*' "$work/m1.log" | xargs -n1 basename | grep so | tr '\n' ' ')" = "a_one.so b_two.so " ]
   kill -TERM "$pid"
   check "it stops" ends_with "$pid" 0
   ln -s b_two.so "$work/modules/c_link.so"
-  start_node d5 --module-dir "$work/modules"
+  start_node m2 --module-dir "$work/modules"
   check "a link in it ends it with 78" ends_with "$pid" 78
-  check "and is named" log_or_err d5 'TRP-1005.*c_link.so'
-  check "every line of the log is JSON" every_line_is_json d1 d2 n1 d3 d4
+  check "and is named" log_or_err m2 'TRP-1005.*c_link.so'
+  check "every line of the log is JSON" every_line_is_json d1 d2 n1 d3 m1
   stop_in_order
 }
 
@@ -394,31 +394,70 @@ stop_in_order() {
   pid=${started[-1]}
   kill -INT "$pid"
   check "SIGINT ends it too" ends_with "$pid" 0
+  requests_end
   second_signal
   fenced
 }
 
-# A request that runs holds the stop up; a second signal does not wait for it.
-second_signal() {
-  local asker
-  start_node d5 --admin-socket "$work/d5.sock" --module "$module"
-  check "a node with a module starts" await 20 ready d5
-  ran troupe spawn cli.counter --name slow --admin "$work/d5.sock"
+# A request that waits for an actor ends with it; so does one that waits for an actor elsewhere.
+requests_end() {
+  local here there
+  start_node d6 --admin-socket "$work/d6.sock" --module "$module"
+  check "a node with a module starts" await 20 ready d6
+  ran troupe spawn cli.counter --name slow --admin "$work/d6.sock"
   check "an actor on it starts" ended_with 0
-  troupe call slow cli.silence '{}' --timeout 25s --admin "$work/d5.sock" >/dev/null 2>&1 &
-  asker=$!
-  started+=("$asker")
-  check "a request is under way" await 10 request_runs "$work/d5.sock"
+  ran troupe spawn cli.counter --name far --node n1
+  check "one on another node starts" ended_with 0
+  troupe call slow cli.silence '{}' --timeout 25s --admin "$work/d6.sock" >"$work/here.out" 2>&1 &
+  here=$!
+  troupe call far cli.silence '{}' --timeout 25s --admin "$work/d6.sock" >"$work/there.out" 2>&1 &
+  there=$!
+  started+=("$here" "$there")
+  check "a request to the one is under way" await 10 request_runs slow "$work/d6.sock"
+  check "a request to the other too" await 10 request_runs far "$work/d6.sock"
   kill -TERM "$pid"
-  check "the first SIGTERM lets it end" await 10 log_has d5 'SIGTERM: stopping'
+  check "SIGTERM ends the node with 0" ends_with "$pid" 0
+  wait "$here"
+  check "the request to its actor is told that it exited" grep -q 'shutdown' "$work/here.out"
+  wait "$there"
+  check "the request to the other is told that the node stops" grep -q 'closed' "$work/there.out"
+}
+
+# A handler that does not return holds the stop up, for a while; a second signal does not wait for it.
+hangs() {
+  start_node "$1" --admin-socket "$work/$1.sock" --module "$module" --workers 2 --stop-timeout "$2"
+  check "a node with a module starts" await 20 ready "$1"
+  ran troupe spawn cli.counter --name hung --admin "$work/$1.sock"
+  check "an actor on it starts" ended_with 0
+  ran troupe send hung cli.hang '{}' --admin "$work/$1.sock"
+  check "it hangs" await 10 health_says 1 --live "$1"
+  check "which is told" prints 'not live: workers \(1 of 2'
+}
+
+health_says() { # STATUS PROBE NODE
+  ran troupe health "$2" --admin "$work/$3.sock"
+  [ "$status" -eq "$1" ]
+}
+
+second_signal() {
+  hangs d7 30s
+  kill -TERM "$pid"
+  check "the first SIGTERM waits for it" await 10 log_has d7 'SIGTERM: stopping'
+  check "the node still says how it is" await 10 health_says 1 --ready d7
+  check "namely stopping" prints 'serving \(the node is stopping'
   check "the node still runs" kill -0 "$pid"
   kill -TERM "$pid"
   check "the second SIGTERM ends it at once" ends_with "$pid" 143
+  hangs d8 1s
+  kill -TERM "$pid"
+  check "the first one alone ends it too, with 75" ends_with "$pid" 75
+  check "its row says left" state_of d8 left
+  check "the log says why" log_says d8 'does not stop'
 }
 
 # The request that gets no answer has arrived; others are answered all the same.
-request_runs() { # SOCKET
-  ran troupe call slow cli.get '{}' --admin "$1"
+request_runs() { # NAME SOCKET
+  ran troupe call "$1" cli.get '{}' --admin "$2"
   grep -q '"total":1,' "$work/out"
 }
 

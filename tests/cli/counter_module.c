@@ -1,4 +1,6 @@
 /* A module for the tests of the command line: an actor that counts, fails and never answers. */
+#include <unistd.h>
+
 #include <troupe/troupe.h>
 
 typedef struct counter {
@@ -26,6 +28,7 @@ TROUPE_TYPE(join, "cli.join", TROUPE_FIELD(join, group, 1));
 TROUPE_TYPE_EMPTY(get, "cli.get");
 TROUPE_TYPE_EMPTY(fail, "cli.fail");
 TROUPE_TYPE_EMPTY(silence, "cli.silence");
+TROUPE_TYPE_EMPTY(hang, "cli.hang");
 
 static int init(troupe_self *self, void *state, const void *args)
 {
@@ -71,6 +74,18 @@ static int on_silence(troupe_self *self, void *state, const void *message)
     return TROUPE_OK;
 }
 
+/* A handler that does not return, which no handler should be. */
+static int on_hang(troupe_self *self, void *state, const void *message)
+{
+    (void)self;
+    (void)state;
+    (void)message;
+    for (;;) {
+        (void)pause();
+    }
+    return TROUPE_OK;
+}
+
 static int on_join(troupe_self *self, void *state, const void *message)
 {
     const troupe_status status = troupe_join(self, ((const join *)message)->group);
@@ -78,9 +93,13 @@ static int on_join(troupe_self *self, void *state, const void *message)
     return status != TROUPE_OK ? status : on_get(self, state, message);
 }
 
-static const troupe_handler handlers[] = {{&add_type, on_add},         {&get_type, on_get},
-                                          {&join_type, on_join},       {&fail_type, on_fail},
-                                          {&silence_type, on_silence}, {0}};
+static const troupe_handler handlers[] = {{&add_type, on_add},
+                                          {&get_type, on_get},
+                                          {&join_type, on_join},
+                                          {&fail_type, on_fail},
+                                          {&silence_type, on_silence},
+                                          {&hang_type, on_hang},
+                                          {0}};
 
 static const troupe_behavior counter_behavior = {.name = "cli.counter",
                                                  .version = 1,

@@ -77,6 +77,13 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_start(const troupe_config *
                                                            troupe_node **node, char *error,
                                                            size_t error_size);
 
+/* The first half of troupe_node_stop, for a program that goes on answering meanwhile: nothing new
+ * is placed here, actors exit `shutdown` in order, links and monitors elsewhere fire; after
+ * timeout_ms what is left is killed. Then blocking calls of other threads end with TROUPE_E_CLOSED,
+ * those under way too. Until troupe_node_stop, troupe_node_admin goes on telling about the node.
+ * Blocks. */
+TROUPE_API void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms);
+
 /* Stops in order: actors exit `shutdown`, links and monitors elsewhere fire, the row becomes
  * `left`. After timeout_ms what is left is killed. Blocks. Takes the node. */
 TROUPE_API void troupe_node_stop(troupe_node *node, uint32_t timeout_ms);
