@@ -18,8 +18,9 @@ set -eu
 umask 077
 root=${TROUPE_SECRETS_DIR:-/secrets}
 node_uid=10001 # the user of our image, see docker/Dockerfile
-database=troupe
-server=db
+server=${TROUPE_DB_HOST:-db}
+port=${TROUPE_DB_PORT:-5432}
+database=${TROUPE_DB_NAME:-troupe}
 
 # The image of this service is PostgreSQL's own, so that it knows its user's number.
 owner() { # READER
@@ -62,7 +63,7 @@ put() { # READER FILE, text on stdin
 }
 
 conninfo() { # ROLE
-  printf 'host=%s port=5432 dbname=%s user=%s password=%s\n' "$server" "$database" "$1" "$(cat "$root/db/$1")"
+  printf 'host=%s port=%s dbname=%s user=%s password=%s\n' "$server" "$port" "$database" "$1" "$(cat "$root/db/$1")"
 }
 
 # What the readers have is made of what the database has: so the two always fit.
@@ -71,7 +72,7 @@ write_all() { # keep|put
   conninfo troupe_migrate | "$1" migrate db
   conninfo troupe_node | "$1" node db
   conninfo troupe_client | "$1" client db
-  printf '%s:5432:%s:troupe_client:%s\n' "$server" "$database" "$(cat "$root/db/troupe_client")" | "$1" client pgpass
+  printf '%s:%s:%s:troupe_client:%s\n' "$server" "$port" "$database" "$(cat "$root/db/troupe_client")" | "$1" client pgpass
   random | "$1" node cluster
   "$1" client cluster <"$root/node/cluster"
 }

@@ -15,8 +15,7 @@
     fi
   done
   export secrets
-  psql -X -q -v ON_ERROR_STOP=1 --no-password -U "${POSTGRES_USER:-postgres}" -d "${POSTGRES_DB:-troupe}" \
-    -v superuser="${POSTGRES_USER:-postgres}" <<'SQL'
+  psql -X -q -v ON_ERROR_STOP=1 --no-password -U "${POSTGRES_USER:-postgres}" -d "${POSTGRES_DB:-troupe}" <<'SQL'
 -- A statement with a password in it must not be logged, whatever the server logs otherwise, and not even when it fails.
 SET log_statement = none;
 SET log_min_duration_statement = -1;
@@ -40,14 +39,17 @@ ALTER ROLE troupe_migrate LOGIN PASSWORD :'migrate';
 ALTER ROLE troupe_node LOGIN CONNECTION LIMIT 100 PASSWORD :'node';
 ALTER ROLE troupe_client LOGIN PASSWORD :'client';
 ALTER ROLE troupe_reader LOGIN;
--- The superuser has no password: it comes in through the socket in this container, and nowhere else.
-ALTER ROLE :"superuser" PASSWORD NULL;
+-- The superuser has no password: it comes in through the socket in this container, and nowhere else. Who comes from
+-- elsewhere to set up a server of their own keeps theirs.
+SELECT format('ALTER ROLE %I PASSWORD NULL', current_user) WHERE inet_client_addr() IS NULL
+\gexec
 
 GRANT troupe_owner TO troupe_migrate;
 GRANT pg_signal_backend TO troupe_owner; -- so that the sessions of a dead node are ended
 
 -- PostgreSQL leaves these open to everybody.
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database WHERE datname <> 'template0'
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', datname) FROM pg_database
+ WHERE datname = current_database() OR (datname IN ('postgres', 'template1') AND inet_client_addr() IS NULL)
 \gexec
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 SELECT format('GRANT CONNECT ON DATABASE %I TO troupe_migrate, troupe_node, troupe_client, troupe_reader', current_database())
