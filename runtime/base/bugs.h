@@ -31,7 +31,7 @@ enum tr_bug {
     TR_BUG_NO_FLUSH,            /* a demonitor leaves a DOWN in the mailbox */
     TR_BUG_LIFO,                /* the newest message is handled first */
     TR_BUG_CALL_WITHOUT_END,    /* a call does not time out */
-    TR_BUG_BOX_OF_THE_DEAD,     /* requests in the mailbox of one that ends are not answered */
+    TR_BUG_BOX_OF_THE_DEAD,     /* requests in the mailbox of one that ends hear `noproc` */
     TR_BUG_COUNT_PER_CHILD,     /* restarts are counted per child, not per supervisor */
     TR_BUG_RESTART_ORDER,       /* children are started again in the wrong order */
     TR_BUG_COUNT

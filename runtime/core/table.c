@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "core/actor.h"
 
@@ -111,7 +112,10 @@ struct tr_actor *tr_table_find(const struct tr_table *table, uint64_t id)
 {
     struct tr_actor *actor = tr_table_slot(table, (uint32_t)(id & SLOT_MASK));
 
-    return actor != NULL && id != 0 && tr_load_acquire(&actor->id) == id ? actor : NULL;
+    return actor != NULL && id != 0 &&
+                   (tr_load_acquire(&actor->id) == id || TR_BUG(OLD_PID_REACHES))
+               ? actor
+               : NULL;
 }
 
 void tr_table_prefetch(const struct tr_table *table, uint64_t id)

@@ -42,6 +42,12 @@ static bool run_one(struct troupe_test *test)
         if (actor != NULL) {
             struct tr_memory_plan *plan = tr_kit_pause();
             struct tr_trace_line *line = tr_trace_add(test, TR_TRACE_RUN);
+            const uint64_t word = tr_load_relaxed(&actor->inbox.word);
+
+            if (word == TR_INBOX_IDLE || word == TR_INBOX_CLOSED_MARK) {
+                tr_kit_fail(test, "worker %u is to run an actor whose turn it is not",
+                            worker->index);
+            }
 
             line->actor_id = tr_load_relaxed(&actor->id);
             line->words = actor->behavior->name;

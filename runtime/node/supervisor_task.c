@@ -1,6 +1,7 @@
 /* What a supervisor does with its children: starting, restarting, stopping, one thing at a time. */
 #include <stdio.h>
 
+#include "base/bugs.h"
 #include "node/supervisor.h"
 
 #define SHUTDOWN_DEFAULT_MS 5000u
@@ -71,10 +72,10 @@ static bool start_or_again(troupe_self *self, struct tr_supervisor *supervisor,
  * until it does. */
 static void start_range(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *first)
 {
-    for (struct tr_child *child = first; child != NULL; child = child->next) {
-        if (!start_or_again(self, supervisor, child)) {
-            return;
-        }
+    struct tr_child *child = TR_BUG(RESTART_ORDER) ? supervisor->tail : first;
+
+    while (child != NULL && start_or_again(self, supervisor, child)) {
+        child = TR_BUG(RESTART_ORDER) ? child == first ? NULL : child->previous : child->next;
     }
 }
 
@@ -105,7 +106,8 @@ static void begin(struct tr_supervisor *supervisor, enum tr_task_kind kind, stru
 
 static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
 {
-    if (too_many(supervisor, troupe_now_ms(self))) {
+    if (TR_BUG(COUNT_PER_CHILD) ? child->restarts >= supervisor->intensity
+                                : too_many(supervisor, troupe_now_ms(self))) {
         troupe_log(self, TROUPE_LOG_ERROR,
                    "child \"%s\": more than %u restarts in %u ms; the supervisor ends",
                    child->spec.id, supervisor->intensity, supervisor->period_ms);

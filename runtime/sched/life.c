@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "sched/pressure.h"
 #include "troupe/mailbox.h"
@@ -65,7 +66,7 @@ static troupe_status make_relations(struct tr_actor *actor, const struct tr_spaw
 {
     struct tr_relation relation = {.pid = spawn->parent, .session = spawn->parent_session};
 
-    if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0) {
+    if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0 && !TR_BUG(SPAWN_LINK_ONE_SIDE)) {
         relation.kind = TR_RELATION_LINK;
         const troupe_status status = tr_relations_add(&actor->relations, &relation);
 
@@ -238,8 +239,10 @@ static void tell_relation(troupe_self *self, const struct tr_relation *relation)
                     relation->session);
         break;
     case TR_RELATION_WATCHED:
-        send_signal(self, reason_message(self, TR_SIGNAL_DOWN), relation->pid, relation->ref,
-                    relation->session);
+        for (int i = 0; i < (TR_BUG(DOWN_TWICE) ? 2 : 1); i++) {
+            send_signal(self, reason_message(self, TR_SIGNAL_DOWN), relation->pid, relation->ref,
+                        relation->session);
+        }
         break;
     case TR_RELATION_WATCHING:
         tr_self_note_relation(self, false, relation);
@@ -287,7 +290,7 @@ static void bounce_list(troupe_self *self, struct tr_message *message, bool coun
 
     while (message != NULL) {
         struct tr_message *next = (struct tr_message *)(void *)message->item.next;
-        const bool request = message->signal == TR_SIGNAL_CALL;
+        const bool request = message->signal == TR_SIGNAL_CALL && !TR_BUG(BOX_OF_THE_DEAD);
 
         if (counted && tr_message_is_counted(message) && message->block_size >= TR_MESSAGE_LARGE) {
             (void)tr_sub_relaxed(&self->actor->large_bytes, message->block_size);

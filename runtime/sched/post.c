@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/bugs.h"
 #include "sched/pressure.h"
 
 /* Whether a large message still fits the byte bound; if so it is counted. One that is larger than
@@ -25,7 +26,8 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
                                 struct tr_message *message)
 {
     struct tr_actor *actor = tr_table_find(&sched->table, message->to.id);
-    const bool counted = tr_message_is_counted(message);
+    const bool counted = tr_message_is_counted(message) ||
+                         (TR_BUG(COUNT_SIGNALS) && message->signal == TR_SIGNAL_DOWN);
 
     if (actor == NULL) {
         tr_sched_bounce(sched, worker, message, TROUPE_E_NOPROC, NULL);
@@ -147,6 +149,9 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
                tr_message_create_reason(cache, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL));
         break;
     case TR_SIGNAL_MONITOR:
+        if (TR_BUG(LOSE_DOWN_OF_DEAD)) {
+            break;
+        }
         answer(sched, worker, message,
                tr_message_create_reason(cache, TR_SIGNAL_DOWN, reason_kind_of(why), NULL));
         break;

@@ -2,10 +2,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "sched/pressure.h"
 
 void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
 {
+    if (TR_BUG(LIFO) && actor->head != NULL) {
+        message->item.next = &actor->head->item;
+        actor->head = message;
+        return;
+    }
     message->item.next = NULL;
     if (actor->tail == NULL) {
         actor->head = message;
@@ -68,7 +74,8 @@ void tr_actor_fetch(troupe_self *self)
         struct tr_message *message = (struct tr_message *)(void *)item;
 
         item = item->next;
-        if (message->to.id != self->id || is_intruder(actor, message)) {
+        if ((message->to.id != self->id && !TR_BUG(OLD_PID_REACHES)) ||
+            is_intruder(actor, message)) {
             bounce_stale(self, message);
         } else if (tr_signal_only_queues(message) || !tr_signal_act(self, message)) {
             tr_actor_append(actor, message);
@@ -225,7 +232,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
         return;
     }
     /* Parking is the last thing: after it another worker may run the actor. */
-    if (!empty || !tr_inbox_park(&actor->inbox)) {
+    if ((!empty && !TR_BUG(PARK_TOO_EARLY)) || !tr_inbox_park(&actor->inbox)) {
         tr_sched_requeue(sched, worker, actor);
     }
 }

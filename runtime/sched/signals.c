@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "sched/pressure.h"
 
 /* Sends a system signal that answers another; never kept back. */
@@ -58,10 +59,12 @@ static void on_unlink(troupe_self *self, const struct tr_message *message)
 {
     struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
 
-    if (relation != NULL && relation->kind == TR_RELATION_LINK) {
+    if (relation != NULL && relation->kind == TR_RELATION_LINK && !TR_BUG(UNLINK_ONE_SIDE)) {
         drop_link(self, relation);
     }
-    tell(self, message, tr_message_create(&self->worker->cache, TR_SIGNAL_UNLINK_ACK, 0));
+    if (!TR_BUG(DROP_UNLINK_ACK)) {
+        tell(self, message, tr_message_create(&self->worker->cache, TR_SIGNAL_UNLINK_ACK, 0));
+    }
 }
 
 static void on_unlink_ack(troupe_self *self, const struct tr_message *message)
@@ -109,7 +112,7 @@ static bool exit_is_message(troupe_self *self, int32_t kind, const char *text, b
     if ((self->actor->flags & TR_ACTOR_TRAPS) != 0) {
         return true;
     }
-    if (kind != TROUPE_REASON_NORMAL || from_self) {
+    if (kind != TROUPE_REASON_NORMAL || from_self || TR_BUG(NORMAL_EXIT_KILLS)) {
         tr_self_stop(self, kind, text);
     }
     return false;
@@ -123,7 +126,7 @@ static bool on_exit_signal(troupe_self *self, const struct tr_message *message)
         return false; /* Who acts for other threads is seen as their sender, and must not die of it.
                        */
     }
-    if (reason->kind == TROUPE_REASON_KILL) {
+    if (reason->kind == TROUPE_REASON_KILL && !TR_BUG(TRAP_KILL)) {
         tr_self_stop(self, TROUPE_REASON_KILLED, reason->text);
         return false;
     }
@@ -141,7 +144,7 @@ static bool on_link_exit(troupe_self *self, const struct tr_message *message)
     struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
     const struct tr_reason *reason = tr_message_reason(message);
 
-    if (relation == NULL || relation->kind != TR_RELATION_LINK) {
+    if (relation == NULL || (relation->kind != TR_RELATION_LINK && !TR_BUG(UNLINKED_EXIT_HURTS))) {
         return false; /* Unlinked meanwhile: it cannot hurt any more. */
     }
     drop_link(self, relation);
@@ -156,7 +159,9 @@ static bool on_down(troupe_self *self, const struct tr_message *message)
         return false;
     }
     tr_self_note_relation(self, false, relation);
-    tr_relations_remove(&self->actor->relations, relation);
+    if (!TR_BUG(DOWN_TWICE)) {
+        tr_relations_remove(&self->actor->relations, relation);
+    }
     return true;
 }
 

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/bugs.h"
 #include "sched/self.h"
 
 /* The time in delay_ms. A started millisecond counts as a whole one: nothing runs out too early. */
@@ -46,7 +47,7 @@ struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_
         tr_pool_put(&self->worker->cache, wait, sizeof(*wait));
         return NULL;
     }
-    if (timeout_ms > 0) {
+    if (timeout_ms > 0 && !(TR_BUG(CALL_WITHOUT_END) && kind == TR_WAIT_CALL)) {
         arm(wait, self->worker, time_in(self->worker, timeout_ms));
     }
     return wait;
@@ -92,7 +93,9 @@ void tr_wait_finish(troupe_self *self, struct tr_wait *wait, const troupe_result
     troupe_result copy = *result;
 
     copy.tag = wait->tag;
-    tr_wait_end(self, wait);
+    if (!TR_BUG(LATE_REPLY) || result->status != TROUPE_E_TIMEOUT) {
+        tr_wait_end(self, wait);
+    }
     if (then != NULL) {
         tr_self_answer(self, then(self, self->actor->state, &copy));
     }

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "sched/self.h"
 
@@ -108,6 +109,9 @@ static struct tr_actor *steal(struct tr_worker *worker)
 
         if (victim != worker) {
             actor = tr_run_queue_steal(&worker->queue, &victim->queue);
+            if (TR_BUG(RUN_TWICE) && actor != NULL && tr_load_relaxed(&victim->next) == 0) {
+                tr_store_release(&victim->next, (uint64_t)(uintptr_t)actor);
+            }
         }
     }
     if (actor != NULL && tr_load32_relaxed(&worker->queue.count) > 0) {

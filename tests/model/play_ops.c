@@ -128,78 +128,80 @@ void play_shrink(uint64_t seed, struct op *ops, size_t *count, struct outcome *o
 
 /* ---- printing ---- */
 
-void play_print(FILE *out, const struct op *ops, size_t count)
+static void print_op(FILE *out, const struct op *op)
 {
     static const char *const hows[] = {"reply", "say nothing", "answer later", "die"};
+    const unsigned a = op->actor;
+    const unsigned t = op->target;
 
+    switch ((enum op_kind)op->kind) {
+    case OP_SPAWN:
+        (void)fprintf(out, "%u spawns%s%s%s", a,
+                      (op->arg & TROUPE_SPAWN_LINK) != 0 ? " and links" : "",
+                      (op->arg & TROUPE_SPAWN_MONITOR) != 0 ? " and monitors" : "",
+                      (op->arg & INIT_FAILS) != 0   ? ", init fails"
+                      : (op->arg & INIT_STOPS) != 0 ? ", init stops"
+                                                    : "");
+        break;
+    case OP_SEND:
+        (void)fprintf(out, "%u sends to %u", a, t);
+        break;
+    case OP_CALL:
+        (void)fprintf(out, "%u calls %u within %u ms, which is to %s", a, t, op->ms,
+                      hows[op->arg % CALL_HOWS]);
+        break;
+    case OP_REPLY:
+        (void)fprintf(out, "%u answers the oldest request it took", a);
+        break;
+    case OP_LINK:
+        (void)fprintf(out, "%u links %u", a, t);
+        break;
+    case OP_UNLINK:
+        (void)fprintf(out, "%u unlinks %u", a, t);
+        break;
+    case OP_MONITOR:
+        (void)fprintf(out, "%u monitors %u", a, t);
+        break;
+    case OP_DEMONITOR:
+        (void)fprintf(out, "%u demonitors its monitor %u (modulo)", a, op->arg);
+        break;
+    case OP_EXIT:
+        (void)fprintf(out, "%u sends the exit %s to %u", a, troupe_reason_name(op->arg), t);
+        break;
+    case OP_TRAP:
+        (void)fprintf(out, "%u %s exits", a, op->arg != 0 ? "traps" : "does not trap");
+        break;
+    case OP_STOP:
+        (void)fprintf(out, "%u stops: %s", a, troupe_reason_name(op->arg));
+        break;
+    case OP_FAIL:
+        (void)fprintf(out, "%u fails", a);
+        break;
+    case OP_TIMER:
+        (void)fprintf(out, "%u starts a timer of %u ms", a, op->ms);
+        break;
+    case OP_CANCEL:
+        (void)fprintf(out, "%u cancels its timer %u (modulo)", a, op->arg);
+        break;
+    case OP_SETTLE:
+        (void)fprintf(out, "everything settles");
+        break;
+    case OP_ADVANCE:
+        (void)fprintf(out, "%u ms pass", op->ms);
+        break;
+    case OP_JUMP:
+        (void)fprintf(out, "the clock jumps %u ms", op->ms);
+        break;
+    case OP_COUNT:
+        break;
+    }
+}
+
+void play_print(FILE *out, const struct op *ops, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
-        const struct op *op = &ops[i];
-        const unsigned a = op->actor;
-        const unsigned t = op->target;
-        const unsigned n = op->number;
-
-        (void)fprintf(out, "  %2u. ", n);
-        switch ((enum op_kind)op->kind) {
-        case OP_SPAWN:
-            (void)fprintf(out, "%u spawns%s%s%s", a,
-                          (op->arg & TROUPE_SPAWN_LINK) != 0 ? " and links" : "",
-                          (op->arg & TROUPE_SPAWN_MONITOR) != 0 ? " and monitors" : "",
-                          (op->arg & INIT_FAILS) != 0   ? ", init fails"
-                          : (op->arg & INIT_STOPS) != 0 ? ", init stops"
-                                                        : "");
-            break;
-        case OP_SEND:
-            (void)fprintf(out, "%u sends to %u", a, t);
-            break;
-        case OP_CALL:
-            (void)fprintf(out, "%u calls %u within %u ms, which is to %s", a, t, op->ms,
-                          hows[op->arg % CALL_HOWS]);
-            break;
-        case OP_REPLY:
-            (void)fprintf(out, "%u answers the oldest request it took", a);
-            break;
-        case OP_LINK:
-            (void)fprintf(out, "%u links %u", a, t);
-            break;
-        case OP_UNLINK:
-            (void)fprintf(out, "%u unlinks %u", a, t);
-            break;
-        case OP_MONITOR:
-            (void)fprintf(out, "%u monitors %u", a, t);
-            break;
-        case OP_DEMONITOR:
-            (void)fprintf(out, "%u demonitors its monitor %u (modulo)", a, op->arg);
-            break;
-        case OP_EXIT:
-            (void)fprintf(out, "%u sends the exit %s to %u", a, troupe_reason_name(op->arg), t);
-            break;
-        case OP_TRAP:
-            (void)fprintf(out, "%u %s exits", a, op->arg != 0 ? "traps" : "does not trap");
-            break;
-        case OP_STOP:
-            (void)fprintf(out, "%u stops: %s", a, troupe_reason_name(op->arg));
-            break;
-        case OP_FAIL:
-            (void)fprintf(out, "%u fails", a);
-            break;
-        case OP_TIMER:
-            (void)fprintf(out, "%u starts a timer of %u ms", a, op->ms);
-            break;
-        case OP_CANCEL:
-            (void)fprintf(out, "%u cancels its timer %u (modulo)", a, op->arg);
-            break;
-        case OP_SETTLE:
-            (void)fprintf(out, "everything settles");
-            break;
-        case OP_ADVANCE:
-            (void)fprintf(out, "%u ms pass", op->ms);
-            break;
-        case OP_JUMP:
-            (void)fprintf(out, "the clock jumps %u ms", op->ms);
-            break;
-        case OP_COUNT:
-            break;
-        }
-        (void)fprintf(out, "; %u turns\n", op->steps);
+        (void)fprintf(out, "  %2u. ", (unsigned)ops[i].number);
+        print_op(out, &ops[i]);
+        (void)fprintf(out, "; %u turns\n", ops[i].steps);
     }
 }
