@@ -4,6 +4,9 @@ include(CheckLinkerFlag)
 
 add_library(troupe_flags INTERFACE)
 target_compile_definitions(troupe_flags INTERFACE _GNU_SOURCE)
+if(TROUPE_BUG)
+    target_compile_definitions(troupe_flags INTERFACE TROUPE_BUG=${TROUPE_BUG})
+endif()
 target_compile_options(troupe_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wcast-qual -Wcast-align
     -Wpointer-arith -Wwrite-strings -Wstrict-prototypes -Wmissing-prototypes

@@ -157,6 +157,8 @@ def full():
         Job("scenario.asan", Ctest("asan", SCENARIO), asan),
         Job("scenario.tsan", Ctest("tsan", SCENARIO), tsan),
         Job("model", Command(["build/release/bin/model_local", "100000"]), release),
+        Job("model.supervision", Command(["build/release/bin/model_supervision", "20000"]), release),
+        Job("bugs", Command(["tests/bugs/run", "build/release"]), release),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("package", Command(["tests/package/run.sh"]), release),
         Job("docs", Command(["tools/check_docs.py"]), release),
