@@ -21,6 +21,13 @@
 /* Bytes of large messages in one mailbox. */
 #define TR_MAILBOX_BYTES (16u * 1024u * 1024u)
 #define TR_CALL_TIMEOUT_MS 5000u
+/* Threads for functions that block, and the most that may be configured: they wait, so more than
+ * cores make sense, but each costs a stack. */
+#define TR_BLOCKING_THREADS 16u
+#define TR_BLOCKING_THREADS_MAX 256u
+/* Functions that wait for one of those threads: a second's worth of those that take 16 ms. */
+#define TR_BLOCKING_QUEUE 1000u
+#define TR_BLOCKING_QUEUE_MAX 1000000u
 /* Children of one supervisor, unless it says less: each takes some 300 bytes. */
 #define TR_SUPERVISOR_CHILDREN_MAX 1000000u
 /* Requests that wait while a supervisor stops or restarts children: as many as a mailbox holds. */

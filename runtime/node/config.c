@@ -16,5 +16,7 @@ void troupe_config_init(troupe_config *config)
         .mailbox_bytes = TR_MAILBOX_BYTES,
         .mailbox_policy = TROUPE_MAILBOX_REJECT,
         .call_timeout_ms = TR_CALL_TIMEOUT_MS,
+        .blocking_threads = TR_BLOCKING_THREADS,
+        .blocking_queue = TR_BLOCKING_QUEUE,
     };
 }

@@ -53,6 +53,10 @@ static const char *what_is_wrong(const troupe_config *config)
     if (config->mailbox_bytes == 0 || config->call_timeout_ms == 0) {
         return "mailbox_bytes and call_timeout_ms are at least 1";
     }
+    if (config->blocking_threads == 0 || config->blocking_threads > TR_BLOCKING_THREADS_MAX ||
+        config->blocking_queue == 0 || config->blocking_queue > TR_BLOCKING_QUEUE_MAX) {
+        return "blocking_threads is 1 to 256, blocking_queue 1 to 1,000,000";
+    }
     if (config->mailbox_policy < TROUPE_MAILBOX_REJECT ||
         config->mailbox_policy > TROUPE_MAILBOX_DROP_NEW) {
         return "there is no such mailbox policy";
@@ -160,6 +164,8 @@ static troupe_status make_sched(struct troupe_node *node)
         .mailbox_bytes = node->config.mailbox_bytes,
         .mailbox_policy = (uint32_t)node->config.mailbox_policy,
         .call_timeout_ms = node->config.call_timeout_ms,
+        .blocking_threads = node->driver != NULL ? 0 : node->config.blocking_threads,
+        .blocking_queue = node->config.blocking_queue,
         .seed = node->config.seed,
         .clock = node->driver != NULL ? node->driver->clock : &tr_clock_system,
         .played = node->driver != NULL,
@@ -330,6 +336,9 @@ void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms
 
 void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
 {
+    const int64_t until =
+        tr_clock_now(node->sched->options.clock) + (int64_t)timeout_ms * TR_NS_PER_MS;
+
     tr_mutex_lock(&node->state_mutex);
     const bool already = node->state == TR_NODE_STOPPING;
 
@@ -345,6 +354,7 @@ void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
     }
     tr_cluster_drain(node);
     tr_node_end_actors(node, timeout_ms, TROUPE_REASON_SHUTDOWN);
+    tr_node_end_blocking(node, until);
     tr_agent_close(node);
 }
 

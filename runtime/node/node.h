@@ -171,6 +171,8 @@ void tr_node_signal_one(struct troupe_node *node, uint64_t actor_id, int32_t kin
                         const char *text);
 /* Asks all actors to end in order and waits; then kills what is left. */
 void tr_node_end_actors(struct troupe_node *node, uint32_t timeout_ms, int32_t kind);
+/* Waits until then for functions that block. */
+void tr_node_end_blocking(struct troupe_node *node, int64_t until_ns);
 uint64_t tr_node_user_actors(struct troupe_node *node);
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "node/node.h"
+#include "sync/crew.h"
 
 enum { LOOK_MS = 2 };
 
@@ -102,4 +103,19 @@ void tr_node_end_actors(struct troupe_node *node, uint32_t timeout_ms, int32_t k
                 (unsigned long long)tr_node_user_actors(node));
     (void)signal_actors(node, TROUPE_REASON_KILL, "the node stops", false);
     (void)wait_for_end(node, false, tr_clock_now(node->sched->options.clock) + TR_NS_PER_S);
+}
+
+void tr_node_end_blocking(struct troupe_node *node, int64_t until_ns)
+{
+    const int64_t left_ns = until_ns - tr_clock_now(node->sched->options.clock);
+    const uint32_t left =
+        node->sched->crew == NULL
+            ? 0
+            : tr_crew_close(node->sched->crew,
+                            left_ns <= 0 ? 0 : (uint32_t)(left_ns / TR_NS_PER_MS) + 1);
+
+    if (left > 0) {
+        tr_node_log(node, TROUPE_LOG_WARNING,
+                    "%u blocking functions did not return in time and are left alone", left);
+    }
 }

@@ -5,6 +5,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "sched/pressure.h"
+#include "sync/crew.h"
 #include "troupe/mailbox.h"
 #include "type/value.h"
 
@@ -434,6 +435,7 @@ void tr_sched_destroy(struct tr_sched *sched)
     if (sched == NULL) {
         return;
     }
+    tr_crew_destroy(sched->crew);
     /* Ended actors post to others, which end later in this walk or bounce: nothing runs any more.
      */
     for (uint32_t slot = 0;; slot++) {

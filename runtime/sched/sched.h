@@ -26,6 +26,7 @@
 #include "sync/thread.h"
 
 struct tr_sched;
+struct tr_crew;
 
 enum { TR_WORKERS_MAX = 64 };
 
@@ -70,6 +71,8 @@ struct tr_sched_options {
     uint64_t mailbox_bytes;
     uint32_t mailbox_policy; /* troupe_mailbox_policy */
     uint32_t call_timeout_ms;
+    uint32_t blocking_threads; /* 0: what blocks runs where it is asked for */
+    uint32_t blocking_queue;
     uint64_t seed;
     const struct tr_clock *clock; /* lent */
     bool played; /* one thread plays all workers, by tr_worker_take; blocks can be refused */
@@ -107,6 +110,7 @@ struct tr_sched {
     struct tr_pool pool;
     struct tr_pool_cache shared_cache; /* for threads that are no workers */
     struct tr_worker *workers;
+    struct tr_crew *crew;           /* for what blocks; NULL: that runs where it is asked for */
     struct tr_run_queue injected;   /* by threads that are no workers */
     struct tr_atomic_u64 idle_mask; /* workers that sleep or are about to */
     struct tr_atomic_u64 deep_mask; /* those of them that do not look after busy ones */

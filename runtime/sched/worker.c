@@ -4,6 +4,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "sched/self.h"
+#include "sync/crew.h"
 
 enum {
     NEXT_TURNS_MAX = 64,      /* runs from `next` in a row before the queue gets its turn */
@@ -439,6 +440,12 @@ troupe_status tr_sched_create(const struct tr_sched_options *options, struct tr_
         status = TROUPE_E_NO_MEMORY;
         goto done;
     }
+    if (options->blocking_threads > 0) {
+        status = tr_crew_create(options->blocking_threads, options->blocking_queue, &sched->crew);
+        if (status != TROUPE_OK) {
+            goto done;
+        }
+    }
     for (uint32_t i = 0; i < options->workers; i++) {
         worker_init(&sched->workers[i], sched, i);
     }
@@ -447,6 +454,7 @@ troupe_status tr_sched_create(const struct tr_sched_options *options, struct tr_
 
 done:
     if (sched != NULL) {
+        free(sched->workers);
         tr_table_fini(&sched->table);
         free(sched);
     }

@@ -126,6 +126,14 @@ void tr_thread_join(struct tr_thread *thread)
     }
 }
 
+void tr_thread_detach(struct tr_thread *thread)
+{
+    if (thread->running) {
+        TR_CHECK(pthread_detach(thread->thread) == 0);
+        thread->running = false;
+    }
+}
+
 void tr_thread_yield(void)
 {
     (void)sched_yield();

@@ -55,6 +55,9 @@ TROUPE_MUST_USE troupe_status tr_thread_start(struct tr_thread *thread, const ch
 /* Waits for the thread to end. Does nothing when it was never started. */
 void tr_thread_join(struct tr_thread *thread);
 
+/* Nobody will wait for the thread. */
+void tr_thread_detach(struct tr_thread *thread);
+
 /* Gives the rest of the time slice away. */
 void tr_thread_yield(void);
 

@@ -61,6 +61,8 @@ typedef struct troupe_config {
     uint64_t mailbox_bytes;    /* default 16 MiB */
     int32_t mailbox_policy;    /* troupe_mailbox_policy; default TROUPE_MAILBOX_REJECT */
     uint32_t call_timeout_ms;  /* default 5,000 */
+    uint32_t blocking_threads; /* for troupe_blocking; 1 to 256, default 16 */
+    uint32_t blocking_queue;   /* functions that may wait for one of them; default 1,000 */
     uint64_t seed;             /* of every choice by chance; 0: from the system */
 
     troupe_log_fn log; /* NULL: no log */

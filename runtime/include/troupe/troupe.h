@@ -8,6 +8,7 @@
 #define TROUPE_TROUPE_H
 
 #include "troupe/actor.h"
+#include "troupe/blocking.h"
 #include "troupe/group.h"
 #include "troupe/mailbox.h"
 #include "troupe/module.h"
