@@ -51,9 +51,9 @@ keep() { # READER FILE, text on stdin
   fi
   new=$(draft "$1" "$2")
   if [ -e "$root/$1/$2" ] && [ ! -s "$root/$1/$2" ]; then rm -f "$root/$1/$2"; fi
-  ln "$new" "$root/$1/$2" 2>/dev/null || [ -s "$root/$1/$2" ]
+  if ln "$new" "$root/$1/$2" 2>/dev/null; then echo "secrets: $1/$2 is new"; fi
   rm -f "$new"
-  echo "secrets: $1/$2 is new"
+  [ -s "$root/$1/$2" ]
 }
 
 put() { # READER FILE, text on stdin

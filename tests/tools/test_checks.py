@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The checks notice what they are there for: each test plants one mistake in a small tree and runs the tool."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -158,6 +159,9 @@ class Docs(Tree):
         self.write("a.c", "int a;\n")
         self.refused("```c file=a.c\nint b;\n```\n", "not in a.c")
 
+    def test_the_mark_of_the_compose_tests_counts_only_in_the_file_that_they_run(self):
+        self.refused("```sh compose\ntrue\n```\n", "nothing says how this block is proved")
+
 
 class Commands(unittest.TestCase):
     """What the commands of the README come to. Demo and tests themselves are run by suites of their own."""
@@ -176,6 +180,33 @@ class Commands(unittest.TestCase):
             places = [done.stdout.find(step) for step in steps]
             self.assertEqual(places, sorted(places), f"{command}: {done.stdout}")
             self.assertNotIn(-1, places, f"{command}: {done.stdout}")
+
+
+class Images(unittest.TestCase):
+    """What stands in two places about the images, because no place can read the other."""
+    def read(self, path):
+        with open(os.path.join(TOP, path), encoding="utf-8") as file:
+            return file.read()
+
+    def test_they_have_the_version_of_the_project(self):
+        version = re.search(r"project\(troupe VERSION (\S+)", self.read("CMakeLists.txt")).group(1)
+        dockerfile, compose = self.read("docker/Dockerfile"), self.read("docker-compose.yml")
+        self.assertIn(f'org.opencontainers.image.version="{version}"', dockerfile)
+        for image in (f"troupe:{version}", f"troupe:{version}-demo", f"troupe:{version}-sdk"):
+            self.assertIn(image, dockerfile)
+        self.assertIn(f":-troupe:{version}}}", compose)
+        self.assertIn(f":-troupe:{version}-demo}}", compose)
+        self.assertIn(f"FROM troupe:{version}\n", self.read("examples/module/Dockerfile"))
+
+    def test_the_user_of_the_image_owns_the_secrets_and_the_memory(self):
+        user = re.search(r"^USER (\d+):", self.read("docker/Dockerfile"), re.M).group(1)
+        self.assertIn(f"node_uid={user} ", self.read("docker/secrets.sh"))
+        self.assertEqual(set(re.findall(r"uid=(\d+),gid=(\d+)", self.read("docker-compose.yml"))), {(user, user)})
+
+    def test_every_folder_that_cmake_reads_is_sent_to_the_builder(self):
+        sent = set(re.findall(r"^!(.*)", self.read(".dockerignore"), re.M))
+        needed = set(re.findall(r"^add_subdirectory\((\w+)", self.read("CMakeLists.txt"), re.M)) - {"tests"}
+        self.assertLessEqual(needed | {"migrations", "tools", "CMakeLists.txt"}, sent)
 
 
 class Driver(unittest.TestCase):
