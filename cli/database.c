@@ -8,16 +8,24 @@
 
 #include "cli/dev_state.h"
 #include "daemon/mask.h"
+#include "daemon/secret.h"
 #include "pg/migrate.h"
 
 static int read_conninfo_file(struct cli *cli, const char *path, char *text, size_t size)
 {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t got = -1;
+    int status = 0;
 
     if (file >= 0) {
         got = read(file, text, size - 1);
+        text[got > 0 ? got : 0] = '\0';
+        status =
+            got > 0 && mask_has_password(text) ? secret_check_file(file, path, &cli->problem) : 0;
         (void)close(file);
+    }
+    if (status != 0) {
+        return status;
     }
     if (got < 0) {
         return problem_set(&cli->problem, PROBLEM_CONFIG, "TROUPE_DB_FILE: cannot read \"%s\": %s",

@@ -1,6 +1,7 @@
 /* trouped - one Troupe node as a program. See trouped --help and docs/cli.md. */
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -27,6 +28,7 @@ static int run_with(const struct settings *settings, int argc, char **argv)
     if (settings->action == ACTION_CHECK) {
         (void)printf("trouped: the settings are good\n");
     } else {
+        (void)prctl(PR_SET_DUMPABLE, options.core_dumps ? 1 : 0);
         log_init(&log, STDERR_FILENO, options.log_format, options.name, options.log_level);
         status = run(&(struct run_input){settings, &options, &log, argc, argv});
     }
@@ -53,6 +55,8 @@ int main(int argc, char **argv)
     struct problem problem = {.code = PROBLEM_NONE};
     int status = 0;
 
+    /* Before a secret is in memory: no core file, and nobody but root looks into this process. */
+    (void)prctl(PR_SET_DUMPABLE, 0);
     ignore_signals();
     settings_init(&settings);
     status = settings_load(&settings, argc, argv, &problem);

@@ -209,6 +209,9 @@ static int build_choices(const struct builder *builder)
     if (!unit_bool(get(builder, SETTING_ALLOW_UNSAFE_FSYNC), &options->allow_unsafe_fsync)) {
         return wrong(builder, SETTING_ALLOW_UNSAFE_FSYNC, "on or off");
     }
+    if (!unit_bool(get(builder, SETTING_CORE_DUMPS), &options->core_dumps)) {
+        return wrong(builder, SETTING_CORE_DUMPS, "on or off");
+    }
     if (!unit_count(get(builder, SETTING_WORKERS), WORKERS_MAX, &options->workers)) {
         return wrong(builder, SETTING_WORKERS, "a count from 0 to 1024");
     }

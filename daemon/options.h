@@ -33,6 +33,7 @@ struct options {
     uint32_t stop_timeout_ms;
     bool exit_when_fenced;
     bool allow_unsafe_fsync;
+    bool core_dumps;
     int32_t log_level;
     enum log_format log_format;
     struct secret secret;        /* size 0: none, then listen has to be loopback */

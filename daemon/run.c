@@ -162,6 +162,7 @@ static int start_node(struct daemon *daemon)
     if (status == TROUPE_OK) {
         status = troupe_node_start(&config, &daemon->node, error, sizeof(error));
     }
+    secret_wipe(&daemon->input->options->secret); /* the node has its own */
     return status == TROUPE_OK ? 0 : start_problem(daemon, status, "the node cannot start", error);
 }
 

@@ -12,7 +12,7 @@
 
 struct run_input {
     const struct settings *settings;
-    const struct options *options;
+    struct options *options; /* its secret is wiped once the node has it */
     struct log *log;
     int argc; /* for reading the settings again on SIGHUP */
     char **argv;

@@ -10,15 +10,15 @@
 
 static int refuse(struct problem *problem, const char *path, const char *why)
 {
-    const int status = problem_set(problem, PROBLEM_SECRET_FILE,
-                                   "the cluster secret cannot be read from \"%s\"", path);
+    const int status =
+        problem_set(problem, PROBLEM_SECRET_FILE, "the secret cannot be read from \"%s\"", path);
 
     problem_detail(problem, "%s", why);
     return status;
 }
 
 /* Checks what can be seen without reading: a plain file that others can neither read nor write. */
-static int check_file(int file, const char *path, struct problem *problem)
+int secret_check_file(int file, const char *path, struct problem *problem)
 {
     struct stat status;
 
@@ -95,7 +95,7 @@ int secret_read(const char *path, struct secret *secret, struct problem *problem
     if (file < 0) {
         return refuse(problem, path, strerror(errno));
     }
-    result = check_file(file, path, problem);
+    result = secret_check_file(file, path, problem);
     if (result == 0) {
         result = read_checked(file, path, secret, problem);
     }

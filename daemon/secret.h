@@ -27,6 +27,10 @@ int secret_read(const char *path, struct secret *secret, struct problem *problem
  * that is there is left alone, and that is no problem. */
 int secret_make(const char *path, struct problem *problem);
 
+/* Whether a value may come from this open file: one that holds a password must be a file that other
+ * users can neither read nor change. Answers 0, or an exit status. */
+int secret_check_file(int file, const char *path, struct problem *problem);
+
 void secret_wipe(struct secret *secret);
 
 #endif

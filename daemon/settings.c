@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/mask.h"
+#include "daemon/secret.h"
 #include "daemon/text.h"
 
 #define DEFAULT_FILE "/etc/troupe/trouped.conf"
@@ -35,6 +36,7 @@ void settings_init(struct settings *settings)
 static void setting_clear(struct setting *setting)
 {
     for (size_t i = 0; i < setting->values_count; i++) {
+        explicit_bzero(setting->values[i], strlen(setting->values[i])); /* it may be a password */
         free(setting->values[i]);
     }
     free(setting->values);
@@ -217,18 +219,24 @@ static int load_flags(struct settings *settings, int argc, char **argv, struct p
 static int read_value_file(const char *variable, const char *path, char *value, size_t capacity,
                            struct problem *problem)
 {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t size = -1;
+    int status = 0;
 
     if (file >= 0) {
-        size = read(file, value, capacity);
+        size = read(file, value, capacity - 1);
+        value[size > 0 ? size : 0] = '\0';
+        status = size > 0 && mask_has_password(value) ? secret_check_file(file, path, problem) : 0;
         (void)close(file);
+    }
+    if (status != 0) {
+        return status;
     }
     if (size < 0) {
         return problem_set(problem, PROBLEM_CONFIG, "%s: cannot read \"%s\": %s", variable, path,
                            strerror(errno));
     }
-    if ((size_t)size == capacity) {
+    if ((size_t)size == capacity - 1) {
         return problem_set(problem, PROBLEM_CONFIG, "%s: \"%s\" is too long", variable, path);
     }
     while (size > 0 && isspace((unsigned char)value[size - 1])) {

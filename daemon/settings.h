@@ -52,6 +52,8 @@
     X(LOG_LEVEL, "log_level", "info", "LEVEL", 0, "debug, info, warning or error")                 \
     X(LOG_FORMAT, "log_format", "auto", "FORMAT", 0,                                               \
       "logfmt, json, or auto: logfmt on a terminal")                                               \
+    X(CORE_DUMPS, "core_dumps", "off", "BOOL", 0,                                                  \
+      "allow core dumps and debuggers, which see the secrets")                                     \
     X(PID_FILE, "pid_file", "", "FILE", 0, "write the process id here")                            \
     X(READY_FILE, "ready_file", "", "FILE", 0, "write node id, port and socket here when up")
 

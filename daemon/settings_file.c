@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/mask.h"
+#include "daemon/secret.h"
 #include "daemon/settings.h"
 
 struct file_line {
     const char *path;
     unsigned number;
     char *text; /* changed while it is cut */
+    int file;
 };
 
 static int line_problem(struct problem *problem, const struct file_line *line, const char *what)
@@ -88,6 +91,13 @@ static int read_value(struct settings *settings, enum setting_id id, char *text,
     } else {
         cut_bare(text);
     }
+    if ((setting_spec(id)->flags & SETTING_SECRET) != 0 && mask_has_password(value)) {
+        const int status = secret_check_file(line->file, line->path, problem);
+
+        if (status != 0) {
+            return status;
+        }
+    }
     (void)snprintf(origin, sizeof(origin), "%.240s:%u", line->path, line->number);
     return settings_put(settings, id, SOURCE_FILE, value, origin, problem);
 }
@@ -136,6 +146,7 @@ int settings_load_file(struct settings *settings, const char *path, bool require
         return problem_set(problem, PROBLEM_CONFIG, "cannot read \"%s\": %s", path,
                            strerror(errno));
     }
+    line.file = fileno(file);
     while (status == 0) {
         const ssize_t size = getline(&line.text, &capacity, file);
 
@@ -150,6 +161,9 @@ int settings_load_file(struct settings *settings, const char *path, bool require
     if (status == 0 && ferror(file)) {
         status =
             problem_set(problem, PROBLEM_CONFIG, "cannot read \"%s\": %s", path, strerror(errno));
+    }
+    if (line.text != NULL) {
+        explicit_bzero(line.text, capacity);
     }
     free(line.text);
     (void)fclose(file);

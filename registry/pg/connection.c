@@ -13,6 +13,7 @@
 #include "io/resolve.h"
 #include "io/timer.h"
 #include "pg/connect_params.h"
+#include "pg/conninfo.h"
 #include "pg/hosts.h"
 #include "pg/refusal.h"
 #include "pg/sqlstate.h"
@@ -565,7 +566,7 @@ void reg_connection_destroy(struct reg_connection *connection)
     tr_fdwatch_close(connection->watch);
     tr_timer_close(connection->timer);
     free(connection->application_name);
-    free(connection->conninfo);
+    reg_conninfo_wipe(connection->conninfo);
     free(connection);
 }
 

@@ -179,3 +179,11 @@ bool reg_conninfo_has_secret(const struct reg_conninfo *conninfo)
 {
     return conninfo->has_secret;
 }
+
+void reg_conninfo_wipe(char *conninfo)
+{
+    if (conninfo != NULL) {
+        explicit_bzero(conninfo, strlen(conninfo));
+    }
+    free(conninfo);
+}

@@ -35,4 +35,7 @@ const char *reg_conninfo_printable(const struct reg_conninfo *conninfo);
 /* True when the text itself holds a password, which does not belong on a command line. */
 bool reg_conninfo_has_secret(const struct reg_conninfo *conninfo);
 
+/* Takes a copy of a connection string, which may be NULL, and leaves no password in memory. */
+void reg_conninfo_wipe(char *conninfo);
+
 #endif

@@ -369,8 +369,7 @@ static void destroy(void *context)
     reg_cache_destroy(registry->cache);
     free_behaviors(registry);
     free_join(&registry->join);
-    explicit_bzero(registry->conninfo, strlen(registry->conninfo));
-    free(registry->conninfo);
+    reg_conninfo_wipe(registry->conninfo);
     free(registry);
 }
 

@@ -394,9 +394,61 @@ stop_in_order() {
   pid=${started[-1]}
   kill -INT "$pid"
   check "SIGINT ends it too" ends_with "$pid" 0
+  canary
   requests_end
   second_signal
   fenced
+}
+
+# A password and a cluster secret that must be seen nowhere.
+canary() {
+  local word=canary-$RANDOM-$RANDOM asker
+  (umask 377; printf '%s password=%s\n' "$(field "j['db']")" "$word" >"$work/db")
+  (umask 377; printf '%s-%064d\n' "$word" 7 >"$work/canary-secret")
+  TROUPE_DB_FILE=$work/db trouped --config /dev/null --name c1 --secret-file "$work/canary-secret" --allow-unsafe-fsync on \
+    --ready-file "$work/c1.ready" --admin-socket "$work/c1.sock" --log-level debug --module "$module" \
+    >"$work/c1.log" 2>&1 </dev/null &
+  pid=$!
+  started+=("$pid")
+  check "a node with a password starts" await 20 ready c1
+  TROUPE_DB_FILE=$work/db troupe event tail --count 1000 >"$work/tail.out" 2>&1 &
+  asker=$!
+  started+=("$asker")
+  kill -HUP "$pid"
+  check "it reads its settings again" await 10 log_has c1 'settings read again'
+  ps axww -o args= >"$work/ps.out"
+  check "ps shows no secret" lacks "$work/ps.out" "$word"
+  cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\0' '\n' >"$work/environ.out"
+  check "nor does any environment" lacks "$work/environ.out" "$word"
+  ran troupe dev psql -- -At -c "SELECT * FROM pg_stat_activity"
+  check "PostgreSQL sees the node" prints 'troupe/'
+  check "and no secret" lacks "$work/out" "$word"
+  TROUPE_DB_FILE=$work/db ran trouped --config /dev/null --print-config
+  check "nor is one printed" hides "$word"
+  if [ -z "${TROUPE_CORE_DUMPS:-}" ]; then
+    # The kernel gives what belongs to a process that cannot be dumped to root.
+    check "no other process of the user can look into the node" not_dumpable
+  fi
+  kill "$asker"
+  kill -TERM "$pid"
+  check "the node stops" ends_with "$pid" 0
+  check "its log has no secret" lacks "$work/c1.log" "$word"
+  check "nor has PostgreSQL's" lacks "$(field "j['postgres']['log']")" "$word"
+}
+
+lacks() { [ -s "$1" ] && ! grep -qF -- "$2" "$1"; }
+
+not_dumpable() { # as a user that is not root, by a node that tries to reach a database
+  local owner
+  [ "$(id -u)" = 0 ] || { [ "$(stat -c %u "/proc/$pid/environ")" = 0 ]; return; }
+  install -d -m 755 "$work/nobody"
+  setpriv --reuid=65534 --regid=65534 --clear-groups trouped --config /dev/null --name u1 \
+    --db "host=$work/nobody" 2>"$work/u1.log" </dev/null &
+  started+=("$!")
+  await 10 grep -q 'no connection' "$work/u1.log" || return 1
+  owner=$(stat -c '%u %U' "/proc/$!/environ")
+  kill "$!"
+  [ "$owner" = "0 root" ] || { echo "    /proc/PID/environ belongs to $owner"; return 1; }
 }
 
 # A request that waits for an actor ends with it; so does one that waits for an actor elsewhere.

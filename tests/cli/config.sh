@@ -25,6 +25,18 @@ check "--print-config shows a variable" prints '^heartbeat = 200ms +# TROUPE_HEA
 check "--print-config shows a flag" prints '^silence = 2s +# --silence$'
 check "--print-config shows a default" prints '^resume_window = 3s +# default$'
 printf 'host=h user=u password=canary-4711\n' >"$work/db"
+chmod 644 "$work/db"
+TROUPE_DB_FILE=$work/db ran trouped --config "$conf" --print-config
+check "a file with a password that all can read is refused" fails_as 78 1004 "$work/db"
+check "without showing it" hides canary
+TROUPE_DB_FILE=$work/db ran troupe node list
+check "by the command too" fails_as 78 1004 "$work/db"
+printf 'name = n1\ndb = \x27host=h password=canary-4711\x27\n' >"$work/open.conf"
+chmod 644 "$work/open.conf"
+ran trouped --config "$work/open.conf" --check-config
+check "so is a configuration file with one" fails_as 78 1004 "$work/open.conf"
+check "without showing that" hides canary
+chmod 400 "$work/db" # as a volume of secrets has it
 TROUPE_DB_FILE=$work/db ran trouped --config "$conf" --print-config
 check "--print-config says where a secret comes from" prints '^db = .*TROUPE_DB_FILE'
 check "--print-config shows no password" hides canary
