@@ -7,11 +7,13 @@
 #   bench  run, and the systems that `make bench` compares with
 #   image  what the programs need when they are built: the libraries alone
 #   psql   what examples/bank asks PostgreSQL with
+#   compose  what tests/compose starts a container engine of its own with
 #
 # This is the only list of packages. Every run asks dpkg again, so a package that was removed is noticed;
 # with nothing missing that takes a few hundredths of a second. As root it calls apt-get, otherwise sudo does;
 # where neither works it prints the one line to run by hand and exits 69. It never touches a PostgreSQL
-# cluster: the server package is installed without making its `main` cluster.
+# cluster: the server package is installed without making its `main` cluster. Nor does a container engine of the system
+# start because of it.
 set -euo pipefail
 
 # One wish a line: alternatives are tried in order, the first that Debian knows is installed.
@@ -24,6 +26,7 @@ clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck'
 bench_packages='erlang-base libcaf-dev g++'
 image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64'
 psql_packages='postgresql-client-15|postgresql-client-17|postgresql-client'
+compose_packages='docker.io docker-cli|docker.io docker-compose iptables iproute2 mmdebstrap'
 
 start=$(date +%s)
 say() { printf 'dependencies: %s (%d s)\n' "$1" $(($(date +%s) - start)); }
@@ -38,7 +41,8 @@ wanted() {
       bench) echo "$build_packages $run_packages $bench_packages" ;;
       image) echo "$image_packages" ;;
       psql) echo "$psql_packages" ;;
-      *) echo "install_dependencies: no such set: $set (build, run, test, bench, image, psql)" >&2; exit 64 ;;
+      compose) echo "$compose_packages" ;;
+      *) echo "install_dependencies: no such set: $set (build, run, test, bench, image, psql, compose)" >&2; exit 64 ;;
     esac
   done
 }
@@ -65,7 +69,9 @@ missing() {
     case $wish in
       postgresql-*) if server_present; then continue; fi ;;
       gcc) if command -v cc >/dev/null; then continue; fi ;;
-      make | cmake | g++ | python3*) if command -v "${wish%%|*}" >/dev/null; then continue; fi ;;
+      docker.io) if command -v dockerd >/dev/null; then continue; fi ;;
+      docker-cli*) if command -v docker >/dev/null; then continue; fi ;;
+      make | cmake | g++ | python3* | docker-compose | iptables | mmdebstrap) if command -v "${wish%%|*}" >/dev/null; then continue; fi ;;
     esac
     for name in ${wish//|/ }; do
       if [ -n "${installed[$name]:-}" ]; then continue 2; fi
@@ -108,6 +114,16 @@ restore_conf() {
   fi
 }
 
+# Debian's packages start the services that they bring unless this program says no.
+policy=/usr/sbin/policy-rc.d
+refuse_services() {
+  if [ -e "$policy" ]; then return; fi
+  printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee "$policy" >/dev/null
+  "${root[@]}" chmod 755 "$policy"
+  wrote_policy=1
+}
+restore_policy() { if [ "$wrote_policy" = 1 ]; then "${root[@]}" rm -f "$policy"; fi; }
+
 if [ $# -eq 0 ]; then set -- run; fi
 words=$(wanted "$@" | tr -s ' ' '\n' | sort -u)
 # shellcheck disable=SC2086 # the list is words
@@ -132,8 +148,8 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 log=$(mktemp)
-wrote_conf=0
-trap 'restore_conf; rm -f "$log"' EXIT
+wrote_conf=0 wrote_policy=0
+trap 'restore_conf; restore_policy; rm -f "$log"' EXIT
 if ! packages=$(choose "$@"); then
   apt update || true
   say 'package lists read'
@@ -143,6 +159,7 @@ if ! packages=$(choose "$@"); then
   fi
 fi
 refuse_main_cluster
+case " $* " in *' docker.io '*) refuse_services ;; esac
 say "installing ${packages//$'\n'/ }"
 # shellcheck disable=SC2086
 if ! install $packages; then
