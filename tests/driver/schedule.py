@@ -22,8 +22,8 @@ class Result:
 
 @dataclass
 class Job:
-    """A named piece of work. cost is how many processors it keeps busy; after names jobs that must have
-    succeeded; work answers a Result. A build is no test: it counts only when it fails."""
+    """A named piece of work. cost is how many processors it keeps busy, 0 when it waits for the network; after names
+    jobs that must have succeeded; work answers a Result. A build is no test: it counts only when it fails."""
     name: str
     work: object
     after: tuple = ()

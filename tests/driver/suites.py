@@ -145,11 +145,15 @@ def lint(build):
 
 
 def full():
-    """Everything: builds first, then the long lint in one lane and the rest beside it."""
+    """Everything: builds first, then the long lint in one lane and the rest beside it. What comes from the network comes
+    while the compilers work; the containers have the other lane before the suites that look at times."""
     builds = [Job(f"build.{preset}", Build(preset), cost=2, build=True) for preset in ("release", "asan", "tsan")]
     release, asan, tsan = ((job.name,) for job in builds)
     linted = lint("asan")
-    return builds[:1] + [Job("unit", Ctest("release", UNITS, jobs=2), release, cost=2)] + builds[1:] + linted[-1:] + [
+    fetched = Job("compose.base", Command(["tests/compose/run", "--prepare"], 900), cost=0, build=True)
+    unit = Job("unit", Ctest("release", UNITS, jobs=2), release, cost=2)
+    return [fetched, builds[0], unit] + builds[1:] + linted[-1:] + [
+        Job("compose", Command(["tests/compose/run"], 1800), (fetched.name,)),
         Job("sql", Ctest("release", SQL, jobs=4), release),
         Job("others", Ctest("release", OTHERS, jobs=3, seconds=1500), release),
         Job("unit.asan", Ctest("asan", UNITS), asan),
