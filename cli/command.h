@@ -29,6 +29,9 @@ struct cli;
     X(CHECKPOINT_MS, "checkpoint-ms", 0, "MS", "for --checkpoint every")                           \
     X(NODE, "node", 0, "NODE", "only, or on, this node")                                           \
     X(BEHAVIOR, "behavior", 0, "BEHAVIOR", "only actors of this behavior")                         \
+    X(SORT, "sort", 0, "[-]KEY",                                                                   \
+      "ask the node for those that come first by mailbox, oldest, memory or handled; - largest "   \
+      "first")                                                                                     \
     X(ALL, "all", 0, NULL, "also ended starts of nodes")                                           \
     X(LIMIT, "limit", 0, "COUNT", "at most so many rows (1000)")                                   \
     X(EVENTS, "count", 0, "COUNT", "end after so many events")                                     \

@@ -6,11 +6,19 @@ const struct command commands[] = {
     {"node", "list", "", "nodes of the cluster, from the database",
      "The last start of each node; --all shows earlier starts too.", 0, 0,
      OPTION_BIT(ALL) | OPTION_BIT(LIMIT), command_node_list},
-    {"actor", "list", "", "named actors, and the unnamed ones that nodes have sampled", NULL, 0, 0,
-     OPTION_BIT(NODE) | OPTION_BIT(BEHAVIOR) | OPTION_BIT(LIMIT), command_actor_list},
+    {"actor", "list", "", "named actors, and the unnamed ones that nodes have sampled",
+     "With --sort one node is asked instead: --node, else the first that answers. A - before the\n"
+     "key puts the largest first: --sort -mailbox.",
+     0, 0, OPTION_BIT(NODE) | OPTION_BIT(BEHAVIOR) | OPTION_BIT(LIMIT) | OPTION_BIT(SORT),
+     command_actor_list},
     {"actor", "show", "NAME|PID", "all about one actor, its state included",
-     "A pid is written <node.id>, with or without the angle brackets.", 1, 1, 0,
-     command_actor_show},
+     "A pid is written <node.id>, with or without the angle brackets. What the database has of "
+     "it,\n"
+     "and what its node says, when that can be reached; with --admin that node alone.",
+     1, 1, 0, command_actor_show},
+    {"tree", NULL, "", "the actors of one node below who started them, with their restarts",
+     "Asks one node: --node names it, else the first that answers.", 0, 0,
+     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_tree},
     {"name", "list", "", "names and who holds them", NULL, 0, 0,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_name_list},
     {"name", "whereis", "NAME", "who holds a name", NULL, 1, 1, 0, command_name_whereis},

@@ -48,7 +48,7 @@ int command_group_list(struct cli *cli)
 
 int command_group_members(struct cli *cli)
 {
-    static const char *const columns[] = {"pid", "name", "behavior", "node", NULL};
+    static const char *const columns[] = {"pid", "node", NULL};
     cJSON *request = target_begin(cli, "group");
 
     if (cJSON_AddStringToObject(request, "group", cli->arguments[0]) == NULL) {

@@ -3,83 +3,55 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "cli/dev_state.h"
 #include "cli/print.h"
 #include "cli/target.h"
 #include "daemon/text.h"
 
 static void print_field(const cJSON *item)
 {
-    char *text = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
+    char *text = cJSON_IsString(item) || cJSON_IsNull(item) ? NULL : cJSON_PrintUnformatted(item);
 
     (void)printf("%-24s", item->string);
-    if (text != NULL) {
-        text_print_json(stdout, text);
-    } else if (cJSON_IsString(item)) {
+    if (cJSON_IsString(item)) {
         text_print(stdout, item->valuestring, strlen(item->valuestring));
+    } else if (cJSON_IsBool(item)) {
+        (void)fputs(cJSON_IsTrue(item) ? "yes" : "no", stdout);
+    } else if (text != NULL) {
+        text_print_json(stdout, text);
     }
     (void)fputc('\n', stdout);
     cJSON_free(text);
 }
 
-static void print_reply(struct cli *cli, cJSON *reply)
+int live_print(struct cli *cli, cJSON *object)
 {
     const cJSON *item = NULL;
 
-    cJSON_DeleteItemFromObjectCaseSensitive(reply, "ok");
-    print_exact_numbers(reply);
+    print_exact_numbers(object);
     if (cli->format == CLI_JSON) {
-        (void)print_json(cli, reply);
-        return;
+        return print_json(cli, object);
     }
-    cJSON_ArrayForEach(item, reply)
+    cJSON_ArrayForEach(item, object)
     {
         print_field(item);
     }
+    return 0;
 }
 
-/* Asks one node; answers whether it has the actor. */
-static bool show_from(struct cli *cli, const char *path, const cJSON *request)
+cJSON *live_actor(struct cli *cli, troupe_pid pid)
 {
+    cJSON *request = target_begin(cli, "actor");
     struct target *target = NULL;
     cJSON *reply = NULL;
-    const bool found = target_open_socket(cli, path, &target) == 0 &&
-                       target_ask(cli, target, request, &reply) == 0;
-
-    if (found) {
-        print_reply(cli, reply);
-    }
-    cJSON_Delete(reply);
-    target_close(target);
-    return found;
-}
-
-/* Asks the nodes of dev.json in turn: one that was fenced has another id than the file says. */
-static bool show_from_dev(struct cli *cli, const cJSON *request)
-{
-    bool found = false;
-
-    if (cli_has(cli, OPTION_DB) || dev_state_find(cli) != 0 || cli->dev == NULL) {
-        return false;
-    }
-    for (int i = 0; i < cli->dev->nodes_count && !found; i++) {
-        found = show_from(cli, cli->dev->nodes[i].admin_socket, request);
-    }
-    return found;
-}
-
-bool live_show(struct cli *cli, troupe_pid pid)
-{
-    cJSON *request = cJSON_CreateObject();
     char text[TROUPE_PID_TEXT_SIZE];
-    bool found = false;
 
-    if (cJSON_AddStringToObject(request, "op", "actor") != NULL &&
-        cJSON_AddStringToObject(request, "to", troupe_pid_print(pid, text)) != NULL) {
-        found = cli_has(cli, OPTION_ADMIN) ? show_from(cli, cli->options[OPTION_ADMIN], request)
-                                           : show_from_dev(cli, request);
+    if (cJSON_AddStringToObject(request, "to", troupe_pid_print(pid, text)) != NULL &&
+        target_open_node(cli, NULL, pid.node, &target) == 0 &&
+        target_ask(cli, target, request, &reply) == 0) {
+        cJSON_DeleteItemFromObjectCaseSensitive(reply, "ok");
     }
-    cli->problem.code = PROBLEM_NONE;
+    target_close(target);
     cJSON_Delete(request);
-    return found;
+    cli->problem.code = PROBLEM_NONE;
+    return reply;
 }

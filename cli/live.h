@@ -8,8 +8,13 @@
 #include "cli/cli.h"
 #include "troupe/pid.h"
 
-/* Shows one actor as its node sees it now: the node at --admin, or one of DIR/dev.json. Answers
- * whether it was there; if not, cli has no new problem. */
-bool live_show(struct cli *cli, troupe_pid pid);
+struct cJSON;
+
+/* What its node says of an actor now (docs/admin.md, "actor"): the node at --admin, or the one with
+ * that id. NULL when it does not answer or does not have it; cli has no new problem then. */
+struct cJSON *live_actor(struct cli *cli, troupe_pid pid);
+
+/* Prints an object as its keys and values, one a line, or as JSON. */
+int live_print(struct cli *cli, struct cJSON *object);
 
 #endif

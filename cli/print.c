@@ -66,7 +66,7 @@ static cJSON *cell_json(const struct reg_sync *sync, int row, int column)
     return cJSON_CreateString(text);
 }
 
-static cJSON *row_json(const struct reg_sync *sync, int row)
+cJSON *print_row_object(const struct reg_sync *sync, int row)
 {
     cJSON *object = cJSON_CreateObject();
 
@@ -100,7 +100,7 @@ int print_json(struct cli *cli, const struct cJSON *json)
 
 int print_row_line(struct cli *cli, const struct reg_sync *sync, int row)
 {
-    cJSON *object = row_json(sync, row);
+    cJSON *object = print_row_object(sync, row);
     const int status = print_json_text(cli, object != NULL ? cJSON_PrintUnformatted(object) : NULL);
 
     cJSON_Delete(object);
@@ -114,7 +114,7 @@ static int print_rows_json(struct cli *cli, const struct reg_sync *sync)
     int status = 0;
 
     for (int row = 0; row < count && array != NULL; row++) {
-        cJSON *object = row_json(sync, row);
+        cJSON *object = print_row_object(sync, row);
 
         if (object == NULL || !cJSON_AddItemToArray(array, object)) {
             cJSON_Delete(object);
@@ -312,7 +312,7 @@ int print_rows(struct cli *cli, const struct reg_sync *sync, const char *const *
 int print_record(struct cli *cli, const struct reg_sync *sync)
 {
     if (cli->format == CLI_JSON) {
-        cJSON *object = row_json(sync, 0);
+        cJSON *object = print_row_object(sync, 0);
         const int status = object != NULL ? print_json(cli, object) : memory_problem(cli);
 
         cJSON_Delete(object);

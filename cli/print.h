@@ -19,6 +19,10 @@ int print_rows(struct cli *cli, const struct reg_sync *sync, const char *const *
 /* The first row, one line per column, or one JSON object. */
 int print_record(struct cli *cli, const struct reg_sync *sync);
 
+/* One row as an object, to be deleted; NULL: no memory. */
+struct cJSON;
+struct cJSON *print_row_object(const struct reg_sync *sync, int row);
+
 /* One row as a JSON object on one line. */
 int print_row_line(struct cli *cli, const struct reg_sync *sync, int row);
 
@@ -31,7 +35,6 @@ struct print_cells {
 void print_table(const struct print_cells *cells);
 
 /* The objects of a JSON array: as a table of the keys in columns (ended by NULL), or as JSON. */
-struct cJSON;
 int print_items(struct cli *cli, struct cJSON *array, const char *const *columns);
 
 /* A JSON document, indented, safe for a terminal; takes nothing. */

@@ -1,12 +1,15 @@
 /* The commands that only look: they need PostgreSQL, and no node. */
+#include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/database.h"
 #include "cli/live.h"
+#include "cli/look.h"
 #include "cli/pid_argument.h"
 #include "cli/print.h"
+#include "cli/target.h"
 #include "troupe/pid.h"
 
 #define ROWS_MAX 1000000u
@@ -94,7 +97,7 @@ int command_actor_list(struct cli *cli)
         .filters = {cli->options[OPTION_NODE], cli->options[OPTION_BEHAVIOR]},
         .filters_count = 2};
 
-    return print_list(cli, &list);
+    return cli_has(cli, OPTION_SORT) ? look_actors(cli) : print_list(cli, &list);
 }
 
 int command_name_list(struct cli *cli)
@@ -173,24 +176,111 @@ static int query_actor(struct cli *cli, struct reg_sync *sync, bool by_pid, trou
                           2, ids);
 }
 
+/* Which columns the node knows better than the database, which has them as they were sampled. */
+static bool is_live(const char *key)
+{
+    return strcmp(key, "mailbox_messages") == 0 || strcmp(key, "oldest_message_seconds") == 0;
+}
+
+/* Adds what the actor's node says to the row of the database. */
+static void add_live(struct cli *cli, cJSON *row, troupe_pid pid)
+{
+    cJSON *live = live_actor(cli, pid);
+
+    while (live != NULL && live->child != NULL) {
+        cJSON *item = cJSON_DetachItemViaPointer(live, live->child);
+        cJSON *known = cJSON_GetObjectItemCaseSensitive(row, item->string);
+
+        if (known == NULL) {
+            (void)cJSON_AddItemToObject(row, item->string, item);
+        } else if (cJSON_IsNull(known) || is_live(item->string)) {
+            (void)cJSON_ReplaceItemViaPointer(row, known, item); /* It keeps its own key. */
+        } else {
+            cJSON_Delete(item);
+        }
+    }
+    cJSON_Delete(live);
+}
+
+static troupe_pid row_pid(const struct reg_sync *sync)
+{
+    troupe_pid pid = {0};
+
+    for (int column = 0; column < reg_sync_column_count(sync); column++) {
+        const char *name = reg_sync_column_name(sync, column);
+        const char *text = reg_result_text(reg_sync_result(sync), 0, column);
+
+        if (text != NULL && strcmp(name, "node_id") == 0) {
+            pid.node = strtoull(text, NULL, 10);
+        } else if (text != NULL && strcmp(name, "actor_id") == 0) {
+            pid.id = strtoull(text, NULL, 10);
+        }
+    }
+    return pid;
+}
+
+/* The row that was found, and what the actor's node knows beside it. */
+static int show_row(struct cli *cli, const struct reg_sync *sync)
+{
+    cJSON *row = print_row_object(sync, 0);
+    int status = 0;
+
+    if (row == NULL) {
+        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    add_live(cli, row, row_pid(sync));
+    status = live_print(cli, row);
+    cJSON_Delete(row);
+    return status;
+}
+
+/* Asks the node at --admin, and no database. */
+static int show_from_admin(struct cli *cli)
+{
+    cJSON *request = target_begin(cli, "actor");
+    cJSON *reply = NULL;
+    char pid[TROUPE_PID_TEXT_SIZE];
+    int status = 0;
+
+    if (cJSON_AddStringToObject(request, "to", pid_argument_target(cli->arguments[0], pid)) ==
+        NULL) {
+        cJSON_Delete(request);
+        return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
+    }
+    status = target_exchange(cli, request, &reply);
+    if (status == 0) {
+        cJSON_DeleteItemFromObjectCaseSensitive(reply, "ok");
+        status = live_print(cli, reply);
+    }
+    cJSON_Delete(reply);
+    return status;
+}
+
 int command_actor_show(struct cli *cli)
 {
     troupe_pid pid = {0};
     const bool by_pid = pid_argument(cli->arguments[0], &pid);
     struct reg_sync *sync = NULL;
-    int status = database_open(cli, &sync);
+    cJSON *live = NULL;
+    int status = 0;
 
+    if (cli_has(cli, OPTION_ADMIN) && !cli_has(cli, OPTION_DB)) {
+        return show_from_admin(cli);
+    }
+    status = database_open(cli, &sync);
     if (status != 0) {
         return status;
     }
     status = query_actor(cli, sync, by_pid, pid);
     if (status == 0 && reg_result_count(reg_sync_result(sync)) > 0) {
-        status = print_record(cli, sync);
+        status = show_row(cli, sync);
     } else if (status == 0 && !by_pid) {
         status = no_such_name(cli, cli->arguments[0]);
-    } else if (status == 0 && !live_show(cli, pid)) {
-        status = no_such_actor(cli, cli->arguments[0]);
+    } else if (status == 0) {
+        live = live_actor(cli, pid);
+        status = live != NULL ? live_print(cli, live) : no_such_actor(cli, cli->arguments[0]);
     }
+    cJSON_Delete(live);
     reg_sync_close(sync);
     return status;
 }

@@ -91,6 +91,15 @@ enum {
     TR_ACTOR_AWAITED = 512  /* others are blocked by its own mailbox */
 };
 
+/* The time of messages and mailboxes: about milliseconds of the coarse clock. Differences hold for
+ * 26 days. */
+#define TR_TICK_SHIFT 20
+
+static inline uint32_t tr_tick_of(int64_t coarse_ns)
+{
+    return (uint32_t)((uint64_t)coarse_ns >> TR_TICK_SHIFT);
+}
+
 struct tr_actor {
     /* Any thread. */
     struct tr_inbox inbox;
@@ -100,11 +109,14 @@ struct tr_actor {
     struct tr_atomic_u64 large_bytes;   /* of large messages in the mailbox; also while free */
     struct tr_atomic_u64 byte_limit;
     struct tr_atomic_u64 shown_parent;   /* id of the actor that spawned it, for walkers; 0: none */
+    struct tr_atomic_u64 shown_behavior; /* its address, to be compared only */
     struct tr_atomic_u32 mailbox_policy; /* troupe_mailbox_policy; constant as the limits */
+    struct tr_atomic_u32 oldest; /* tick since when the oldest message waits; unless parked */
     uint64_t waits_for; /* whose mailbox has suspended it; under the scheduler's pressure_lock */
     /* Whoever holds the actor: a run queue, then the worker that runs it. */
     struct tr_actor *run_next;
     uint32_t slot;
+    uint32_t since; /* tick before which nothing in the inbox has come */
     /* Everything from here on is zeroed when the slot is used again. */
     const troupe_behavior *behavior;
     void *state;
@@ -119,6 +131,7 @@ struct tr_actor {
     struct tr_message *outgoing_tail;
     troupe_pid parent;
     uint16_t flags;
+    uint8_t traced;  /* extra->trace is there */
     int8_t end_kind; /* with TR_ACTOR_ENDING: the reason */
     char *end_text;  /* owned */
 };
@@ -152,6 +165,13 @@ struct tr_actor *tr_table_find(const struct tr_table *table, uint64_t id);
 
 /* Brings the block of an id, if there is one, near the processor. Any thread. */
 void tr_table_prefetch(const struct tr_table *table, uint64_t id);
+
+/* By who has woken an idle actor, before it is scheduled: its oldest message has come now. */
+static inline void tr_actor_woken(struct tr_actor *actor, uint32_t tick)
+{
+    actor->since = tick;
+    tr_store32_relaxed(&actor->oldest, tick);
+}
 
 /* Any thread: the block in a slot, whatever its state, or NULL above the last one; for walking. */
 struct tr_actor *tr_table_slot(const struct tr_table *table, uint32_t slot);

@@ -68,6 +68,7 @@ struct tr_message {
     int16_t status;      /* troupe_status of CALL_FAILED */
     uint8_t signal;      /* enum tr_signal_kind */
     uint8_t flags;
+    uint32_t stamp; /* tick at or before which it has come; set when its actor takes it in */
     _Alignas(8) uint8_t payload[];
 };
 

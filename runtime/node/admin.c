@@ -5,7 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REQUEST_SIZE_MAX = 1024 * 1024 };
+enum {
+    REQUEST_SIZE_MAX = 1024 * 1024,
+    ITEMS_SIZE_MAX = 1000 * 1000 /* what is left of a mebibyte is for the rest of a reply */
+};
 
 static const struct {
     const char *name;
@@ -16,6 +19,7 @@ static const struct {
     {"actors", tr_admin_actors}, {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
     {"types", tr_admin_types},   {"members", tr_admin_members}, {"health", tr_admin_health},
     {"groups", tr_admin_groups}, {"group", tr_admin_group},     {"whereis", tr_admin_whereis},
+    {"tree", tr_admin_tree},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)
@@ -74,6 +78,23 @@ void tr_admin_add_json(cJSON *object, const char *key, char *json)
 {
     (void)cJSON_AddRawToObject(object, key, json);
     troupe_json_free(json);
+}
+
+bool tr_admin_add_item(struct tr_admin *admin, cJSON *list, cJSON *item)
+{
+    char *text = cJSON_PrintUnformatted(item);
+    const size_t size = text == NULL ? 0 : strlen(text) + 1;
+    const bool fits = size > 0 && admin->items_size + size <= ITEMS_SIZE_MAX;
+
+    cJSON_Delete(item);
+    if (fits) {
+        admin->items_size += size;
+        (void)cJSON_AddItemToArray(list, cJSON_CreateRaw(text));
+    } else if (cJSON_GetObjectItemCaseSensitive(admin->reply, "truncated") == NULL) {
+        (void)cJSON_AddTrueToObject(admin->reply, "truncated");
+    }
+    cJSON_free(text);
+    return fits;
 }
 
 bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *type, void **value)

@@ -17,6 +17,7 @@ struct tr_admin {
     const cJSON *request;
     cJSON *reply; /* an object; "ok" is added at the end */
     uint32_t timeout_ms;
+    size_t items_size; /* of what tr_admin_add_item has added, in bytes */
     troupe_status status;
     char error[512];
     char detail[256];
@@ -38,6 +39,13 @@ void tr_admin_add_pid(cJSON *object, const char *key, troupe_pid pid);
 /* Takes JSON text from troupe_to_json. */
 void tr_admin_add_json(cJSON *object, const char *key, char *json);
 
+/* Adds an object to a list of the reply and takes it. Answers false when the reply is full: then
+ * "truncated" is said, and the object is not in it. */
+bool tr_admin_add_item(struct tr_admin *admin, cJSON *list, cJSON *item);
+
+/* Gives the pid of "to", a name or a pid, of an actor of this node. */
+bool tr_admin_local(struct tr_admin *admin, troupe_pid *pid);
+
 /* Reads the value under key as a type; gives *value (troupe_value_free). Missing: an empty object.
  */
 bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *type, void **value);
@@ -58,6 +66,7 @@ void tr_admin_actor(struct tr_admin *admin);
 void tr_admin_behaviors(struct tr_admin *admin);
 void tr_admin_types(struct tr_admin *admin);
 void tr_admin_members(struct tr_admin *admin);
+void tr_admin_tree(struct tr_admin *admin);
 void tr_admin_groups(struct tr_admin *admin);
 void tr_admin_group(struct tr_admin *admin);
 void tr_admin_whereis(struct tr_admin *admin);

@@ -1,247 +1,449 @@
-/* Operations of the administration protocol that look at actors. Each actor tells of itself, in its
- * own turn: nothing is read from outside, so nothing can be torn. An actor that is busy for longer
- * than the request waits is left out, and the reply says how many were.
- */
+/* Operations of the administration protocol that look at actors. Which of them are told of is
+ * found by a look from outside, or, for what they alone know, by asking all of them; then each
+ * tells of itself. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "node/admin.h"
+#include "node/portrait.h"
 
-enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 100000, WAIT_MS = 1000 };
-
-/* What one actor has told. */
-struct portrait {
-    troupe_pid pid;
-    char behavior[128];
-    char name[TR_NAME_SIZE_MAX + 1];
-    uint32_t waiting;
-    uint32_t relations;
-    uint64_t handled;
-    bool durable;
-    bool traps;
-    char *state; /* JSON; only when asked for */
+enum {
+    LIMIT_DEFAULT = 1000,
+    LIMIT_MAX = 10000, /* a reply has to stay below a mebibyte, which may come before */
+    ASKED_MAX = 100000,
+    WAIT_MS = 1000,
+    CHILDREN_WAIT_MS = 100 /* for one supervisor to list its children */
 };
 
-/* Where they gather; lives until the last of them has answered, whoever waits no longer. */
-struct gallery {
-    struct tr_mutex mutex;
-    struct tr_cond cond;
-    uint32_t holders; /* the asker and those who have not answered */
-    uint32_t asked;
-    uint32_t answered;
-    bool with_state;
-    struct portrait *portraits;
-    uint32_t count;
-    uint32_t capacity;
-};
-
-static void gallery_drop(struct gallery *gallery)
+static bool no_memory(struct tr_admin *admin)
 {
-    tr_mutex_lock(&gallery->mutex);
-    const bool last = --gallery->holders == 0;
-
-    tr_mutex_unlock(&gallery->mutex);
-    if (!last) {
-        return;
-    }
-    for (uint32_t i = 0; i < gallery->count; i++) {
-        troupe_json_free(gallery->portraits[i].state);
-    }
-    free(gallery->portraits);
-    tr_cond_fini(&gallery->cond);
-    tr_mutex_fini(&gallery->mutex);
-    free(gallery);
+    return tr_admin_fail(admin, TROUPE_E_NO_MEMORY, "out of memory");
 }
 
-static struct gallery *gallery_create(uint32_t capacity, bool with_state)
+static uint32_t limit_of(const struct tr_admin *admin)
 {
-    struct gallery *gallery = calloc(1, sizeof(*gallery));
+    const uint64_t limit = tr_admin_number(admin, "limit", LIMIT_DEFAULT);
 
+    return limit == 0 || limit > LIMIT_MAX ? LIMIT_MAX : (uint32_t)limit;
+}
+
+static uint32_t wait_ms(const struct tr_admin *admin)
+{
+    return admin->timeout_ms < WAIT_MS ? admin->timeout_ms : WAIT_MS;
+}
+
+/* ---- which actors ---- */
+
+enum order { ORDER_NONE, ORDER_MAILBOX, ORDER_OLDEST, ORDER_MEMORY, ORDER_HANDLED };
+
+static bool order_of(struct tr_admin *admin, enum order *order, bool *largest)
+{
+    static const char *const names[] = {"", "mailbox", "oldest", "memory", "handled"};
+    const char *sort = tr_admin_text(admin, "sort", false);
+
+    *order = ORDER_NONE;
+    *largest = sort != NULL && sort[0] == '-';
+    if (sort == NULL) {
+        return true;
+    }
+    for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], sort + (*largest ? 1 : 0)) == 0) {
+            *order = (enum order)i;
+            return true;
+        }
+    }
+    return tr_admin_fail(admin, TROUPE_E_INVALID,
+                         "sort is mailbox, oldest, memory or handled, with a - before it for the "
+                         "largest first: \"%.64s\"",
+                         sort);
+}
+
+/* What all actors are asked when only they know. */
+struct search {
+    struct tr_top top;
+    enum order order;
+    char behavior[128]; /* "": any */
+};
+
+static void search_release(void *context)
+{
+    struct search *search = context;
+
+    tr_top_fini(&search->top);
+    free(search);
+}
+
+static int64_t value_of(const struct search *search, const struct tr_portrait *portrait)
+{
+    switch (search->order) {
+    case ORDER_MAILBOX:
+        return portrait->waiting;
+    case ORDER_OLDEST:
+        return portrait->oldest_ms;
+    case ORDER_MEMORY:
+        return (int64_t)(portrait->block_bytes + portrait->state_bytes + portrait->mailbox_bytes);
+    case ORDER_HANDLED:
+        return (int64_t)portrait->handled;
+    case ORDER_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void search_visit(void *context, const troupe_self *self)
+{
+    struct search *search = context;
+    struct tr_portrait portrait;
+
+    if (self == NULL) {
+        return;
+    }
+    tr_portrait_paint(&portrait, self, false);
+    if (!portrait.system &&
+        (search->behavior[0] == '\0' || strcmp(search->behavior, portrait.behavior) == 0)) {
+        tr_top_offer(&search->top, portrait.pid.id, value_of(search, &portrait));
+    }
+}
+
+/* Looks at every actor from outside. */
+static void search_outside(const struct troupe_node *node, struct search *search)
+{
+    const struct tr_actor *actor = NULL;
+
+    for (uint32_t slot = 0; (actor = tr_table_slot(&node->sched->table, slot)) != NULL; slot++) {
+        const uint64_t id = tr_load_acquire(&actor->id);
+        struct tr_portrait portrait = {.oldest_ms = -1};
+
+        if (id != 0 && id != node->agent) {
+            tr_actor_look(node->sched, actor, &portrait.waiting, &portrait.oldest_ms);
+            tr_top_offer(&search->top, id, value_of(search, &portrait));
+        }
+    }
+}
+
+/* Asks every actor; answers how many were not asked. */
+static uint64_t ask_all(struct troupe_node *node, struct tr_gallery *gallery)
+{
+    const struct tr_actor *actor = NULL;
+    uint64_t unasked = 0;
+    uint32_t asked = 0;
+
+    for (uint32_t slot = 0; (actor = tr_table_slot(&node->sched->table, slot)) != NULL; slot++) {
+        const uint64_t id = tr_load_acquire(&actor->id);
+
+        if (id != 0 && asked < ASKED_MAX) {
+            tr_gallery_ask(node, gallery, id);
+            asked++;
+        } else if (id != 0) {
+            unasked++;
+        }
+    }
+    return unasked;
+}
+
+/* Finds the foremost actors; gives *top, to be ended. */
+static bool find_actors(struct tr_admin *admin, struct tr_top *top)
+{
+    const char *behavior = tr_admin_text(admin, "behavior", false);
+    struct search *search = calloc(1, sizeof(*search));
+    struct tr_gallery *gallery = NULL;
+    bool largest = false;
+
+    *top = (struct tr_top){0};
+    if (search == NULL) {
+        return no_memory(admin);
+    }
+    if (!order_of(admin, &search->order, &largest) ||
+        tr_top_init(&search->top, limit_of(admin), largest) != TROUPE_OK) {
+        search_release(search);
+        return no_memory(admin);
+    }
+    if (behavior != NULL) {
+        (void)snprintf(search->behavior, sizeof(search->behavior), "%s", behavior);
+    }
+    if (behavior == NULL && search->order != ORDER_MEMORY && search->order != ORDER_HANDLED) {
+        search_outside(admin->node, search);
+        *top = search->top;
+        free(search);
+        return true;
+    }
+    gallery = tr_gallery_create(search_visit, search_release, search);
     if (gallery == NULL) {
+        return no_memory(admin);
+    }
+    const uint64_t unasked = ask_all(admin->node, gallery);
+    const uint32_t silent = tr_gallery_wait_locked(admin->node, gallery, wait_ms(admin));
+
+    *top = search->top;
+    search->top = (struct tr_top){0};
+    tr_gallery_drop_locked(gallery);
+    (void)cJSON_AddNumberToObject(admin->reply, "not_asked", (double)(unasked + silent));
+    return true;
+}
+
+/* ---- what they tell ---- */
+
+struct portraits {
+    struct tr_portrait *items;
+    uint32_t count;
+    uint32_t capacity;
+    bool details;
+};
+
+static void portraits_release(void *context)
+{
+    struct portraits *portraits = context;
+
+    for (uint32_t i = 0; i < portraits->count; i++) {
+        cJSON_Delete(portraits->items[i].details);
+    }
+    free(portraits->items);
+    free(portraits);
+}
+
+static void portraits_visit(void *context, const troupe_self *self)
+{
+    struct portraits *portraits = context;
+
+    if (self != NULL && portraits->count < portraits->capacity &&
+        (self->actor->flags & TR_ACTOR_SYSTEM) == 0) {
+        tr_portrait_paint(&portraits->items[portraits->count], self, portraits->details);
+        portraits->count++;
+    }
+}
+
+static struct tr_gallery *ask_for_portraits(struct tr_admin *admin, const struct tr_top *top,
+                                            bool details, struct portraits **out)
+{
+    struct portraits *portraits = calloc(1, sizeof(*portraits));
+    struct tr_gallery *gallery = NULL;
+
+    if (portraits == NULL) {
         return NULL;
     }
-    gallery->portraits = calloc(capacity, sizeof(*gallery->portraits));
-    if (gallery->portraits == NULL) {
-        free(gallery);
+    portraits->details = details;
+    portraits->capacity = top->count;
+    portraits->items = calloc((size_t)top->count + 1, sizeof(*portraits->items));
+    if (portraits->items == NULL) {
+        portraits_release(portraits);
         return NULL;
     }
-    gallery->capacity = capacity;
-    gallery->with_state = with_state;
-    gallery->holders = 1;
-    tr_mutex_init(&gallery->mutex);
-    tr_cond_init(&gallery->cond);
+    gallery = tr_gallery_create(portraits_visit, portraits_release, portraits);
+    for (uint32_t i = 0; gallery != NULL && i < top->count; i++) {
+        tr_gallery_ask(admin->node, gallery, top->entries[i].id);
+    }
+    *out = portraits;
     return gallery;
 }
 
-static void copy_text(char *to, size_t size, const char *from)
+static int by_id(const void *a, const void *b)
 {
-    const size_t length = from == NULL ? 0 : strnlen(from, size - 1);
+    const uint64_t x = ((const struct tr_portrait *)a)->pid.id;
+    const uint64_t y = ((const struct tr_portrait *)b)->pid.id;
 
-    if (length > 0) {
-        memcpy(to, from, length);
-    }
-    to[length] = '\0';
+    return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/* Paints the actor. */
-static void paint(struct portrait *portrait, troupe_self *self, bool with_state)
+/* The portrait of an id; one that did not tell of itself is sketched. */
+static struct tr_portrait *portrait_of(struct tr_admin *admin, struct portraits *portraits,
+                                       uint64_t id, struct tr_portrait *sketch)
 {
-    const struct tr_actor *actor = self->actor;
+    const struct tr_portrait key = {.pid = {.id = id}};
+    struct tr_portrait *found =
+        bsearch(&key, portraits->items, portraits->count, sizeof(key), by_id);
 
-    portrait->pid = tr_self_pid(self);
-    copy_text(portrait->behavior, sizeof(portrait->behavior), actor->behavior->name);
-    copy_text(portrait->name, sizeof(portrait->name),
-              actor->extra == NULL ? NULL : actor->extra->name);
-    portrait->waiting = tr_load32_relaxed(&actor->waiting);
-    portrait->relations = actor->relations.count;
-    portrait->handled = actor->handled;
-    portrait->durable = (actor->flags & TR_ACTOR_DURABLE) != 0;
-    portrait->traps = (actor->flags & TR_ACTOR_TRAPS) != 0;
-    if (with_state && actor->behavior->state != NULL &&
-        troupe_to_json(actor->behavior->state, actor->state, &portrait->state) != TROUPE_OK) {
-        portrait->state = NULL;
+    if (found == NULL && tr_portrait_sketch(sketch, admin->node, id)) {
+        found = sketch;
     }
-}
-
-static void on_inspect(troupe_self *self, void *context)
-{
-    struct gallery *gallery = context;
-
-    tr_mutex_lock(&gallery->mutex);
-    if (self != NULL && gallery->count < gallery->capacity &&
-        (self->actor->flags & TR_ACTOR_SYSTEM) == 0) {
-        paint(&gallery->portraits[gallery->count], self, gallery->with_state);
-        gallery->count++;
-    }
-    gallery->answered++;
-    tr_cond_signal(&gallery->cond);
-    tr_mutex_unlock(&gallery->mutex);
-    gallery_drop(gallery);
-}
-
-static void ask(struct troupe_node *node, struct gallery *gallery, uint64_t actor_id)
-{
-    tr_mutex_lock(&gallery->mutex);
-    gallery->holders++;
-    gallery->asked++;
-    tr_mutex_unlock(&gallery->mutex);
-    if (tr_sched_inspect(node->sched, actor_id, on_inspect, gallery) != TROUPE_OK) {
-        /* Nobody will answer; the asker still holds the gallery. */
-        tr_mutex_lock(&gallery->mutex);
-        gallery->holders--;
-        gallery->answered++;
-        tr_mutex_unlock(&gallery->mutex);
-    }
-}
-
-/* Waits for those asked; answers how many have not answered. Leaves the gallery locked. */
-static uint32_t wait_locked(const struct tr_admin *admin, struct gallery *gallery)
-{
-    const struct tr_clock *clock = admin->node->sched->options.clock;
-    const uint32_t wait_ms = admin->timeout_ms < WAIT_MS ? admin->timeout_ms : WAIT_MS;
-    const int64_t until = tr_clock_now(clock) + (int64_t)wait_ms * TR_NS_PER_MS;
-
-    tr_mutex_lock(&gallery->mutex);
-    while (gallery->answered < gallery->asked && tr_clock_now(clock) < until) {
-        tr_node_wait(admin->node, &gallery->cond, &gallery->mutex, until - tr_clock_now(clock));
-    }
-    return gallery->asked - gallery->answered;
-}
-
-static void add_portrait(struct tr_admin *admin, cJSON *item, const struct portrait *portrait)
-{
-    tr_admin_add_pid(item, "pid", portrait->pid);
-    tr_admin_add_text(item, "name", portrait->name);
-    tr_admin_add_text(item, "node", admin->node->name);
-    tr_admin_add_text(item, "behavior", portrait->behavior);
-    (void)cJSON_AddNumberToObject(item, "mailbox_messages", portrait->waiting);
-    (void)cJSON_AddNumberToObject(item, "relations", portrait->relations);
-    (void)cJSON_AddNumberToObject(item, "handled", (double)portrait->handled);
-    (void)cJSON_AddBoolToObject(item, "durable", portrait->durable);
-    (void)cJSON_AddBoolToObject(item, "traps_exits", portrait->traps);
-    if (portrait->state != NULL) {
-        (void)cJSON_AddRawToObject(item, "state", portrait->state);
-    }
+    return found;
 }
 
 void tr_admin_actors(struct tr_admin *admin)
 {
-    struct tr_sched *sched = admin->node->sched;
-    const char *behavior = tr_admin_text(admin, "behavior", false);
-    uint64_t limit = tr_admin_number(admin, "limit", LIMIT_DEFAULT);
-    struct gallery *gallery = NULL;
+    struct portraits *portraits = NULL;
+    struct tr_gallery *gallery = NULL;
+    struct tr_top top;
 
-    limit = limit == 0 || limit > LIMIT_MAX ? LIMIT_MAX : limit;
-    gallery = gallery_create((uint32_t)limit, false);
-    if (gallery == NULL) {
-        (void)tr_admin_fail(admin, TROUPE_E_NO_MEMORY, "out of memory");
+    if (!find_actors(admin, &top)) {
         return;
     }
-    for (uint32_t slot = 0; gallery->asked < limit + TR_TABLE_CHUNK; slot++) {
-        const struct tr_actor *actor = tr_table_slot(&sched->table, slot);
-
-        if (actor == NULL) {
-            break;
-        }
-        if (tr_load_acquire(&actor->id) != 0) {
-            ask(admin->node, gallery, tr_load_acquire(&actor->id));
-        }
+    tr_top_sort(&top);
+    gallery = ask_for_portraits(admin, &top, false, &portraits);
+    if (gallery == NULL) {
+        tr_top_fini(&top);
+        (void)no_memory(admin);
+        return;
     }
-    const uint32_t silent = wait_locked(admin, gallery);
+    const uint32_t silent = tr_gallery_wait_locked(admin->node, gallery, wait_ms(admin));
     cJSON *list = cJSON_AddArrayToObject(admin->reply, "actors");
+    bool room = true;
 
-    for (uint32_t i = 0; i < gallery->count; i++) {
-        if (behavior == NULL || strcmp(behavior, gallery->portraits[i].behavior) == 0) {
+    qsort(portraits->items, portraits->count, sizeof(*portraits->items), by_id);
+    for (uint32_t i = 0; i < top.count && room; i++) {
+        struct tr_portrait sketch;
+        struct tr_portrait *portrait = portrait_of(admin, portraits, top.entries[i].id, &sketch);
+
+        if (portrait != NULL) {
             cJSON *item = cJSON_CreateObject();
 
-            add_portrait(admin, item, &gallery->portraits[i]);
-            (void)cJSON_AddItemToArray(list, item);
+            tr_portrait_write(portrait, admin->node->name, item);
+            room = tr_admin_add_item(admin, list, item);
         }
     }
     (void)cJSON_AddNumberToObject(admin->reply, "busy", silent);
-    tr_mutex_unlock(&gallery->mutex);
-    gallery_drop(gallery);
+    (void)cJSON_AddNumberToObject(admin->reply, "total", (double)tr_node_user_actors(admin->node));
+    tr_gallery_drop_locked(gallery);
+    tr_top_fini(&top);
+}
+
+/* ---- one actor ---- */
+
+bool tr_admin_local(struct tr_admin *admin, troupe_pid *pid)
+{
+    const char *to = tr_admin_text(admin, "to", true);
+    troupe_status status = TROUPE_OK;
+
+    if (to == NULL) {
+        return false;
+    }
+    if (to[0] == '<') {
+        status = troupe_pid_parse(to, pid);
+    } else {
+        status = troupe_node_whereis(admin->node, to, admin->timeout_ms, pid);
+    }
+    if (status != TROUPE_OK) {
+        return tr_admin_fail(admin, status, "no such actor: \"%.255s\"", to);
+    }
+    if (pid->node != tr_sched_node_id(admin->node->sched)) {
+        return tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "\"%.255s\" is on node %llu, not here", to,
+                             (unsigned long long)pid->node);
+    }
+    return true;
 }
 
 void tr_admin_actor(struct tr_admin *admin)
 {
-    const char *to = tr_admin_text(admin, "to", true);
-    struct gallery *gallery = NULL;
+    struct portraits *portraits = NULL;
+    struct tr_top_entry entry = {0};
+    struct tr_portrait sketch;
     troupe_pid pid = {0};
-    troupe_status status = TROUPE_OK;
 
-    if (to == NULL) {
+    if (!tr_admin_local(admin, &pid)) {
         return;
     }
-    if (to[0] == '<') {
-        status = troupe_pid_parse(to, &pid);
-    } else {
-        status = troupe_node_whereis(admin->node, to, admin->timeout_ms, &pid);
-    }
-    if (status != TROUPE_OK) {
-        (void)tr_admin_fail(admin, status, "no such actor: \"%.255s\"", to);
-        return;
-    }
-    if (pid.node != tr_sched_node_id(admin->node->sched)) {
-        (void)tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "\"%.255s\" is on node %llu, not here", to,
-                            (unsigned long long)pid.node);
-        return;
-    }
-    gallery = gallery_create(1, true);
+    entry.id = pid.id;
+    struct tr_gallery *gallery =
+        ask_for_portraits(admin, &(struct tr_top){.entries = &entry, .count = 1}, true, &portraits);
+
     if (gallery == NULL) {
-        (void)tr_admin_fail(admin, TROUPE_E_NO_MEMORY, "out of memory");
+        (void)no_memory(admin);
         return;
     }
-    ask(admin->node, gallery, pid.id);
-    const uint32_t silent = wait_locked(admin, gallery);
+    const uint32_t silent = tr_gallery_wait_locked(admin->node, gallery, wait_ms(admin));
 
-    if (silent > 0) {
-        (void)tr_admin_fail(admin, TROUPE_E_TIMEOUT, "the actor is busy in a handler");
-    } else if (gallery->count == 0) {
-        (void)tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "no such actor: \"%.255s\"", to);
+    if (portraits->count == 1) {
+        tr_portrait_write(&portraits->items[0], admin->node->name, admin->reply);
+    } else if (silent > 0 && tr_portrait_sketch(&sketch, admin->node, pid.id)) {
+        tr_portrait_write(&sketch, admin->node->name, admin->reply);
     } else {
-        add_portrait(admin, admin->reply, &gallery->portraits[0]);
+        (void)tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "no such actor: \"%.255s\"",
+                            tr_admin_text(admin, "to", true));
     }
-    tr_mutex_unlock(&gallery->mutex);
-    gallery_drop(gallery);
+    tr_gallery_drop_locked(gallery);
+}
+
+/* ---- the tree ---- */
+
+/* Adds what a supervisor says of its children. */
+static bool add_children(struct tr_admin *admin, cJSON *list, troupe_pid supervisor)
+{
+    troupe_result result = {0};
+    bool room = true;
+    const troupe_status status = troupe_node_call(
+        admin->node, supervisor, &troupe_list_children_type, NULL, CHILDREN_WAIT_MS, &result);
+    const troupe_children *children =
+        status == TROUPE_OK ? troupe_result_as(&result, &troupe_children_type) : NULL;
+
+    for (size_t i = 0; children != NULL && i < children->children_count && room; i++) {
+        const troupe_child_state *child = &children->children[i];
+        cJSON *item = cJSON_CreateObject();
+
+        tr_admin_add_pid(item, "supervisor", supervisor);
+        tr_admin_add_text(item, "id", child->id);
+        if (troupe_pid_is_none(child->pid)) {
+            (void)cJSON_AddNullToObject(item, "pid");
+        } else {
+            tr_admin_add_pid(item, "pid", child->pid);
+        }
+        (void)cJSON_AddNumberToObject(item, "restarts", (double)child->restarts);
+        room = tr_admin_add_item(admin, list, item);
+    }
+    troupe_result_clear(&result);
+    return room;
+}
+
+static void add_tree_actor(struct tr_admin *admin, cJSON *list, const struct tr_portrait *portrait)
+{
+    cJSON *item = cJSON_CreateObject();
+
+    tr_admin_add_pid(item, "pid", portrait->pid);
+    if (troupe_pid_is_none(portrait->parent)) {
+        (void)cJSON_AddNullToObject(item, "parent");
+    } else {
+        tr_admin_add_pid(item, "parent", portrait->parent);
+    }
+    tr_admin_add_text(item, "name", portrait->name);
+    tr_admin_add_text(item, "behavior", portrait->behavior);
+    (void)cJSON_AddNumberToObject(item, "mailbox_messages", portrait->waiting);
+    (void)cJSON_AddBoolToObject(item, "busy", portrait->busy);
+    (void)cJSON_AddBoolToObject(item, "supervisor", portrait->supervises);
+    (void)tr_admin_add_item(admin, list, item);
+}
+
+void tr_admin_tree(struct tr_admin *admin)
+{
+    struct portraits *portraits = NULL;
+    struct tr_gallery *gallery = NULL;
+    troupe_pid *supervisors = NULL;
+    uint32_t count = 0;
+    struct tr_top top;
+
+    if (!find_actors(admin, &top)) {
+        return;
+    }
+    tr_top_sort(&top);
+    supervisors = calloc((size_t)top.count + 1, sizeof(*supervisors));
+    gallery = supervisors == NULL ? NULL : ask_for_portraits(admin, &top, false, &portraits);
+    if (gallery == NULL) {
+        free(supervisors);
+        tr_top_fini(&top);
+        (void)no_memory(admin);
+        return;
+    }
+    (void)tr_gallery_wait_locked(admin->node, gallery, wait_ms(admin));
+    cJSON *actors = cJSON_AddArrayToObject(admin->reply, "actors");
+
+    qsort(portraits->items, portraits->count, sizeof(*portraits->items), by_id);
+    for (uint32_t i = 0; i < top.count; i++) {
+        struct tr_portrait sketch;
+        const struct tr_portrait *portrait =
+            portrait_of(admin, portraits, top.entries[i].id, &sketch);
+
+        if (portrait != NULL) {
+            add_tree_actor(admin, actors, portrait);
+        }
+        if (portrait != NULL && portrait->supervises) {
+            supervisors[count++] = portrait->pid;
+        }
+    }
+    tr_gallery_drop_locked(gallery);
+    tr_top_fini(&top);
+    cJSON *children = cJSON_AddArrayToObject(admin->reply, "children");
+
+    for (uint32_t i = 0; i < count && add_children(admin, children, supervisors[i]); i++) {
+    }
+    free(supervisors);
+    (void)cJSON_AddNumberToObject(admin->reply, "total", (double)tr_node_user_actors(admin->node));
+    tr_admin_add_text(admin->reply, "node", admin->node->name);
 }

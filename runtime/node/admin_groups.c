@@ -69,7 +69,7 @@ void tr_admin_groups(struct tr_admin *admin)
             (void)cJSON_AddNumberToObject(item, "members", rows.rows[i].members);
             (void)cJSON_AddNumberToObject(item, "watchers", rows.rows[i].watchers);
             tr_admin_add_text(item, "node", admin->node->name);
-            (void)cJSON_AddItemToArray(list, item);
+            (void)tr_admin_add_item(admin, list, item);
         }
         (void)cJSON_AddNumberToObject(admin->reply, "total", (double)rows.total);
     }

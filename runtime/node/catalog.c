@@ -282,3 +282,15 @@ troupe_status troupe_node_load_module(troupe_node *node, const char *path, char 
     }
     return status;
 }
+
+void tr_catalog_behavior_name(struct troupe_node *node, uint64_t address, char *name, size_t size)
+{
+    name[0] = '\0';
+    tr_mutex_lock(&node->catalog_mutex);
+    for (size_t i = 0; i < node->behaviors_count; i++) {
+        if ((uint64_t)(uintptr_t)node->behaviors[i] == address) {
+            (void)snprintf(name, size, "%s", node->behaviors[i]->name);
+        }
+    }
+    tr_mutex_unlock(&node->catalog_mutex);
+}

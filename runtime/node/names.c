@@ -137,6 +137,26 @@ uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t a
     return epoch;
 }
 
+void tr_names_of(struct troupe_node *node, uint64_t actor_id, char name[TR_NAME_SIZE_MAX + 1],
+                 bool *durable)
+{
+    const struct tr_held_name *held = NULL;
+    uint32_t position = 0;
+
+    name[0] = '\0';
+    *durable = false;
+    tr_mutex_lock(&node->names_mutex);
+    while ((held = tr_map_next(&node->names, &position)) != NULL) {
+        for (; held != NULL; held = held->next) {
+            if (held->actor_id == actor_id) {
+                (void)snprintf(name, TR_NAME_SIZE_MAX + 1, "%s", held->name);
+                *durable = held->durable;
+            }
+        }
+    }
+    tr_mutex_unlock(&node->names_mutex);
+}
+
 uint64_t tr_names_local(struct troupe_node *node, const char *name)
 {
     tr_mutex_lock(&node->names_mutex);

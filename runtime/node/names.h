@@ -33,6 +33,10 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
 void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
 /* Who of this node holds the name; 0: nobody. */
 uint64_t tr_names_local(struct troupe_node *node, const char *name);
+/* The name of an actor of this node, "" when it has none, and whether it is durable by it. Looks
+ * through all names. */
+void tr_names_of(struct troupe_node *node, uint64_t actor_id, char name[TR_NAME_SIZE_MAX + 1],
+                 bool *durable);
 /* The epoch by which this node holds the name; 0: it does not. */
 uint64_t tr_names_epoch(struct troupe_node *node, const char *name);
 bool tr_names_resolve(void *context, struct tr_message *message);

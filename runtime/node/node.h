@@ -134,6 +134,8 @@ troupe_status tr_catalog_init(struct troupe_node *node);
 void tr_catalog_fini(struct troupe_node *node);
 const troupe_behavior *tr_catalog_behavior(struct troupe_node *node, const char *name);
 const troupe_type *tr_catalog_type(struct troupe_node *node, const char *name, size_t size);
+/* Copies the name of the behavior at an address, "" when it was not made known by name. */
+void tr_catalog_behavior_name(struct troupe_node *node, uint64_t address, char *name, size_t size);
 
 /* ---- spawn.c ---- */
 /* Sends a request to a node; the caller's operation ends with its answer, or when the node is lost.

@@ -90,6 +90,7 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
 
     actor->behavior = spawn->behavior;
     actor->parent = spawn->parent;
+    tr_store_relaxed(&actor->shown_behavior, (uint64_t)(uintptr_t)spawn->behavior);
     if (spawn->parent.node == tr_sched_node_id(sched)) {
         tr_store_relaxed(&actor->shown_parent, spawn->parent.id);
     }
@@ -175,6 +176,7 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
     TR_SELF(self);
 
     actor->flags = spawn->actor_flags;
+    tr_actor_woken(actor, tr_tick_of(worker->run_began_ns));
     tr_self_init(&self, sched, worker, actor);
     const troupe_status prepared = prepare(sched, actor, spawn);
     int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);

@@ -45,6 +45,8 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
     case TR_INBOX_QUEUED:
         break;
     case TR_INBOX_WAKE:
+        tr_actor_woken(actor, tr_tick_of(worker != NULL ? worker->run_began_ns
+                                                        : tr_clock_coarse(sched->options.clock)));
         tr_sched_enqueue(sched, worker, actor);
         break;
     case TR_INBOX_FULL:

@@ -13,6 +13,7 @@ void tr_actor_append(struct tr_actor *actor, struct tr_message *message)
         return;
     }
     message->item.next = NULL;
+    message->stamp = actor->since;
     if (actor->tail == NULL) {
         actor->head = message;
     } else {
@@ -81,6 +82,8 @@ void tr_actor_fetch(troupe_self *self)
             tr_actor_append(actor, message);
         }
     }
+    /* What comes from now on has come no earlier than this run has begun. */
+    actor->since = tr_tick_of(self->worker->run_began_ns);
 }
 
 /* Runs up to a batch of messages; answers whether the mailbox looked empty at the end. */
@@ -233,6 +236,7 @@ void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_ac
     }
     /* Parking is the last thing: after it another worker may run the actor. */
     if ((!empty && !TR_BUG(PARK_TOO_EARLY)) || !tr_inbox_park(&actor->inbox)) {
+        tr_store32_relaxed(&actor->oldest, actor->head != NULL ? actor->head->stamp : actor->since);
         tr_sched_requeue(sched, worker, actor);
     }
 }

@@ -230,6 +230,44 @@ case_look() {
   check "no such node" fails_as 69 3001 'n7'
   ran troupe group members "$escape"
   check "what is no name is refused" fails_as 65 4010 'not the name of a group'
+  sees_actors
+  ran env TROUPE_DB="$(field "j['db']")" troupe tree --node n2 --secret-file .troupe/secret -o json
+  check "over TCP: the tree of the node that is named" json "j['node'] == 'n2'"
+  ran env TROUPE_DB="$(field "j['db']")" troupe actor show ada --secret-file .troupe/secret -o json
+  check "over TCP: an actor by its node" json "j['handled'] >= 1"
+}
+
+sees_actors() {
+  local pid
+  ran troupe actor show ada -o json
+  check "actor show: the row and what the node says" json "j['name'] == 'ada' and j['status'] == 'running' and j['handled'] >= 1 and j['member_of'] == ['room'] and j['state'] == {'total': 0} and j['mailbox_messages'] == 0 and j['memory_bytes'] > 100"
+  ran troupe actor show ada
+  check "actor show: one key a line" prints '^member_of +\["room"\]$'
+  ran troupe call ada cli.grow '{}'
+  ran troupe tree --node n2
+  check "tree: a child below its supervisor" prints '^    <[0-9.]+> +cli.counter +leaf +0 +0$'
+  check "tree: the supervisor below who started it" prints '^  <[0-9.]+> +troupe.supervisor'
+  ran troupe tree --node n2 -o json
+  check "tree as JSON" json "len(j['actors']) == 3 and j['children'][0]['id'] == 'leaf' and j['node'] == 'n2'"
+  pid=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["children"][0]["pid"].strip("<>"))' "$work/out")
+  ran troupe exit "$pid" kill
+  check "tree: restarts are counted" await 10 has_restarts
+  ran troupe actor list --node n2 --sort -handled -o json
+  check "actor list --sort asks the node" json "len(j) == 3 and [a['handled'] for a in j] == sorted([a['handled'] for a in j], reverse=True)"
+  ran troupe actor list --node n2 --sort -memory --limit 1
+  check "actor list: the largest" prints '^pid +name +behavior +mailbox_messages +oldest_message_seconds +handled +memory_bytes +busy$'
+  check "actor list: so many" [ "$(wc -l <"$work/out")" = 2 ]
+  ran troupe actor list --sort -beauty
+  check "actor list: no such key" fails_as 65 4010 'sort is'
+  ran troupe tree --node n7
+  check "tree: no such node" fails_as 69 3001 'n7'
+  ran env TROUPE_DIR=/nonexistent troupe actor show ada --admin "$(field "j['nodes'][1]['admin_socket']")"
+  check "actor show --admin needs no database" prints '^handled +[0-9]+$'
+}
+
+has_restarts() {
+  ran troupe tree --node n2 -o json
+  json "j['children'][0]['restarts'] == 1"
 }
 
 # What is the same by admin socket and over TCP; OPTION... are added to each command.

@@ -26,6 +26,7 @@ typedef struct join {
 TROUPE_TYPE(join, "cli.join", TROUPE_FIELD(join, group, 1));
 
 TROUPE_TYPE_EMPTY(get, "cli.get");
+TROUPE_TYPE_EMPTY(grow, "cli.grow");
 TROUPE_TYPE_EMPTY(fail, "cli.fail");
 TROUPE_TYPE_EMPTY(silence, "cli.silence");
 TROUPE_TYPE_EMPTY(hang, "cli.hang");
@@ -93,13 +94,25 @@ static int on_join(troupe_self *self, void *state, const void *message)
     return status != TROUPE_OK ? status : on_get(self, state, message);
 }
 
-static const troupe_handler handlers[] = {{&add_type, on_add},
-                                          {&get_type, on_get},
-                                          {&join_type, on_join},
-                                          {&fail_type, on_fail},
-                                          {&silence_type, on_silence},
-                                          {&hang_type, on_hang},
-                                          {0}};
+static const troupe_behavior counter_behavior;
+
+/* Starts a supervisor with one child. */
+static int on_grow(troupe_self *self, void *state, const void *message)
+{
+    static const add first = {.by = 9};
+    static const troupe_child children[] = {
+        {.id = "leaf", .behavior = &counter_behavior, .args = &first}};
+    static const troupe_supervisor tree = {.children = children, .children_count = 1};
+    troupe_pid pid = {0};
+    const troupe_status status = troupe_spawn_supervisor(self, &tree, NULL, &pid);
+
+    return status != TROUPE_OK ? status : on_get(self, state, message);
+}
+
+static const troupe_handler handlers[] = {{&add_type, on_add},   {&get_type, on_get},
+                                          {&grow_type, on_grow}, {&join_type, on_join},
+                                          {&fail_type, on_fail}, {&silence_type, on_silence},
+                                          {&hang_type, on_hang}, {0}};
 
 static const troupe_behavior counter_behavior = {.name = "cli.counter",
                                                  .version = 1,
