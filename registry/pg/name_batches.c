@@ -339,7 +339,9 @@ static void take_started_row(struct node_registry *registry, struct reg_name_op 
     if (reg_result_bool(result, row, 0, &accepted) && accepted) {
         answer.status = TROUPE_OK;
         answer.text = "";
-        note_held(registry, op, op->epoch);
+        if (op->request.actor_id != 0) {
+            note_held(registry, op, op->epoch);
+        }
     } else {
         reg_held_drop(&registry->held, op->request.name, op->epoch);
     }

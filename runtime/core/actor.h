@@ -59,10 +59,11 @@ struct tr_stash {
 
 /* What few actors need. */
 struct tr_actor_extra {
-    char *name;     /* owned; NULL: none */
-    uint64_t epoch; /* of the name */
-    bool named;     /* the registry has confirmed it */
-    void *durable;  /* the node's record of a durable actor; NULL: none */
+    char *name;      /* owned; NULL: none */
+    uint64_t epoch;  /* of the name */
+    bool named;      /* the registry has confirmed it */
+    int16_t refused; /* or has not: its answer; 0: it has not said so */
+    void *durable;   /* the node's record of a durable actor; NULL: none */
     struct tr_owed *owed;
     struct tr_group_seat *seats; /* in groups; the list of dist/groups.h */
     uint64_t *watched;           /* pairs of node id and session whose end this actor is told of */

@@ -33,7 +33,8 @@ enum tr_signal_kind {
     TR_SIGNAL_MONITOR,    /* ref: of the watcher */
     TR_SIGNAL_DEMONITOR,
     TR_SIGNAL_EXIT,      /* exit/2; payload: reason */
-    TR_SIGNAL_LINK_EXIT, /* the other end of a link ended; payload: reason */
+    TR_SIGNAL_LINK_EXIT, /* the other end of a link ended; payload: reason; status: why its name was
+                            refused */
     TR_SIGNAL_DOWN,      /* ref: of the watcher; payload: reason */
     /* From here on: never between nodes. */
     TR_SIGNAL_NODE_LOST,   /* ref: node id; session: which; everything there is gone */
@@ -65,7 +66,7 @@ struct tr_message {
     uint32_t session;    /* of the peer it came from or must go by; 0: local, or any */
     uint32_t block_size; /* of the payload, in bytes */
     uint32_t value_size; /* of the value in the payload */
-    int16_t status;      /* troupe_status of CALL_FAILED */
+    int16_t status;      /* troupe_status of CALL_FAILED, LINK_EXIT */
     uint8_t signal;      /* enum tr_signal_kind */
     uint8_t flags;
     uint32_t stamp; /* tick at or before which it has come; set when its actor takes it in */

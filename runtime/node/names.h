@@ -72,4 +72,24 @@ troupe_status tr_durable_state_json(const struct tr_actor *actor, char **json, c
                                     size_t error_size);
 void tr_durable_free(void *record);
 
+/* ---- adopt.c ---- */
+/* Set in the flags of a spawn by who looks itself for the actor behind a name that is refused. */
+#define TR_SPAWN_LOOKS (1U << 30)
+struct tr_adopter;
+/* Looks for the actor behind a durable name, for a supervisor. then gets its pid; NOT_FOUND: nobody
+ * has the name; AGAIN and what look-ups end with: look again later; FAILED: its row is ours and it
+ * does not start. One that has failed on this node is started from its row and is linked to the
+ * caller when then runs. NO_MEMORY. Actor only. */
+TROUPE_MUST_USE troupe_status tr_adopt_find(troupe_self *self, const char *name, troupe_then then,
+                                            uint64_t tag);
+/* Who waits for this row; NULL: nobody. Loop thread. */
+struct tr_adopter *tr_adopt_take(struct troupe_node *node, const char *name);
+troupe_pid tr_adopter_pid(const struct tr_adopter *adopter);
+/* The actor runs, linked to the supervisor. Takes the adopter. In the agent. */
+void tr_adopted(troupe_self *self, struct tr_adopter *adopter, troupe_pid pid);
+/* It does not. Takes the adopter. Any thread. */
+void tr_adopter_answer(struct tr_adopter *adopter, troupe_status status, troupe_pid pid,
+                       const char *text);
+void tr_adopt_fini(struct troupe_node *node);
+
 #endif

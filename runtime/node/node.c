@@ -237,6 +237,7 @@ static void node_free(struct troupe_node *node)
     tr_map_fini(&node->members);
     tr_map_fini(&node->node_watchers);
     tr_map_fini(&node->lookups);
+    tr_adopt_fini(node);
     tr_cond_fini(&node->state_changed);
     tr_mutex_fini(&node->state_mutex);
     tr_mutex_fini(&node->catalog_mutex);

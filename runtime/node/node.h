@@ -104,7 +104,8 @@ struct troupe_node {
 
     /* Loop thread. */
     bool fenced;
-    struct tr_map lookups; /* hash of name -> struct tr_lookup list */
+    struct tr_map lookups;  /* hash of name -> struct tr_lookup list */
+    struct tr_map adopters; /* hash of name -> struct tr_adopter: rows that come for supervisors */
     struct tr_timer *lookup_timer;
     struct tr_timer *fence_timer;
     bool leaving;

@@ -168,11 +168,16 @@ struct orphan {
     uint64_t epoch;
     uint64_t seq;
     uint64_t actor_id;
+    struct tr_adopter *adopter; /* who looked for it; owned. NULL: nobody */
     char name[];
 };
 
 static void orphan_free(struct orphan *orphan)
 {
+    if (orphan->adopter != NULL) {
+        tr_adopter_answer(orphan->adopter, TROUPE_E_FAILED, (troupe_pid){0},
+                          "it cannot be recovered");
+    }
     troupe_value_free(orphan->state);
     free(orphan);
 }
@@ -236,7 +241,10 @@ static void start_orphan(troupe_self *self, void *context)
         orphan_free(orphan); /* The node has ended. */
         return;
     }
+    struct tr_adopter *adopter = orphan->adopter;
     const struct tr_spawn spawn = {
+        .spawn_flags = adopter == NULL ? 0 : TROUPE_SPAWN_LINK,
+        .parent = adopter == NULL ? (troupe_pid){0} : tr_adopter_pid(adopter),
         .behavior = orphan->behavior,
         .state = orphan->state,
         .state_version = orphan->version,
@@ -255,6 +263,10 @@ static void start_orphan(troupe_self *self, void *context)
                     error[0] != '\0' ? error : troupe_status_text(status));
         orphan_free(orphan);
         return;
+    }
+    if (adopter != NULL) {
+        orphan->adopter = NULL;
+        tr_adopted(self, adopter, pid);
     }
     tr_names_confirm(node, orphan->name, pid.id, orphan->epoch);
     if (tr_loop_post(node->loop, started_on_loop, orphan) != TROUPE_OK) {
@@ -283,6 +295,7 @@ void tr_durable_on_orphan(struct troupe_node *node, const struct tr_orphan *row)
         orphan->epoch = row->epoch;
         orphan->seq = row->seq;
         memcpy(orphan->name, row->name, size);
+        orphan->adopter = tr_adopt_take(node, row->name);
         status =
             tr_value_from_json_lenient(behavior->state, row->state_json, strlen(row->state_json),
                                        &orphan->state, error, sizeof(error));

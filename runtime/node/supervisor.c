@@ -34,7 +34,10 @@ static int on_exit_message(troupe_self *self, void *state, const void *message)
     struct tr_child *child = tr_child_by_pid(supervisor, exit->from);
 
     if (child != NULL) {
-        tr_child_ended(self, supervisor, child, exit->kind, exit->text);
+        if (!tr_child_refused(self, supervisor, child,
+                              self->current == NULL ? 0 : self->current->status)) {
+            tr_child_ended(self, supervisor, child, exit->kind, exit->text);
+        }
     } else if (is_order(self, supervisor, exit)) {
         tr_supervisor_end(supervisor, exit->kind, exit->text);
     }
@@ -49,6 +52,8 @@ static int on_down_message(troupe_self *self, void *state, const void *message)
 
     if (child != NULL && child->monitor == down->monitor) {
         tr_child_ended(self, supervisor, child, down->kind, down->text);
+    } else {
+        tr_child_lost(self, supervisor, down->monitor, down->kind, down->text);
     }
     return tr_supervisor_proceed(self, supervisor);
 }
@@ -154,7 +159,7 @@ static void release(void *state)
     tr_child_destroy(supervisor->template);
     tr_map_fini(&supervisor->by_id);
     tr_map_fini(&supervisor->by_pid);
-    tr_map_fini(&supervisor->by_monitor);
+    tr_map_fini(&supervisor->by_key);
     free(supervisor->restarts_ms);
 }
 
@@ -238,6 +243,7 @@ static const troupe_handler handlers[] = {
     {&troupe_down_type, on_down_message},
     {&tr_child_late_type, tr_supervisor_on_late},
     {&tr_child_again_type, tr_supervisor_on_again},
+    {&tr_child_look_type, tr_supervisor_on_look},
     {&troupe_start_child_type, tr_supervisor_on_start},
     {&troupe_terminate_child_type, tr_supervisor_on_terminate},
     {&troupe_restart_child_type, tr_supervisor_on_restart},

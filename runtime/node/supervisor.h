@@ -3,6 +3,7 @@
  *     supervisor.c         its life: init, signals, end
  *     supervisor_child.c   the children: one record each, in order, found by id and by pid
  *     supervisor_task.c    starting, restarting, stopping
+ *     supervisor_durable.c what is different for durable children
  *     supervisor_ask.c     requests of others: the message side
  *     supervisor_api.c     the functions of troupe/supervisor.h
  *     supervisor_types.c   descriptions of the messages
@@ -16,103 +17,7 @@
 #ifndef TR_NODE_SUPERVISOR_H
 #define TR_NODE_SUPERVISOR_H
 
-#include "node/node.h"
-
-enum tr_child_state {
-    TR_CHILD_DOWN,
-    TR_CHILD_UP,
-    TR_CHILD_STOPPING,   /* it was asked */
-    TR_CHILD_ENDED,      /* by itself; what follows from it waits in the queue */
-    TR_CHILD_AGAIN,      /* its start failed; the next try waits */
-    TR_CHILD_RECOVERING, /* durable: it comes back from its row */
-    TR_CHILD_ELSEWHERE   /* durable: its name is held by an actor that is not ours; it is watched */
-};
-
-struct tr_child {
-    struct tr_child *previous; /* in the order of starting */
-    struct tr_child *next;
-    struct tr_child *same_id; /* of the same hash */
-    struct tr_child_queue *queue;
-    struct tr_child *queue_previous;
-    struct tr_child *queue_next;
-    troupe_child spec; /* id and name are owned, but for what is the template's */
-    troupe_spawn_options options;
-    const struct tr_child *template; /* whose id it lends; NULL: its own */
-    void *args;                      /* the copy of described arguments; owned */
-    troupe_pid pid;                  /* UP, STOPPING, ELSEWHERE */
-    uint64_t restarts;
-    uint64_t timer;   /* STOPPING: ends the patience. RECOVERING: the next look. 0: none */
-    uint64_t monitor; /* STOPPING, ELSEWHERE; 0: none */
-    int32_t ended_kind;
-    uint32_t looks; /* RECOVERING: in a row */
-    uint8_t state;  /* enum tr_child_state; moved by tr_child_move */
-};
-
-/* Children in the order in which something is due for them. Zero is empty. */
-struct tr_child_queue {
-    struct tr_child *head;
-    struct tr_child *tail;
-};
-
-enum tr_ask_kind { TR_ASK_START, TR_ASK_TERMINATE, TR_ASK_RESTART, TR_ASK_DELETE };
-
-/* A request that waits for its turn. */
-struct tr_child_ask {
-    struct tr_child_ask *next;
-    troupe_from from;
-    uint8_t kind;          /* enum tr_ask_kind */
-    struct tr_child *made; /* START: owned */
-    troupe_pid pid;
-    bool by_pid;
-    char id[];
-};
-
-enum tr_task_kind {
-    TR_TASK_NONE,
-    TR_TASK_RESTART,   /* stops from the last child back to `first`, then starts them in order */
-    TR_TASK_TERMINATE, /* stops one child and answers */
-    TR_TASK_END        /* stops all and ends */
-};
-
-struct tr_task {
-    uint8_t kind; /* enum tr_task_kind */
-    bool asked;   /* END, all at once: they were */
-    struct tr_child *first;
-    struct tr_child *at; /* whose stop is under way or next; NULL: all are stopped */
-    troupe_from from;    /* TERMINATE: who is answered */
-    int32_t reason;      /* END: the supervisor's own */
-    char text[TR_REASON_TEXT_SIZE];
-};
-
-struct tr_supervisor {
-    struct tr_child *head; /* in the order of starting */
-    struct tr_child *tail;
-    struct tr_child *template; /* SIMPLE_ONE_FOR_ONE */
-    struct tr_map by_id;       /* hash of id -> children by same_id */
-    struct tr_map by_pid;      /* id of the actor -> child; UP and STOPPING, all of this node */
-    struct tr_map by_monitor;  /* ref -> child; ELSEWHERE */
-    uint64_t count;
-    uint64_t active;      /* UP and STOPPING */
-    uint64_t significant; /* that are not DOWN */
-    uint64_t supervisors; /* children that are */
-    uint64_t restarts;    /* ever */
-    struct tr_child_queue ended;
-    struct tr_child_queue again;
-    uint64_t again_timer;      /* 0: none */
-    struct tr_child_ask *asks; /* oldest first */
-    struct tr_child_ask *asks_tail;
-    uint32_t asks_count;
-    struct tr_task task;
-    int64_t *restarts_ms; /* ring of the last intensity + 1 restarts; -1: none */
-    uint32_t restarts_at;
-    uint32_t intensity;
-    uint32_t period_ms;
-    uint32_t max_children;
-    int32_t strategy;
-    int32_t auto_shutdown;
-    troupe_pid parent;
-    troupe_pid speaks_for; /* in whose name children are told to exit; none: its own */
-};
+#include "node/supervisor_state.h"
 
 /* ---- supervisor_child.c ---- */
 
@@ -166,6 +71,34 @@ int tr_supervisor_proceed(troupe_self *self, struct tr_supervisor *supervisor);
 int tr_supervisor_on_late(troupe_self *self, void *state, const void *message);
 int tr_supervisor_on_again(troupe_self *self, void *state, const void *message);
 
+/* The same; when it does not start that is tried again. */
+bool tr_child_start_or_again(troupe_self *self, struct tr_supervisor *supervisor,
+                             struct tr_child *child);
+void tr_child_again(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                    const char *why);
+/* It runs after a look; when all are being stopped, so is it. */
+void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
+                          struct tr_child *child);
+/* Whether this child is being stopped, or all are. */
+bool tr_supervisor_stops(const struct tr_supervisor *supervisor, const struct tr_child *child);
+
+/* ---- supervisor_durable.c ---- */
+bool tr_child_is_durable(const struct tr_child *child);
+/* Begins to look for the actor behind its name. */
+troupe_status tr_child_find(troupe_self *self, struct tr_supervisor *supervisor,
+                            struct tr_child *child);
+/* Whether a look is under way: what it finds must be waited for. */
+bool tr_child_is_found(const struct tr_child *child);
+/* It has ended since its name was refused; answers whether it is looked for now. */
+bool tr_child_refused(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                      troupe_status status);
+/* One that was ELSEWHERE has ended. */
+void tr_child_lost(troupe_self *self, struct tr_supervisor *supervisor, uint64_t monitor,
+                   int32_t kind, const char *text);
+/* It is nobody's concern any more: DOWN, whatever it waited for. */
+void tr_child_let_go(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child);
+int tr_supervisor_on_look(troupe_self *self, void *state, const void *message);
+
 /* ---- supervisor_ask.c ---- */
 void tr_child_ask_free(struct tr_child_ask *ask);
 /* Handles the request that waits longest. */
@@ -194,6 +127,11 @@ typedef struct tr_child_late {
     uint64_t actor_id;
 } tr_child_late;
 extern const troupe_type tr_child_late_type;
+/* The timer after which a durable child is looked for again. */
+typedef struct tr_child_look {
+    uint64_t key;
+} tr_child_look;
+extern const troupe_type tr_child_look_type;
 /* The timer that tries to start again those whose start failed. */
 extern const troupe_type tr_child_again_type;
 

@@ -271,6 +271,10 @@ void tr_child_gone(struct tr_supervisor *supervisor, struct tr_child *child,
     if (tr_child_by_pid(supervisor, child->pid) == child) {
         (void)tr_map_take(&supervisor->by_pid, child->pid.id);
     }
+    if (child->key != 0) {
+        (void)tr_map_take(&supervisor->by_key, child->key);
+        child->key = 0;
+    }
     child->pid = (troupe_pid){0};
     tr_child_move(supervisor, child, state);
 }

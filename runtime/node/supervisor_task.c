@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/bugs.h"
+#include "node/names.h"
 #include "node/supervisor.h"
 
 #define SHUTDOWN_DEFAULT_MS 5000u
@@ -20,13 +21,20 @@ troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor
     troupe_spawn_options options = child->options;
     troupe_pid pid = {0};
 
+    if (child->known && tr_child_is_durable(child)) {
+        return tr_child_find(self, supervisor, child);
+    }
     options.flags = (options.flags & ~TROUPE_SPAWN_MONITOR) | TROUPE_SPAWN_LINK | child->spec.flags;
+    if (tr_child_is_durable(child)) {
+        options.flags |= TR_SPAWN_LOOKS;
+    }
     options.name = child->spec.name;
     troupe_status status =
         below != NULL ? troupe_spawn(self, &tr_supervisor_behavior, &below, &options, &pid)
                       : troupe_spawn(self, child->spec.behavior, child->spec.args, &options, &pid);
 
     if (status == TROUPE_OK) {
+        child->known = true;
         status = tr_child_up(supervisor, child, pid);
         if (status != TROUPE_OK) {
             /* Nobody would know it by its pid: it must not stay, and its end says nothing. */
@@ -39,13 +47,11 @@ troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor
 
 /* A start that failed is tried again by a message, so that the supervisor can be stopped, and
  * others can be heard, meanwhile. Each try counts as a restart. */
-static void again_later(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
-                        troupe_status status)
+void tr_child_again(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                    const char *why)
 {
     troupe_log(self, TROUPE_LOG_ERROR, "child \"%s\" does not start: %s; restart %llu",
-               child->spec.id,
-               self->fail_text[0] != '\0' ? self->fail_text : troupe_status_text(status),
-               (unsigned long long)child->restarts);
+               child->spec.id, why, (unsigned long long)child->restarts);
     tr_child_move(supervisor, child, TR_CHILD_AGAIN);
     tr_child_push(&supervisor->again, child);
     if (supervisor->again_timer == 0 &&
@@ -56,14 +62,15 @@ static void again_later(troupe_self *self, struct tr_supervisor *supervisor, str
     }
 }
 
-static bool start_or_again(troupe_self *self, struct tr_supervisor *supervisor,
-                           struct tr_child *child)
+bool tr_child_start_or_again(troupe_self *self, struct tr_supervisor *supervisor,
+                             struct tr_child *child)
 {
     self->fail_text[0] = '\0';
     const troupe_status status = tr_child_start(self, supervisor, child);
 
     if (status != TROUPE_OK) {
-        again_later(self, supervisor, child, status);
+        tr_child_again(self, supervisor, child,
+                       self->fail_text[0] != '\0' ? self->fail_text : troupe_status_text(status));
     }
     return status == TROUPE_OK;
 }
@@ -74,7 +81,7 @@ static void start_range(troupe_self *self, struct tr_supervisor *supervisor, str
 {
     struct tr_child *child = TR_BUG(RESTART_ORDER) ? supervisor->tail : first;
 
-    while (child != NULL && start_or_again(self, supervisor, child)) {
+    while (child != NULL && tr_child_start_or_again(self, supervisor, child)) {
         child = TR_BUG(RESTART_ORDER) ? child == first ? NULL : child->previous : child->next;
     }
 }
@@ -121,7 +128,7 @@ static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct 
     } else if (supervisor->strategy == TROUPE_REST_FOR_ONE) {
         begin(supervisor, TR_TASK_RESTART, child, supervisor->tail);
     } else {
-        (void)start_or_again(self, supervisor, child);
+        (void)tr_child_start_or_again(self, supervisor, child);
     }
 }
 
@@ -240,13 +247,13 @@ static troupe_status ask_all(troupe_self *self, struct tr_supervisor *supervisor
 }
 
 /* Takes a child that is stopped out of the range; a temporary one is forgotten. */
-static void pass(struct tr_supervisor *supervisor, struct tr_child *child)
+static void pass(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
 {
     struct tr_task *task = &supervisor->task;
 
     task->at = child == task->first ? NULL : child->previous;
     tr_child_unqueue(child);
-    tr_child_gone(supervisor, child, TR_CHILD_DOWN);
+    tr_child_let_go(self, supervisor, child);
     if (child->spec.restart == TROUPE_RESTART_TEMPORARY && task->kind == TR_TASK_RESTART) {
         task->first = child == task->first ? child->next : task->first;
         tr_child_forget(supervisor, child);
@@ -261,12 +268,13 @@ static int stop_step(troupe_self *self, struct tr_supervisor *supervisor)
     if (task->kind == TR_TASK_END && is_simple(supervisor)) {
         const troupe_status status = task->asked ? TROUPE_OK : ask_all(self, supervisor);
 
-        return status != TROUPE_OK ? (int)status : supervisor->active == 0;
+        return status != TROUPE_OK ? (int)status
+                                   : supervisor->active == 0 && supervisor->finding == 0;
     }
     while (task->at != NULL) {
         struct tr_child *child = task->at;
 
-        if (child->state == TR_CHILD_STOPPING) {
+        if (child->state == TR_CHILD_STOPPING || tr_child_is_found(child)) {
             return false;
         }
         if (child->state == TR_CHILD_UP) {
@@ -274,7 +282,7 @@ static int stop_step(troupe_self *self, struct tr_supervisor *supervisor)
                 self, supervisor, child,
                 start_patience(self, patience_of(child), child->pid.id, &child->timer));
         }
-        pass(supervisor, child);
+        pass(self, supervisor, child);
     }
     return true;
 }
@@ -297,6 +305,23 @@ static int finish(troupe_self *self, struct tr_supervisor *supervisor)
         return TROUPE_OK;
     }
     return troupe_stop(self, task.reason, task.text);
+}
+
+void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
+                          struct tr_child *child)
+{
+    if (supervisor->task.kind == TR_TASK_END && is_simple(supervisor) &&
+        ask_to_stop(self, supervisor, child,
+                    start_patience(self, patience_of(child), child->pid.id, &child->timer)) !=
+            TROUPE_OK) {
+        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
+    }
+}
+
+bool tr_supervisor_stops(const struct tr_supervisor *supervisor, const struct tr_child *child)
+{
+    return supervisor->task.kind == TR_TASK_END ||
+           (supervisor->task.kind != TR_TASK_NONE && supervisor->task.at == child);
 }
 
 void tr_supervisor_terminate(struct tr_supervisor *supervisor, struct tr_child *child,

@@ -72,4 +72,7 @@ const troupe_type troupe_children_count_type = {.name = "troupe.children_count",
 static const troupe_field late_fields[] = {TROUPE_FIELD(tr_child_late, actor_id, 1)};
 const troupe_type tr_child_late_type = {
     .name = "troupe.child_late", .size = sizeof(tr_child_late), FIELDS_OF(late_fields)};
+static const troupe_field look_fields[] = {TROUPE_FIELD(tr_child_look, key, 1)};
+const troupe_type tr_child_look_type = {
+    .name = "troupe.child_look", .size = sizeof(tr_child_look), FIELDS_OF(look_fields)};
 const troupe_type tr_child_again_type = {.name = "troupe.child_again"};

@@ -369,6 +369,9 @@ static void on_named(troupe_self *self, const struct tr_message *message)
     struct tr_actor_extra *extra = tr_actor_extra(self->actor);
 
     if (named->status != TROUPE_OK && (self->actor->flags & TR_ACTOR_HELD) != 0) {
+        if (extra != NULL) {
+            extra->refused = (int16_t)named->status;
+        }
         tr_self_stop(self, TROUPE_REASON_ERROR, named->text);
         return;
     }

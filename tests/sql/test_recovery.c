@@ -77,6 +77,45 @@ static void claimed_names_start_with_what_was_saved(void **state)
         "a");
 }
 
+static void a_name_whose_actor_has_ended_is_stopped_until_it_is_started(void **state)
+{
+    struct cluster *cluster = *state;
+    const struct member node = cluster_join_bare(cluster, "n1", "60000");
+    const int64_t epoch = cluster_register(cluster->admin, node.id, "a", 1, "{\"cents\": 1}");
+    const char *const shown = "SELECT n.status || ' ' || a.status || ' ' || n.actor_id FROM "
+                              "troupe.names n JOIN troupe.actors a USING (name)";
+    const char *const say = "SELECT count(*) FROM troupe.name_started($1, '{a}', "
+                            "ARRAY[$2::bigint], ARRAY[$3::bigint])";
+
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "running running 1");
+    assert_int_equal(
+        pg_number(cluster->admin, say, PG_VALUES(pg_text(node.id), pg_text(epoch), "0")), 0);
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "stopped stopped 1");
+    assert_int_equal(
+        pg_number(cluster->admin, say, PG_VALUES(pg_text(node.id), pg_text(epoch), "2")), 0);
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "running running 2");
+    /* Both in one call: the last counts. */
+    assert_int_equal(pg_number(cluster->admin,
+                               "SELECT count(*) FROM troupe.name_started($1, '{a,a}', "
+                               "ARRAY[$2, $2]::bigint[], '{0,3}')",
+                               PG_VALUES(pg_text(node.id), pg_text(epoch))),
+                     0);
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "running running 3");
+    /* With another epoch nothing is said. */
+    assert_int_equal(
+        pg_number(cluster->admin, say, PG_VALUES(pg_text(node.id), pg_text(epoch + 1), "0")), 1);
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "running running 3");
+    /* When its node dies it waits like every other. */
+    assert_int_equal(
+        pg_number(cluster->admin, say, PG_VALUES(pg_text(node.id), pg_text(epoch), "0")), 0);
+    const struct member heir = cluster_join_bare(cluster, "n2", "60000");
+
+    cluster_kill(cluster, heir.id, node.id);
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "waiting waiting 3");
+    pg_run(cluster->admin, CLAIM, PG_VALUES(pg_text(heir.id), pg_text(node.id)));
+    assert_string_equal(pg_one(cluster->admin, shown, PG_NONE), "starting starting 0");
+}
+
 /* Three heirs claim in small bites at one time while the zombie registers and saves. */
 static void three_heirs_and_a_zombie_share_every_name_once(void **state)
 {
@@ -328,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(claimed_names_start_with_what_was_saved),
+        TEST(a_name_whose_actor_has_ended_is_stopped_until_it_is_started),
         TEST(three_heirs_and_a_zombie_share_every_name_once),
         TEST(a_claim_takes_known_behaviors_in_the_order_of_names),
         TEST(names_that_others_are_claiming_are_skipped),

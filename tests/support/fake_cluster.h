@@ -52,6 +52,7 @@ struct fake_name {
     uint64_t epoch;
     bool durable;
     bool strict;
+    bool stopped; /* its actor has ended, the row stays */
     char *behavior;
     char *checkpoint;
     char *state;

@@ -379,11 +379,12 @@ static void started(void *context, const char *text, uint64_t epoch, uint64_t ac
     name = fake_find_name(node->cluster, text);
     if (name != NULL && name->epoch == epoch && name->node_id == node->node_id &&
         node->state == NODE_UP) {
-        name->actor_id = actor_id;
+        name->actor_id = actor_id != 0 ? actor_id : name->actor_id;
+        name->stopped = actor_id == 0;
         result.status = TROUPE_OK;
     }
     fake_tell_answer(node, done, done_context, result, NULL);
-    if (result.status == TROUPE_OK) {
+    if (result.status == TROUPE_OK && actor_id != 0) {
         fake_deliver(node->cluster, text);
     }
     unlock(node);

@@ -1,0 +1,137 @@
+/* Finding the actor behind a durable name for its supervisor. One that has failed on this node is
+ * started again from its row, linked to the supervisor before it runs.
+ *
+ * Threads: the loop's, unless said.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/loop.h"
+#include "node/names.h"
+#include "node/node.h"
+
+/* Who looks. Once the row was asked for, in node->adopters until the orphan comes. */
+struct tr_adopter {
+    struct troupe_node *node;
+    uint64_t supervisor;
+    uint64_t ref;
+    char name[];
+};
+
+void tr_adopter_answer(struct tr_adopter *adopter, troupe_status status, troupe_pid pid,
+                       const char *text)
+{
+    tr_names_answer(adopter->node, adopter->supervisor, adopter->ref, status, pid, text);
+    free(adopter);
+}
+
+/* The name's last actor ran here and is gone. */
+static void start_again(struct tr_adopter *adopter, uint64_t epoch)
+{
+    struct troupe_node *node = adopter->node;
+    const struct tr_registry_port *port = &node->registry->port;
+    const uint64_t key = tr_hash_text(adopter->name);
+
+    struct tr_adopter *before = tr_map_take(&node->adopters, key);
+
+    if (before != NULL) {
+        /* Another supervisor, or one whose row never came: it looks again. */
+        tr_adopter_answer(before, TROUPE_E_AGAIN, (troupe_pid){0}, "it is being started");
+    }
+    if (tr_map_put(&node->adopters, key, adopter) != TROUPE_OK) {
+        tr_adopter_answer(adopter, TROUPE_E_NO_MEMORY, (troupe_pid){0}, "");
+        return;
+    }
+    port->reload(port->context, adopter->name, epoch);
+}
+
+static void on_found(void *context, const struct tr_name_result *result)
+{
+    struct tr_adopter *adopter = context;
+    struct troupe_node *node = adopter->node;
+
+    if (result->status == TROUPE_OK && result->pid.node == tr_sched_node_id(node->sched) &&
+        tr_table_find(&node->sched->table, result->pid.id) == NULL) {
+        start_again(adopter, result->epoch);
+        return;
+    }
+    tr_adopter_answer(adopter, result->status, result->pid, result->text);
+}
+
+static void find_on_loop(void *context)
+{
+    struct tr_adopter *adopter = context;
+    struct troupe_node *node = adopter->node;
+    const struct tr_registry_port *port = &node->registry->port;
+    const uint64_t local = tr_names_local(node, adopter->name);
+
+    if (local != 0) {
+        tr_adopter_answer(adopter, TROUPE_OK,
+                          (troupe_pid){.node = tr_sched_node_id(node->sched), .id = local}, "");
+        return;
+    }
+    port->lookup(port->context, adopter->name,
+                 tr_node_loop_deadline(node, node->config.call_timeout_ms / 2), on_found, adopter);
+}
+
+troupe_status tr_adopt_find(troupe_self *self, const char *name, troupe_then then, uint64_t tag)
+{
+    struct troupe_node *node = self->sched->options.owner;
+    const size_t size = strlen(name) + 1;
+    struct tr_adopter *adopter = malloc(sizeof(*adopter) + size);
+    struct tr_wait *wait = adopter == NULL ? NULL : tr_names_wait(self, 0, then, tag);
+
+    if (wait == NULL) {
+        free(adopter);
+        return TROUPE_E_NO_MEMORY;
+    }
+    *adopter = (struct tr_adopter){.node = node, .supervisor = self->id, .ref = wait->ref};
+    memcpy(adopter->name, name, size);
+    const troupe_status status = tr_loop_post(node->loop, find_on_loop, adopter);
+
+    if (status != TROUPE_OK) {
+        free(adopter);
+        tr_wait_end(self, wait);
+    }
+    return status;
+}
+
+struct tr_adopter *tr_adopt_take(struct troupe_node *node, const char *name)
+{
+    const uint64_t key = tr_hash_text(name);
+    const struct tr_adopter *adopter = tr_map_get(&node->adopters, key);
+
+    return adopter != NULL && strcmp(adopter->name, name) == 0 ? tr_map_take(&node->adopters, key)
+                                                               : NULL;
+}
+
+troupe_pid tr_adopter_pid(const struct tr_adopter *adopter)
+{
+    return (troupe_pid){.node = tr_sched_node_id(adopter->node->sched), .id = adopter->supervisor};
+}
+
+/* In the agent. Both halves of the link are made anew by signals: when the supervisor has ended
+ * meanwhile, the actor ends too. */
+void tr_adopted(troupe_self *self, struct tr_adopter *adopter, troupe_pid pid)
+{
+    struct tr_message *link = tr_message_create(&self->worker->cache, TR_SIGNAL_LINK, 0);
+
+    tr_spawn_answer(adopter->node, self->worker, tr_adopter_pid(adopter), adopter->ref, 0,
+                    TROUPE_OK, pid, TROUPE_SPAWN_LINK, "");
+    if (link != NULL) {
+        link->to = tr_adopter_pid(adopter);
+        link->from = pid;
+        (void)tr_sched_post(self->sched, self->worker, link);
+    }
+    free(adopter);
+}
+
+void tr_adopt_fini(struct troupe_node *node)
+{
+    struct tr_adopter *adopter = NULL;
+
+    while ((adopter = tr_map_take_any(&node->adopters)) != NULL) {
+        free(adopter);
+    }
+    tr_map_fini(&node->adopters);
+}

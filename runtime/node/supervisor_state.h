@@ -1,0 +1,114 @@
+/* node/supervisor_state.h - the state of a supervisor: its children, what it is about, who waits.
+ *
+ * Children are a list in the order of starting; tables find them by id, by pid, and by what is
+ * waited for; queues hold those for whom something is due. All of it is moved as it is to the actor
+ * that buries the children of a supervisor that did not start.
+ *
+ * Threads: the worker that runs the supervisor.
+ */
+#ifndef TR_NODE_SUPERVISOR_STATE_H
+#define TR_NODE_SUPERVISOR_STATE_H
+
+#include "node/node.h"
+
+enum tr_child_state {
+    TR_CHILD_DOWN,
+    TR_CHILD_UP,
+    TR_CHILD_STOPPING,   /* it was asked */
+    TR_CHILD_ENDED,      /* by itself; what follows from it waits in the queue */
+    TR_CHILD_AGAIN,      /* its start failed; the next try waits */
+    TR_CHILD_RECOVERING, /* durable: it comes back from its row */
+    TR_CHILD_ELSEWHERE   /* durable: its name is held by an actor that is not ours; it is watched */
+};
+
+struct tr_child {
+    struct tr_child *previous; /* in the order of starting */
+    struct tr_child *next;
+    struct tr_child *same_id; /* of the same hash */
+    struct tr_child_queue *queue;
+    struct tr_child *queue_previous;
+    struct tr_child *queue_next;
+    troupe_child spec; /* id and name are owned, but for what is the template's */
+    troupe_spawn_options options;
+    const struct tr_child *template; /* whose id it lends; NULL: its own */
+    void *args;                      /* the copy of described arguments; owned */
+    troupe_pid pid;                  /* UP, STOPPING, ELSEWHERE */
+    uint64_t restarts;
+    uint64_t timer;   /* STOPPING: ends the patience. RECOVERING: until the next look. 0: none */
+    uint64_t key;     /* in by_key; 0: none */
+    uint64_t monitor; /* STOPPING, ELSEWHERE; 0: none */
+    int32_t ended_kind;
+    uint32_t looks; /* RECOVERING: in a row */
+    bool known;     /* durable: it was started once */
+    uint8_t state;  /* enum tr_child_state; moved by tr_child_move */
+};
+
+/* Children in the order in which something is due for them. Zero is empty. */
+struct tr_child_queue {
+    struct tr_child *head;
+    struct tr_child *tail;
+};
+
+enum tr_ask_kind { TR_ASK_START, TR_ASK_TERMINATE, TR_ASK_RESTART, TR_ASK_DELETE };
+
+/* A request that waits for its turn. */
+struct tr_child_ask {
+    struct tr_child_ask *next;
+    troupe_from from;
+    uint8_t kind;          /* enum tr_ask_kind */
+    struct tr_child *made; /* START: owned */
+    troupe_pid pid;
+    bool by_pid;
+    char id[];
+};
+
+enum tr_task_kind {
+    TR_TASK_NONE,
+    TR_TASK_RESTART,   /* stops from the last child back to `first`, then starts them in order */
+    TR_TASK_TERMINATE, /* stops one child and answers */
+    TR_TASK_END        /* stops all and ends */
+};
+
+struct tr_task {
+    uint8_t kind; /* enum tr_task_kind */
+    bool asked;   /* END, all at once: they were */
+    struct tr_child *first;
+    struct tr_child *at; /* whose stop is under way or next; NULL: all are stopped */
+    troupe_from from;    /* TERMINATE: who is answered */
+    int32_t reason;      /* END: the supervisor's own */
+    char text[TR_REASON_TEXT_SIZE];
+};
+
+struct tr_supervisor {
+    struct tr_child *head; /* in the order of starting */
+    struct tr_child *tail;
+    struct tr_child *template; /* SIMPLE_ONE_FOR_ONE */
+    struct tr_map by_id;       /* hash of id -> children by same_id */
+    struct tr_map by_pid;      /* id of the actor -> child; UP and STOPPING, all of this node */
+    struct tr_map by_key;      /* of a look (RECOVERING) or a monitor (ELSEWHERE) -> child */
+    uint64_t count;
+    uint64_t active;      /* UP and STOPPING */
+    uint64_t significant; /* that are not DOWN */
+    uint64_t supervisors; /* children that are */
+    uint64_t restarts;    /* ever */
+    uint64_t finding;     /* looks under way */
+    uint64_t looks;       /* ever */
+    struct tr_child_queue ended;
+    struct tr_child_queue again;
+    uint64_t again_timer;      /* 0: none */
+    struct tr_child_ask *asks; /* oldest first */
+    struct tr_child_ask *asks_tail;
+    uint32_t asks_count;
+    struct tr_task task;
+    int64_t *restarts_ms; /* ring of the last intensity + 1 restarts; -1: none */
+    uint32_t restarts_at;
+    uint32_t intensity;
+    uint32_t period_ms;
+    uint32_t max_children;
+    int32_t strategy;
+    int32_t auto_shutdown;
+    troupe_pid parent;
+    troupe_pid speaks_for; /* in whose name children are told to exit; none: its own */
+};
+
+#endif
