@@ -84,3 +84,5 @@ troupe_memory_test(node_memory node pg)
 
 # The test kit, through the shared library.
 troupe_api_test(kit)
+troupe_api_test(statem)
+troupe_api_test(statem_print)

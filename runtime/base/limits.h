@@ -28,6 +28,8 @@
 /* Functions that wait for one of those threads: a second's worth of those that take 16 ms. */
 #define TR_BLOCKING_QUEUE 1000u
 #define TR_BLOCKING_QUEUE_MAX 1000000u
+/* Named timeouts of one state machine: they are a list. */
+#define TR_STATEM_TIMEOUTS_MAX 64u
 /* Children of one supervisor, unless it says less: each takes some 300 bytes. */
 #define TR_SUPERVISOR_CHILDREN_MAX 1000000u
 /* Requests that wait while a supervisor stops or restarts children: as many as a mailbox holds. */

@@ -22,6 +22,7 @@
 #include "sync/thread.h"
 #include "troupe/actor.h"
 
+struct tr_statem;
 struct tr_worker;
 struct tr_group_seat;
 
@@ -77,6 +78,7 @@ struct tr_actor_extra {
     struct tr_message *awaiting_tail;
     uint64_t blocked_ref;             /* with TR_ACTOR_BLOCKED: of the signal that ends it */
     struct tr_message *last_continue; /* the last one in front of the mailbox; NULL: none */
+    struct tr_statem *statem;         /* of a state machine; owned by sched/statem.c */
 };
 
 enum {

@@ -39,6 +39,10 @@ static void note_unknown(troupe_self *self, const troupe_type *type)
 /* Runs the handler for a value; answers whether there was one. */
 static bool handle(troupe_self *self, const troupe_type *type, const void *value)
 {
+    if (self->actor->behavior->machine != NULL && tr_statem_handle(self, type, value)) {
+        self->actor->flags |= TR_ACTOR_DIRTY;
+        return true;
+    }
     const troupe_handler *handler = find_handler(self->actor->behavior, type);
 
     if (handler == NULL) {

@@ -119,7 +119,7 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
 }
 
 /* Runs init, or recover; answers what it answered. */
-static int begin(troupe_self *self, const struct tr_spawn *spawn)
+static int run_init(troupe_self *self, const struct tr_spawn *spawn)
 {
     const troupe_behavior *behavior = spawn->behavior;
 
@@ -135,6 +135,20 @@ static int begin(troupe_self *self, const struct tr_spawn *spawn)
         }
     }
     return behavior->recover == NULL ? TROUPE_OK : behavior->recover(self, self->actor->state);
+}
+
+/* The same with what a state machine needs around it. */
+static int begin(troupe_self *self, const struct tr_spawn *spawn)
+{
+    const bool fresh = spawn->state == NULL;
+
+    if (spawn->behavior->machine == NULL) {
+        return run_init(self, spawn);
+    }
+    const troupe_status prepared = tr_statem_prepare(self, fresh);
+    const int answer = prepared != TROUPE_OK ? (int)prepared : run_init(self, spawn);
+
+    return answer != TROUPE_OK ? answer : tr_statem_begin(self, fresh);
 }
 
 /* Takes out the relations that were made for the parent. */
@@ -366,6 +380,7 @@ static void free_extra(troupe_self *self)
         self->sched->options.outward.unwatch(self->sched->options.outward.context,
                                              extra->watched[(size_t)i * 2], self->id);
     }
+    tr_statem_free(extra->statem);
     free(extra->watched);
     free(extra->name);
     free(extra);

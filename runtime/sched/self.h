@@ -116,6 +116,13 @@ void tr_stash_keep(troupe_self *self, struct tr_message *message);
 struct tr_message *tr_stash_take_all(struct tr_actor *actor);
 /* Takes a DOWN out of the stash; answers whether it was there. */
 bool tr_stash_flush_down(troupe_self *self, uint64_t monitor);
+/* The machine's part of a message; answers whether it has a row for it. */
+bool tr_statem_handle(troupe_self *self, const troupe_type *type, const void *value);
+/* Before init or recover. INVALID, NO_MEMORY. */
+TROUPE_MUST_USE troupe_status tr_statem_prepare(troupe_self *self, bool fresh);
+/* After it; answers as init does. */
+int tr_statem_begin(troupe_self *self, bool fresh);
+void tr_statem_free(struct tr_statem *statem);
 /* Handles one message; takes it. */
 void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
 /* Ends the actor: tells everybody, frees everything. */

@@ -105,6 +105,8 @@ typedef struct troupe_handler {
     troupe_handler_fn handle;
 } troupe_handler;
 
+struct troupe_statem;
+
 /* A behavior: what kind of actor it is. Constant, and alive as long as any of its actors. */
 typedef struct troupe_behavior {
     const char *name; /* 1 to 127 bytes; unique on a node; by it other nodes spawn and recover it */
@@ -127,6 +129,8 @@ typedef struct troupe_behavior {
     /* Brings a state saved by an older version up to this one. NULL: fields alone decide. */
     int (*upgrade)(troupe_self *self, void *state, int32_t from_version);
     const troupe_handler *handlers; /* ends with {0}; NULL means none */
+    /* A state machine (troupe/statem.h), which is asked before the handlers. NULL: none. */
+    const struct troupe_statem *machine;
 } troupe_behavior;
 
 /* ---- life ---- */

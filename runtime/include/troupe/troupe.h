@@ -15,6 +15,7 @@
 #include "troupe/node.h"
 #include "troupe/pid.h"
 #include "troupe/registry.h"
+#include "troupe/statem.h"
 #include "troupe/status.h"
 #include "troupe/supervisor.h"
 #include "troupe/type.h"
