@@ -58,6 +58,8 @@ troupe_stress_test(storm)
 troupe_stress_test(group)
 # The generator of the tests' chance is a header of the runtime.
 target_include_directories(stress_storm PRIVATE ${PROJECT_SOURCE_DIR}/runtime)
+troupe_stress_test(supervision)
+target_include_directories(stress_supervision PRIVATE ${PROJECT_SOURCE_DIR}/runtime)
 troupe_unit_test(pool sync)
 troupe_unit_test(inbox sync)
 troupe_unit_test(parker sync)

@@ -105,8 +105,8 @@ struct tr_registry_port {
      * than epoch. */
     void (*invalidate)(void *context, const char *name, uint64_t epoch);
 
-    /* After on_orphan: the actor runs (done gets FENCED when it was taken meanwhile). Of a name that
-     * this node holds, with the actor 0: its actor has ended, and the row stays. */
+    /* After on_orphan: the actor runs (done gets FENCED when it was taken meanwhile). Of a name
+     * that this node holds, with the actor 0: its actor has ended, and the row stays. */
     void (*started)(void *context, const char *name, uint64_t epoch, uint64_t actor_id,
                     tr_name_done done, void *done_context);
     void (*step)(void *context, struct tr_step *step);

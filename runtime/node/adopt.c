@@ -14,7 +14,7 @@
 struct tr_adopter {
     struct troupe_node *node;
     uint64_t supervisor;
-    uint64_t ref;
+    uint64_t ref; /* of its wait; of a row that has stopped: the name's epoch */
     char name[];
 };
 
@@ -124,6 +124,41 @@ void tr_adopted(troupe_self *self, struct tr_adopter *adopter, troupe_pid pid)
         (void)tr_sched_post(self->sched, self->worker, link);
     }
     free(adopter);
+}
+
+/* ---- one has ended, its row stays ---- */
+
+static void on_told(void *context, const struct tr_name_result *result)
+{
+    (void)result;
+    free(context);
+}
+
+static void tell_on_loop(void *context)
+{
+    struct tr_adopter *row = context;
+    const struct tr_registry_port *port = &row->node->registry->port;
+
+    if (row->node->leaving) {
+        free(row); /* The end of the node says it of all its actors. */
+        return;
+    }
+    port->started(port->context, row->name, row->ref, 0, on_told, row);
+}
+
+void tr_adopt_stopped(struct troupe_node *node, const char *name, uint64_t epoch)
+{
+    const size_t size = strlen(name) + 1;
+    struct tr_adopter *row = malloc(sizeof(*row) + size);
+
+    if (row == NULL) {
+        return; /* It is only what people read that is wrong then. */
+    }
+    *row = (struct tr_adopter){.node = node, .ref = epoch};
+    memcpy(row->name, name, size);
+    if (tr_loop_post(node->loop, tell_on_loop, row) != TROUPE_OK) {
+        free(row);
+    }
 }
 
 void tr_adopt_fini(struct troupe_node *node)

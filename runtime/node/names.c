@@ -418,42 +418,6 @@ static troupe_status unregister(struct troupe_node *node, const char *name, uint
     return status;
 }
 
-/* ---- a durable actor has ended, its row stays ---- */
-
-static void on_told_stopped(void *context, const struct tr_name_result *result)
-{
-    (void)result;
-    free(context);
-}
-
-static void tell_stopped_on_loop(void *context)
-{
-    struct unregistering *u = context;
-    const struct tr_registry_port *port = &u->node->registry->port;
-
-    if (u->node->leaving) {
-        free(u); /* The end of the node says it of all its actors. */
-        return;
-    }
-    port->started(port->context, u->name, u->epoch, 0, on_told_stopped, u);
-}
-
-/* So that nobody reads that it runs. Without memory it is only that reading which is wrong. */
-static void tell_stopped(struct troupe_node *node, const char *name, uint64_t epoch)
-{
-    const size_t size = strlen(name) + 1;
-    struct unregistering *u = malloc(sizeof(*u) + size);
-
-    if (u == NULL) {
-        return;
-    }
-    *u = (struct unregistering){.node = node, .epoch = epoch};
-    memcpy(u->name, name, size);
-    if (tr_loop_post(node->loop, tell_stopped_on_loop, u) != TROUPE_OK) {
-        free(u);
-    }
-}
-
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
 {
     struct troupe_node *node = context;
@@ -479,7 +443,7 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
         return;
     }
     if (durable && reason_kind != TROUPE_REASON_NORMAL) {
-        tell_stopped(node, extra->name, epoch);
+        tr_adopt_stopped(node, extra->name, epoch);
         return;
     }
     (void)unregister(node, extra->name, epoch, 0, 0);

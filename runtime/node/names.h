@@ -90,6 +90,8 @@ void tr_adopted(troupe_self *self, struct tr_adopter *adopter, troupe_pid pid);
 /* It does not. Takes the adopter. Any thread. */
 void tr_adopter_answer(struct tr_adopter *adopter, troupe_status status, troupe_pid pid,
                        const char *text);
+/* A durable actor has ended and its row stays: nobody may read there that it runs. Any thread. */
+void tr_adopt_stopped(struct troupe_node *node, const char *name, uint64_t epoch);
 void tr_adopt_fini(struct troupe_node *node);
 
 #endif
