@@ -103,8 +103,10 @@ void peers_refused(struct tr_peers *peers, const char *address, troupe_status wh
     refusal = refusal_of(peers, host);
     if (refusal->logged_at == 0 || now - refusal->logged_at >= ms_to_ns(REFUSAL_LOG_MS)) {
         peers_log(peers, TR_PEERS_LOG_WARNING,
-                  "handshake with %s refused: %s (%llu more since the last line)", address,
-                  troupe_status_text(why), (unsigned long long)refusal->silent);
+                  "handshake with %s refused: %s%s (%llu more since the last line)", address,
+                  troupe_status_text(why),
+                  why == TROUPE_E_AUTH ? ": its cluster secret is not ours" : "",
+                  (unsigned long long)refusal->silent);
         refusal->logged_at = now;
         refusal->silent = 0;
     } else {

@@ -68,7 +68,7 @@ static struct question *ask_loop(struct troupe_node *node)
     question->node = node;
     question->holders = 2;
     if (tr_loop_post(node->loop, answer_on_loop, question) != TROUPE_OK) {
-        drop(question); /* The loop's: it will not come. */
+        question->holders = 1; /* The loop will not come. */
     }
     return question;
 }

@@ -439,6 +439,8 @@ case_secret() {
   pid=$!
   check "a node with another secret finds the database" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'x'" up
   check "the others refuse it and log it" await 10 grep -Eqi 'refus|secret|prove' .troupe/log/n1.log
+  check "by its cause" grep -q 'its cluster secret is not ours' .troupe/log/n1.log
+  check "so does it" await 10 grep -q 'its cluster secret is not ours' "$work/x.log"
   check "once" [ "$(grep -Eci 'could not prove|wrong secret|refused' .troupe/log/n1.log)" -le 2 ]
   check "nobody is connected to it" has_seen w 'nodeup x' 0
   spawn n2 t probe.target
