@@ -38,9 +38,11 @@ struct tr_wait {
     troupe_then then;         /* calls and operations */
     troupe_pid peer;          /* calls: the callee; timers: to whom */
     uint64_t interval_ms;     /* timers; 0: once */
-    struct tr_message *carry; /* timers: what to send; owned */
+    struct tr_message *carry; /* timers: what to send; owned; under the lock when direct */
     uint8_t kind;             /* enum tr_wait_kind */
     uint8_t spawn_flags;      /* operations that spawn: TROUPE_SPAWN_* to complete here */
+    bool direct; /* timers: sent by whoever finds it expired, without a turn of the owner */
+    bool busy;   /* its carry is being copied; under the lock */
 };
 
 /* A request whose answer is owed, since its handler took it. */

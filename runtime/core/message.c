@@ -85,6 +85,22 @@ struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_
     return create_shaped(cache, signal, type, value, shape, tail_size);
 }
 
+struct tr_message *tr_message_copy(struct tr_pool_cache *cache, struct tr_message *message)
+{
+    const bool named = (message->flags & TR_MESSAGE_NAMED) != 0;
+    const size_t tail_size =
+        named ? sizeof(struct tr_name_tail) + strlen(tr_message_name(message)->name) + 1 : 0;
+    struct tr_message *copy =
+        tr_message_create_value(cache, (enum tr_signal_kind)message->signal, message->type,
+                                tr_message_value(message), tail_size);
+
+    if (copy != NULL && named) {
+        copy->flags = message->flags;
+        memcpy(tr_message_name(copy), tr_message_name(message), tail_size);
+    }
+    return copy;
+}
+
 troupe_status tr_message_copy_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                     const troupe_type *type, const void *value,
                                     struct tr_message **message)

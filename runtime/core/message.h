@@ -122,6 +122,8 @@ struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal
 struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                            const troupe_type *type, const void *value,
                                            size_t tail_size);
+/* Another message of the same value, and name if it was sent to one. */
+struct tr_message *tr_message_copy(struct tr_pool_cache *cache, struct tr_message *message);
 /* Checks a value as tr_message_check does and makes a message of it, looking at its fields once.
  * Gives *message. TROUPE_E_INVALID, TROUPE_E_LIMIT, TROUPE_E_NO_MEMORY. */
 TROUPE_MUST_USE troupe_status tr_message_copy_value(struct tr_pool_cache *cache,

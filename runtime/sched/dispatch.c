@@ -178,7 +178,11 @@ static void on_result(troupe_self *self, const struct tr_message *message)
 static void handle_own(troupe_self *self, struct tr_message *message)
 {
     struct tr_message *cause = self->current;
+    struct tr_actor_extra *extra = self->actor->extra;
 
+    if (extra != NULL && extra->idle != NULL) {
+        extra->active_ms = tr_clock_now(self->sched->options.clock) / TR_NS_PER_MS;
+    }
     self->current = message;
     (void)handle(self, message->type, tr_message_value(message));
     if (self->current == NULL) {
@@ -189,35 +193,31 @@ static void handle_own(troupe_self *self, struct tr_message *message)
     self->current = cause;
 }
 
-/* A timer of the actor's own: the message it carries is handled here, or sent. */
+/* A timer that goes through its actor: the message it carries is handled here, or sent. */
 static void on_timer(troupe_self *self, struct tr_wait *wait)
 {
     struct tr_message *carry = wait->carry;
+    const troupe_pid to = wait->peer;
 
     if (wait->interval_ms > 0) {
-        carry = tr_message_create_value(&self->worker->cache, TR_SIGNAL_MESSAGE, carry->type,
-                                        tr_message_value(carry), 0);
+        carry = tr_message_copy(&self->worker->cache, carry);
         tr_wait_repeat(self, wait);
     } else {
         wait->carry = NULL;
-    }
-    const troupe_pid to = wait->peer;
-
-    if (wait->interval_ms == 0) {
         tr_wait_end(self, wait);
     }
     if (carry == NULL) {
-        return; /* No memory for this one; the next will try again. */
+        return; /* Sent already; or no memory for this one, and the next will try again. */
     }
     carry->to = to;
     if (troupe_pid_equal(to, tr_self_pid(self))) {
         handle_own(self, carry);
-    } else {
-        carry->from = tr_self_pid(self);
-        /* A timer suspends nobody: what has no room is refused. */
-        (void)(self->held ? tr_self_emit(self, carry)
-                          : tr_sched_post(self->sched, self->worker, carry));
+        return;
     }
+    tr_wait_address(self->sched, self->id, carry);
+    /* A timer suspends nobody: what has no room is refused. */
+    (void)(self->held ? tr_self_emit(self, carry)
+                      : tr_sched_post(self->sched, self->worker, carry));
 }
 
 static void on_idle(troupe_self *self, struct tr_wait *wait)
@@ -247,7 +247,7 @@ static void on_time(troupe_self *self, const struct tr_message *message)
         return;
     }
     if (wait->kind == TR_WAIT_TIMER) {
-        if (wait->carry == NULL) {
+        if (self->actor->extra != NULL && self->actor->extra->idle == wait) {
             on_idle(self, wait);
         } else {
             on_timer(self, wait);

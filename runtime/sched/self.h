@@ -168,6 +168,12 @@ struct tr_wait *tr_wait_find(troupe_self *self, uint64_t ref);
 void tr_wait_again(troupe_self *self, struct tr_wait *wait, uint64_t delay_ms);
 /* The same for an interval that has run out: its next time. */
 void tr_wait_repeat(troupe_self *self, struct tr_wait *wait);
+/* Answers whether a timer can still be called back, and how long it has left. */
+bool tr_wait_left(troupe_self *self, struct tr_wait *wait, uint64_t *left_ms);
+/* Ends a timer; answers whether it was in time. */
+bool tr_wait_cancel(troupe_self *self, struct tr_wait *wait);
+/* Makes what a timer carries a message of its owner, of now. */
+void tr_wait_address(struct tr_sched *sched, uint64_t owner, struct tr_message *carry);
 /* Gives out what has run out in one wheel. Any worker. */
 void tr_worker_expire(struct tr_worker *shard, struct tr_worker *worker, int64_t now_ns);
 /* Runs a continuation with how its operation ended; ends the wait. */

@@ -21,6 +21,17 @@ static void arm(struct tr_wait *wait, struct tr_worker *worker, uint64_t at_ms)
     tr_spin_unlock(&worker->wheel_lock);
 }
 
+/* Locks the wheel of a wait when nobody is copying what it carries. */
+static void lock_at_rest(const struct tr_wait *wait)
+{
+    tr_spin_lock(&wait->shard->wheel_lock);
+    while (wait->busy) {
+        tr_spin_unlock(&wait->shard->wheel_lock);
+        tr_thread_yield();
+        tr_spin_lock(&wait->shard->wheel_lock);
+    }
+}
+
 static void disarm(struct tr_wait *wait)
 {
     struct tr_worker *shard = wait->shard;
@@ -28,7 +39,7 @@ static void disarm(struct tr_wait *wait)
     if (shard == NULL) {
         return;
     }
-    tr_spin_lock(&shard->wheel_lock);
+    lock_at_rest(wait);
     (void)tr_wheel_cancel(&shard->wheel, &wait->entry);
     tr_store32_relaxed(&shard->wheel_count, (uint32_t)shard->wheel.count);
     tr_spin_unlock(&shard->wheel_lock);
@@ -59,17 +70,36 @@ void tr_wait_again(troupe_self *self, struct tr_wait *wait, uint64_t delay_ms)
     arm(wait, self->worker, time_in(self->worker, delay_ms));
 }
 
+/* One period after the last time, however late that was handled. Times that have passed meanwhile
+ * are left out. */
+static uint64_t next_time(const struct tr_wait *wait, uint64_t now_ms)
+{
+    const uint64_t before_ms = wait->entry.at_ms;
+    const uint64_t late_ms = now_ms > before_ms ? now_ms - before_ms : 0;
+
+    return before_ms + (late_ms / wait->interval_ms + 1) * wait->interval_ms;
+}
+
 void tr_wait_repeat(troupe_self *self, struct tr_wait *wait)
 {
-    const uint64_t now_ms = time_in(self->worker, 0) - 1;
-    const uint64_t before_ms = wait->entry.at_ms;
-    /* One period after the last time, however late that was handled. Times that have passed
-     * meanwhile are left out. */
-    const uint64_t late_ms = now_ms > before_ms ? now_ms - before_ms : 0;
-    const uint64_t periods = late_ms / wait->interval_ms + 1;
+    const uint64_t at_ms = next_time(wait, time_in(self->worker, 0) - 1);
 
     disarm(wait);
-    arm(wait, self->worker, before_ms + periods * wait->interval_ms);
+    arm(wait, self->worker, at_ms);
+}
+
+bool tr_wait_left(troupe_self *self, struct tr_wait *wait, uint64_t *left_ms)
+{
+    const uint64_t soon_ms = time_in(self->worker, 0);
+
+    lock_at_rest(wait);
+    const bool waits = wait->entry.place != 0;
+    const uint64_t at_ms = wait->entry.at_ms;
+
+    tr_spin_unlock(&wait->shard->wheel_lock);
+    *left_ms = waits && at_ms > soon_ms ? at_ms - soon_ms : 0;
+    /* What has run out but goes through the owner has not been sent yet. */
+    return waits || !wait->direct;
 }
 
 struct tr_wait *tr_wait_find(troupe_self *self, uint64_t ref)
@@ -85,6 +115,16 @@ void tr_wait_end(troupe_self *self, struct tr_wait *wait)
         tr_message_destroy(&self->worker->cache, wait->carry);
     }
     tr_pool_put(&self->worker->cache, wait, sizeof(*wait));
+}
+
+bool tr_wait_cancel(troupe_self *self, struct tr_wait *wait)
+{
+    /* Once it cannot be sent any more, what it carries tells whether it was. */
+    disarm(wait);
+    const bool in_time = wait->carry != NULL;
+
+    tr_wait_end(self, wait);
+    return in_time;
 }
 
 void tr_wait_finish(troupe_self *self, struct tr_wait *wait, const troupe_result *result)
@@ -110,46 +150,96 @@ static bool is_due(struct tr_worker *shard, uint64_t now_ms)
     return due;
 }
 
-/* Takes one wait that has run out; only its owner and ref are safe to use outside the lock. */
-static bool take_expired(struct tr_worker *shard, uint64_t now_ms, uint64_t *owner, uint64_t *ref)
-{
-    bool found = false;
+/* A wait that has run out: only this is safe to use outside the lock. */
+struct expired {
+    uint64_t owner;
+    uint64_t ref;
+    struct tr_message *carry; /* to be sent; NULL: none */
+    bool tell;                /* the owner has something to do */
+};
 
+/* Takes what a direct timer carries; an interval's is copied, without the lock, and starts again.
+ * With the lock. */
+static struct tr_message *take_carry(struct tr_worker *shard, struct tr_worker *worker,
+                                     struct tr_wait *wait, uint64_t now_ms)
+{
+    struct tr_message *carry = wait->carry;
+
+    if (wait->interval_ms == 0) {
+        wait->carry = NULL;
+        return carry;
+    }
+    wait->busy = true; /* The owner, who may cancel it, waits that long. */
+    tr_spin_unlock(&shard->wheel_lock);
+    carry = tr_message_copy(&worker->cache, carry); /* No memory: the next time is tried again. */
+    if (carry != NULL) {
+        carry->to = wait->peer;
+    }
+    tr_spin_lock(&shard->wheel_lock);
+    wait->busy = false;
+    tr_wheel_start(&shard->wheel, &wait->entry, next_time(wait, now_ms));
+    return carry;
+}
+
+static bool take_expired(struct tr_worker *shard, struct tr_worker *worker, uint64_t now_ms,
+                         struct expired *out)
+{
     tr_spin_lock(&shard->wheel_lock);
     struct tr_wheel_entry *entry = tr_wheel_expired(&shard->wheel, now_ms);
 
     if (entry != NULL) {
-        const struct tr_wait *wait = (const struct tr_wait *)(const void *)entry;
+        struct tr_wait *wait = (struct tr_wait *)(void *)entry;
 
-        *owner = wait->owner;
-        *ref = wait->ref;
-        found = true;
+        *out = (struct expired){.owner = wait->owner,
+                                .ref = wait->ref,
+                                .tell = !wait->direct || wait->interval_ms == 0};
+        out->carry = wait->direct ? take_carry(shard, worker, wait, now_ms) : NULL;
     }
     tr_store32_relaxed(&shard->wheel_count, (uint32_t)shard->wheel.count);
     tr_spin_unlock(&shard->wheel_lock);
-    return found;
+    return entry != NULL;
+}
+
+void tr_wait_address(struct tr_sched *sched, uint64_t owner, struct tr_message *carry)
+{
+    const struct tr_outward *outward = &sched->options.outward;
+
+    carry->from = (troupe_pid){.node = tr_sched_node_id(sched), .id = owner};
+    if ((carry->flags & TR_MESSAGE_NAMED) != 0) {
+        tr_message_name(carry)->deadline_ns =
+            tr_clock_now(sched->options.clock) +
+            (int64_t)sched->options.call_timeout_ms * TR_NS_PER_MS;
+        (void)outward->resolve(outward->context, carry);
+    }
 }
 
 void tr_worker_expire(struct tr_worker *shard, struct tr_worker *worker, int64_t now_ns)
 {
     struct tr_sched *sched = shard->sched;
     const uint64_t now_ms = (uint64_t)(now_ns / TR_NS_PER_MS);
-    uint64_t owner = 0;
-    uint64_t ref = 0;
+    struct tr_message *signal = NULL;
+    struct expired expired = {0};
 
     while (is_due(shard, now_ms)) {
         /* The signal comes first: without memory the wait stays, and a later look tries again. */
-        struct tr_message *message = tr_message_create(&worker->cache, TR_SIGNAL_TIMER, 0);
-
-        if (message == NULL) {
-            return;
+        if (signal == NULL) {
+            signal = tr_message_create(&worker->cache, TR_SIGNAL_TIMER, 0);
         }
-        if (!take_expired(shard, now_ms, &owner, &ref)) {
-            tr_message_destroy(&worker->cache, message);
-            return;
+        if (signal == NULL || !take_expired(shard, worker, now_ms, &expired)) {
+            break;
         }
-        message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = owner};
-        message->ref = ref;
-        (void)tr_sched_post(sched, worker, message);
+        if (expired.carry != NULL) {
+            tr_wait_address(sched, expired.owner, expired.carry);
+            (void)tr_sched_post(sched, worker, expired.carry);
+        }
+        if (expired.tell) {
+            signal->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = expired.owner};
+            signal->ref = expired.ref;
+            (void)tr_sched_post(sched, worker, signal);
+            signal = NULL;
+        }
+    }
+    if (signal != NULL) {
+        tr_message_destroy(&worker->cache, signal);
     }
 }
