@@ -396,7 +396,7 @@ int target_exchange(struct cli *cli, cJSON *request, cJSON **reply)
     int status = request != NULL ? target_open(cli, &target)
                                  : problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
 
-    if (status == 0 && request != NULL) {
+    if (status == 0 && target != NULL) {
         status = target_ask(cli, target, request, reply);
     }
     target_close(target);
