@@ -93,7 +93,8 @@ enum {
     TR_ACTOR_SYSTEM = 64, /* the node's own: not counted, not listed, not reachable from the wire */
     TR_ACTOR_HOLDS = 128, /* durable: signals are kept back until the checkpoint is committed */
     TR_ACTOR_BLOCKED = 256, /* a mailbox it sent to has no room: like suspended */
-    TR_ACTOR_AWAITED = 512  /* others are blocked by its own mailbox */
+    TR_ACTOR_AWAITED = 512, /* others are blocked by its own mailbox */
+    TR_ACTOR_TELLING = 1024 /* has ended, and comes back to tell the rest of its relations */
 };
 
 /* The time of messages and mailboxes: about milliseconds of the coarse clock. Differences hold for
@@ -128,8 +129,8 @@ struct tr_actor {
     struct tr_message *head; /* taken and not handled, oldest first */
     struct tr_message *tail;
     struct tr_relations relations;
-    struct tr_map waits; /* ref -> struct tr_wait */
-    uint64_t next_ref;
+    struct tr_map waits;              /* ref -> struct tr_wait */
+    uint64_t next_ref;                /* at its end: how far it has told its relations */
     uint64_t handled;                 /* messages, ever */
     struct tr_actor_extra *extra;     /* NULL until needed */
     struct tr_message *outgoing_head; /* signals kept back until a commit */
@@ -137,7 +138,7 @@ struct tr_actor {
     troupe_pid parent;
     uint16_t flags;
     uint8_t traced;  /* extra->trace is there */
-    int8_t end_kind; /* with TR_ACTOR_ENDING: the reason */
+    int8_t end_kind; /* with TR_ACTOR_ENDING and TR_ACTOR_TELLING: the reason */
     char *end_text;  /* owned */
 };
 

@@ -124,6 +124,7 @@ void tr_table_prefetch(const struct tr_table *table, uint64_t id)
 
     if (actor != NULL) {
         __builtin_prefetch(actor, 1);
+        __builtin_prefetch(&actor->run_next, 1);
     }
 }
 

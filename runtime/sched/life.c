@@ -9,7 +9,10 @@
 #include "troupe/mailbox.h"
 #include "type/value.h"
 
-enum { TELL_AHEAD = 8 }; /* relations: a cache miss takes as long as telling a few of them */
+enum {
+    TELL_AHEAD = 24, /* relations: a cache miss takes as long as telling a few of them */
+    TELL_BATCH = 512 /* relations told in one run: their actors and signals fit a cache */
+};
 
 static void *state_allocate(void *context, size_t size)
 {
@@ -290,17 +293,43 @@ static void look_ahead(const troupe_self *self, const struct tr_relations *relat
     }
 }
 
-static void tell_relations(troupe_self *self)
+/* Tells a batch of relations; answers whether that was the last one. */
+static bool tell_relations(troupe_self *self)
 {
     struct tr_relations *relations = &self->actor->relations;
     const struct tr_relation *relation = NULL;
-    uint32_t position = 0;
+    uint32_t position = (uint32_t)self->actor->next_ref;
 
-    while ((relation = tr_relations_next(relations, &position)) != NULL) {
+    for (int told = 0; told < TELL_BATCH; told++) {
+        relation = tr_relations_next(relations, &position);
+        if (relation == NULL) {
+            tr_relations_fini(relations);
+            return true;
+        }
         look_ahead(self, relations, position);
         tell_relation(self, relation);
     }
-    tr_relations_fini(relations);
+    self->actor->next_ref = position;
+    return false;
+}
+
+/* Keeps the reason for the next batch; answers false when there is no memory for its words. */
+static bool keep_reason(troupe_self *self)
+{
+    struct tr_actor *actor = self->actor;
+
+    if ((actor->flags & TR_ACTOR_TELLING) != 0) {
+        return true;
+    }
+    free(actor->end_text);
+    actor->end_kind = (int8_t)self->stop_kind;
+    actor->end_text =
+        self->stop_text[0] == '\0' ? NULL : strndup(self->stop_text, sizeof(self->stop_text));
+    if (self->stop_text[0] != '\0' && actor->end_text == NULL) {
+        return false;
+    }
+    actor->flags |= TR_ACTOR_TELLING;
+    return true;
 }
 
 /* counted: they are within the mailbox's bound of bytes. */
@@ -416,7 +445,30 @@ static void drop_outgoing(troupe_self *self)
     self->actor->outgoing_tail = NULL;
 }
 
-void tr_actor_end(troupe_self *self)
+/* The last part of an end. One that many are tied to does not keep its worker, nor fill the memory
+ * with signals: between two batches those that were told have their turn. */
+static void leave(troupe_self *self, bool at_once)
+{
+    struct tr_actor *actor = self->actor;
+
+    while (!tell_relations(self)) {
+        if (!at_once && keep_reason(self)) {
+            tr_sched_requeue(self->sched, self->worker, actor);
+            return;
+        }
+    }
+    free_extra(self);
+    tr_state_free(actor->behavior, actor->state);
+    actor->state = NULL;
+    free(actor->end_text);
+    actor->end_text = NULL;
+    if ((actor->flags & TR_ACTOR_SYSTEM) != 0) {
+        (void)tr_sub_relaxed(&self->sched->system_actors, 1);
+    }
+    tr_table_give(&self->sched->table, actor);
+}
+
+static void end(troupe_self *self, bool at_once)
 {
     struct tr_actor *actor = self->actor;
     const troupe_behavior *behavior = actor->behavior;
@@ -441,16 +493,19 @@ void tr_actor_end(troupe_self *self)
     tr_pressure_end(self);
     fail_owed(self);
     drop_outgoing(self);
-    tell_relations(self);
-    free_extra(self);
-    tr_state_free(behavior, actor->state);
-    actor->state = NULL;
-    free(actor->end_text);
-    actor->end_text = NULL;
-    if ((actor->flags & TR_ACTOR_SYSTEM) != 0) {
-        (void)tr_sub_relaxed(&self->sched->system_actors, 1);
-    }
-    tr_table_give(&self->sched->table, actor);
+    actor->next_ref = 0;
+    leave(self, at_once);
+}
+
+void tr_actor_end(troupe_self *self)
+{
+    end(self, false);
+}
+
+void tr_actor_tell_on(troupe_self *self)
+{
+    tr_self_stop(self, self->actor->end_kind, self->actor->end_text);
+    leave(self, false);
 }
 
 void tr_sched_destroy(struct tr_sched *sched)
@@ -471,8 +526,13 @@ void tr_sched_destroy(struct tr_sched *sched)
             TR_SELF(self);
 
             tr_self_init(&self, sched, &sched->workers[0], actor);
-            tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
-            tr_actor_end(&self);
+            if ((actor->flags & TR_ACTOR_TELLING) != 0) {
+                tr_self_stop(&self, actor->end_kind, actor->end_text);
+                leave(&self, true);
+            } else {
+                tr_self_stop(&self, TROUPE_REASON_KILLED, NULL);
+                end(&self, true);
+            }
         }
     }
     for (uint32_t i = 0; i < sched->options.workers; i++) {

@@ -205,7 +205,7 @@ static bool lease_is_good(const struct tr_sched *sched)
 /* Puts a durable actor aside while the node's right to speak for it is in doubt. */
 static bool freeze(struct tr_sched *sched, struct tr_actor *actor)
 {
-    if ((actor->flags & TR_ACTOR_DURABLE) == 0 || lease_is_good(sched)) {
+    if (lease_is_good(sched)) {
         return false;
     }
     tr_run_queue_push(&sched->frozen, actor);
@@ -216,12 +216,23 @@ static bool freeze(struct tr_sched *sched, struct tr_actor *actor)
     return true;
 }
 
+/* What few actors have instead of a turn: one that has ended goes on telling, one that is frozen
+ * waits. */
+static bool is_out_of_turn(troupe_self *self)
+{
+    if ((self->actor->flags & TR_ACTOR_TELLING) != 0) {
+        tr_actor_tell_on(self);
+        return true;
+    }
+    return freeze(self->sched, self->actor);
+}
+
 void tr_actor_run(struct tr_sched *sched, struct tr_worker *worker, struct tr_actor *actor)
 {
     TR_SELF(self);
 
     tr_self_init(&self, sched, worker, actor);
-    if (freeze(sched, actor)) {
+    if ((actor->flags & (TR_ACTOR_DURABLE | TR_ACTOR_TELLING)) != 0 && is_out_of_turn(&self)) {
         return;
     }
     tr_actor_fetch(&self);

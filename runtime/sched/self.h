@@ -125,8 +125,10 @@ int tr_statem_begin(troupe_self *self, bool fresh);
 void tr_statem_free(struct tr_statem *statem);
 /* Handles one message; takes it. */
 void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
-/* Ends the actor: tells everybody, frees everything. */
+/* Ends the actor: tells everybody, frees everything. With many to tell it does so in several runs,
+ * TR_ACTOR_TELLING, the later ones by tr_actor_tell_on; it takes nothing in meanwhile. */
 void tr_actor_end(troupe_self *self);
+void tr_actor_tell_on(troupe_self *self);
 /* Notes that the actor must end; the first reason counts, but kill overrides. */
 void tr_self_stop(troupe_self *self, int32_t kind, const char *text);
 /* What a callback answered: goes on, or stops. */

@@ -81,6 +81,95 @@ static void ten_thousand_actors_start_and_stop(void **state)
     free(pids);
 }
 
+/* ---- one that thousands are tied to ---- */
+
+static atomic_int tied, exits, downs, strange;
+
+typedef struct tie {
+    troupe_pid hub;
+    int signals;
+} tie;
+
+/* Ties itself to the actor it is started with, by a link and by a monitor. */
+static int tie_init(troupe_self *self, void *state, const void *args)
+{
+    uint64_t monitor = 0;
+
+    ((tie *)state)->hub = *(const troupe_pid *)args;
+    troupe_trap_exit(self, true);
+    assert_int_equal(troupe_link(self, *(const troupe_pid *)args), TROUPE_OK);
+    assert_int_equal(troupe_monitor(self, *(const troupe_pid *)args, &monitor), TROUPE_OK);
+    (void)atomic_fetch_add(&tied, 1);
+    return TROUPE_OK;
+}
+
+/* Ends when both signals have come, or another one. */
+static int note_end(tie *t, atomic_int *counter, troupe_pid from, int32_t kind, const char *text)
+{
+    const bool expected =
+        kind == TROUPE_REASON_ERROR && strcmp(text, "boom") == 0 && troupe_pid_equal(from, t->hub);
+
+    (void)atomic_fetch_add(expected ? counter : &strange, 1);
+    t->signals++;
+    return expected && t->signals < 2 ? TROUPE_OK : TROUPE_STOP;
+}
+
+static int tie_on_exit(troupe_self *self, void *state, const void *message)
+{
+    const troupe_exit_message *exit = message;
+
+    (void)self;
+    return note_end(state, &exits, exit->from, exit->kind, exit->text);
+}
+
+static int tie_on_down(troupe_self *self, void *state, const void *message)
+{
+    const troupe_down_message *down = message;
+
+    (void)self;
+    return note_end(state, &downs, down->from, down->kind, down->text);
+}
+
+static const troupe_handler tie_handlers[] = {
+    {&troupe_exit_type, tie_on_exit}, {&troupe_down_type, tie_on_down}, {0}};
+static const troupe_behavior tie_behavior = {
+    .name = "test.tie", .state_size = sizeof(tie), .init = tie_init, .handlers = tie_handlers};
+
+enum { TIES = 3000 }; /* several of the batches in which an end is told */
+
+static void tie_all_to(troupe_pid hub)
+{
+    troupe_pid pid;
+
+    atomic_store(&tied, 0);
+    atomic_store(&exits, 0);
+    atomic_store(&downs, 0);
+    for (int i = 0; i < TIES; i++) {
+        assert_int_equal(troupe_node_spawn(stage->node, &tie_behavior, &hub, NULL, &pid),
+                         TROUPE_OK);
+    }
+    assert_int_equal(atomic_load(&tied), TIES);
+}
+
+static void an_end_is_told_to_thousands_exactly_once(void **state)
+{
+    (void)state;
+    tie_all_to(b->pid);
+    probe_stop(b, TROUPE_REASON_ERROR, "boom");
+    stage_wait_actors(stage, 1);
+    assert_int_equal(atomic_load(&exits), TIES);
+    assert_int_equal(atomic_load(&downs), TIES);
+    assert_int_equal(atomic_load(&strange), 0);
+}
+
+static void a_node_may_stop_while_an_end_is_told(void **state)
+{
+    (void)state;
+    tie_all_to(b->pid);
+    probe_stop(b, TROUPE_REASON_ERROR, "boom");
+    /* The end of the stage finds it wherever it is. */
+}
+
 static atomic_bool flag;
 
 /* Wakes the other actor and does not return before that one has run. */
@@ -186,6 +275,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         MANY_TEST(ten_thousand_actors_start_and_stop),
+        MANY_TEST(an_end_is_told_to_thousands_exactly_once),
+        MANY_TEST(a_node_may_stop_while_an_end_is_told),
         MANY_TEST(a_slow_handler_does_not_stop_whom_it_woke),
         MANY_TEST(a_slow_handler_does_not_stop_the_timers_of_others),
         MANY_TEST(slow_runs_are_counted),
