@@ -482,7 +482,7 @@ static const troupe_behavior one_behavior = {.name = "test.one",
 static void ten_thousand_children_start_and_stop_in_order(void **state)
 {
     static troupe_child specs[MANY];
-    static char ids[MANY][8];
+    static char ids[MANY][12];
     const troupe_supervisor large = {.children = specs, .children_count = MANY};
 
     (void)state;
@@ -504,7 +504,7 @@ static void ten_thousand_children_start_and_stop_in_order(void **state)
 static void a_tree_of_ten_thousand_restarts_as_a_whole(void **state)
 {
     static troupe_child specs[MANY];
-    static char ids[MANY][8];
+    static char ids[MANY][12];
     const troupe_supervisor large = {
         .strategy = TROUPE_ONE_FOR_ALL, .children = specs, .children_count = MANY};
     troupe_result result = {0};
