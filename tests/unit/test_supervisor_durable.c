@@ -264,7 +264,7 @@ static void a_durable_child_goes_on_from_its_last_commit(void **state)
     assert_int_equal(atomic_load(&recovers), 1);
     wait_state("running");
     assert_int_equal(child.restarts, 1);
-    assert_int_equal(actors_of(n1), 2);
+    wait_actors(n1, 2);
 }
 
 static void its_failures_count_as_restarts(void **state)
@@ -297,7 +297,7 @@ static void one_whose_recovery_fails_ends_its_supervisor(void **state)
     (void)!troupe_node_join(n1, supervisor, DEADLINE_MS, &kind);
     wait_actors(n1, 0);
     assert_int_equal(atomic_load(&inits), 1);
-    assert_in_range(atomic_load(&recovers), 3, 4);
+    assert_true(atomic_load(&recovers) >= 3);
 }
 
 static void one_that_ends_normally_begins_anew(void **state)
@@ -405,7 +405,7 @@ static void one_that_another_node_runs_is_watched_and_not_stopped(void **state)
     assert_int_equal(add_to(n1, 1), 6);
     stop_supervisor();
     assert_int_equal(add_to(n1, 1), 7);
-    assert_int_equal(actors_of(n2), 1);
+    wait_actors(n2, 1);
 }
 
 static void when_it_gives_up_its_name_there_it_begins_here(void **state)

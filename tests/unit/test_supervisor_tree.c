@@ -295,7 +295,7 @@ static void a_branch_is_killed_with_its_children_when_its_time_is_over(void **st
     probe_exit(chief, supervisor, TROUPE_REASON_SHUTDOWN, NULL);
     assert_int_equal(probe_wait(chief, 0)->kind, TROUPE_REASON_SHUTDOWN);
     assert_int_equal(count_lines("a shutdown"), 1);
-    assert_int_equal(count_lines("d is asked"), 2); /* By its supervisor, and by that one's end. */
+    wait_line("d is asked", 2); /* By its supervisor, and by that one's end. */
     probe_exit(chief, pid_of(&plans[3]), TROUPE_REASON_KILL, NULL); /* It traps, so it lives. */
     stage_wait_actors(stage, 1);
 }
