@@ -74,7 +74,7 @@ void tr_durable_free(void *record);
 
 /* ---- adopt.c ---- */
 /* Set in the flags of a spawn by who looks itself for the actor behind a name that is refused. */
-#define TR_SPAWN_LOOKS (1U << 30)
+#define TR_SPAWN_LOOKS (1U << 27)
 struct tr_adopter;
 /* Looks for the actor behind a durable name, for a supervisor. then gets its pid; NOT_FOUND: nobody
  * has the name; AGAIN and what look-ups end with: look again later; FAILED: its row is ours and it

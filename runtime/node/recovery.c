@@ -261,6 +261,10 @@ static void start_orphan(troupe_self *self, void *context)
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "\"%s\" cannot be recovered: %s", orphan->name,
                     error[0] != '\0' ? error : troupe_status_text(status));
+        if (adopter != NULL && status == TROUPE_E_EXISTS) {
+            orphan->adopter = NULL;
+            tr_adopter_answer(adopter, TROUPE_E_AGAIN, (troupe_pid){0}, "somebody was quicker");
+        }
         orphan_free(orphan);
         return;
     }

@@ -10,6 +10,8 @@
 #include "node/node.h"
 #include "type/value.h"
 
+_Static_assert((TR_SPAWN_LOOKS & TR_SPAWN_FLAGS_MASK) != 0, "it would be taken for a policy");
+
 /* What prepare needs while an actor is being made. */
 struct preparing {
     struct troupe_node *node;
