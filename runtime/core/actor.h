@@ -179,6 +179,10 @@ static inline void tr_actor_woken(struct tr_actor *actor, uint32_t tick)
     tr_store32_relaxed(&actor->oldest, tick);
 }
 
+/* Any thread: whether that actor is there and has not begun to end. Who has seen its exit signal or
+ * its DOWN gets false, though the block may be in use for a moment more. */
+bool tr_table_is_alive(const struct tr_table *table, uint64_t id);
+
 /* Any thread: the block in a slot, whatever its state, or NULL above the last one; for walking. */
 struct tr_actor *tr_table_slot(const struct tr_table *table, uint32_t slot);
 

@@ -96,6 +96,14 @@ void tr_table_give(struct tr_table *table, struct tr_actor *actor)
     tr_spin_unlock(&table->lock);
 }
 
+bool tr_table_is_alive(const struct tr_table *table, uint64_t id)
+{
+    const struct tr_actor *actor = tr_table_find(table, id);
+
+    /* The id again: the block may have been given to another actor meanwhile. */
+    return actor != NULL && !tr_inbox_is_closed(&actor->inbox) && tr_load_acquire(&actor->id) == id;
+}
+
 struct tr_actor *tr_table_slot(const struct tr_table *table, uint32_t slot)
 {
     const uint32_t index = slot / TR_TABLE_CHUNK;

@@ -51,7 +51,7 @@ static void on_found(void *context, const struct tr_name_result *result)
     struct troupe_node *node = adopter->node;
 
     if (result->status == TROUPE_OK && result->pid.node == tr_sched_node_id(node->sched) &&
-        tr_table_find(&node->sched->table, result->pid.id) == NULL) {
+        !tr_table_is_alive(&node->sched->table, result->pid.id)) {
         start_again(adopter, result->epoch);
         return;
     }

@@ -246,7 +246,7 @@ static bool tell_named(struct registering *r, const struct tr_name_result *resul
 static void revive(struct troupe_node *node, const char *name, const struct tr_name_result *holder)
 {
     if (holder->pid.node == tr_sched_node_id(node->sched) && holder->pid.id != 0 &&
-        tr_table_find(&node->sched->table, holder->pid.id) == NULL) {
+        !tr_table_is_alive(&node->sched->table, holder->pid.id)) {
         node->registry->port.reload(node->registry->port.context, name, holder->epoch);
     }
 }

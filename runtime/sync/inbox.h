@@ -110,6 +110,12 @@ static inline struct tr_inbox_item *tr_inbox_take(struct tr_inbox *inbox, uint32
     return oldest;
 }
 
+/* Whether the owner has closed it. Who was told of that by a message sees it. */
+static inline bool tr_inbox_is_closed(const struct tr_inbox *inbox)
+{
+    return tr_load_acquire(&inbox->word) == TR_INBOX_CLOSED_MARK;
+}
+
 /* How many counted items are in the box now. */
 static inline uint32_t tr_inbox_count(const struct tr_inbox *inbox)
 {
