@@ -4,6 +4,7 @@
  * Everything an ask starts ends by a deadline of its own, so the wait needs none, and all of it can
  * live on the asker's stack.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,6 +261,8 @@ struct join_ask {
     uint32_t timeout_ms;
     troupe_status status;
     int32_t kind;
+    char *text; /* the asker's; NULL: not wanted */
+    size_t text_size;
 };
 
 struct join_state {
@@ -288,8 +291,12 @@ static void join_release(void *state)
 static int join_on_down(troupe_self *self, void *state, const void *message)
 {
     const troupe_down_message *down = message;
+    const struct join_ask *ask = ((struct join_state *)state)->ask;
 
     (void)self;
+    if (ask->text != NULL && ask->text_size > 0) {
+        (void)snprintf(ask->text, ask->text_size, "%s", down->text);
+    }
     return join_end(state, TROUPE_OK, down->kind);
 }
 
@@ -341,17 +348,26 @@ static void join_run(troupe_self *self, struct tr_ask *base)
     }
 }
 
-troupe_status troupe_node_join(troupe_node *node, troupe_pid pid, uint32_t timeout_ms,
-                               int32_t *kind)
+troupe_status troupe_node_join_reason(troupe_node *node, troupe_pid pid, uint32_t timeout_ms,
+                                      int32_t *kind, char *text, size_t text_size)
 {
-    struct join_ask ask = {
-        .ask = {.function = join_run}, .pid = pid, .timeout_ms = timeout_ms == 0 ? 1 : timeout_ms};
+    struct join_ask ask = {.ask = {.function = join_run},
+                           .pid = pid,
+                           .timeout_ms = timeout_ms == 0 ? 1 : timeout_ms,
+                           .text = text,
+                           .text_size = text_size};
     const troupe_status status = tr_agent_ask(node, &ask.ask);
 
     if (status == TROUPE_OK && ask.status == TROUPE_OK && kind != NULL) {
         *kind = ask.kind;
     }
     return status != TROUPE_OK ? status : ask.status;
+}
+
+troupe_status troupe_node_join(troupe_node *node, troupe_pid pid, uint32_t timeout_ms,
+                               int32_t *kind)
+{
+    return troupe_node_join_reason(node, pid, timeout_ms, kind, NULL, 0);
 }
 
 /* ---- sends, which need no answer ---- */
@@ -388,4 +404,43 @@ troupe_status troupe_node_exit(troupe_node *node, troupe_pid to, int32_t kind, c
     }
     return post_as_agent(
         node, to, tr_message_create_reason(&node->sched->shared_cache, TR_SIGNAL_EXIT, kind, text));
+}
+
+/* The callee of a request owes no answer any more: another has given it. */
+static void forget_call(troupe_node *node, const troupe_from *from)
+{
+    struct tr_message *forget =
+        tr_message_create(&node->sched->shared_cache, TR_SIGNAL_FORGET_CALL, 0);
+
+    if (forget != NULL) {
+        forget->to = from->callee;
+        forget->from = from->caller;
+        forget->ref = from->ref;
+        (void)tr_sched_post(node->sched, NULL, forget);
+    }
+}
+
+troupe_status troupe_node_reply_to(troupe_node *node, const troupe_from *from,
+                                   const troupe_type *type, const void *message)
+{
+    struct tr_message *reply = NULL;
+
+    if (from->ref == 0) {
+        return TROUPE_E_INVALID;
+    }
+    const troupe_status status =
+        tr_message_copy_value(&node->sched->shared_cache, TR_SIGNAL_REPLY, type, message, &reply);
+
+    if (status != TROUPE_OK) {
+        return status; /* The request is still owed: it can be tried again. */
+    }
+    reply->to = from->caller;
+    reply->ref = from->ref;
+    /* The caller knows the callee; a node speaks for its own actors only. */
+    reply->from = from->callee.node == tr_sched_node_id(node->sched)
+                      ? from->callee
+                      : (troupe_pid){.node = tr_sched_node_id(node->sched), .id = node->agent};
+    (void)tr_sched_post(node->sched, NULL, reply);
+    forget_call(node, from);
+    return TROUPE_OK;
 }

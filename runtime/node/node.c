@@ -405,6 +405,7 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->messages_unknown = tr_load_relaxed(&sched->unknown);
     info->runs_slow = tr_load_relaxed(&sched->slow);
     info->mailbox_overflows = tr_load_relaxed(&sched->overflows);
+    info->replies_late = tr_load_relaxed(&sched->late);
     info->senders_suspended = tr_load_relaxed(&sched->suspensions);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);

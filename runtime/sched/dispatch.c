@@ -122,6 +122,7 @@ static void on_answer(troupe_self *self, const struct tr_message *message)
     struct tr_wait *wait = tr_wait_find(self, message->ref);
 
     if (wait == NULL || wait->kind != TR_WAIT_CALL) {
+        (void)tr_add_relaxed(&self->sched->late, message->signal == TR_SIGNAL_REPLY ? 1 : 0);
         return; /* Too late, or answered twice. */
     }
     troupe_result result = {.pid = message->from,

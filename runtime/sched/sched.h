@@ -123,6 +123,7 @@ struct tr_sched {
     struct tr_atomic_u64 unknown;           /* messages without a handler */
     struct tr_atomic_u64 slow;              /* runs that kept a worker for too long */
     struct tr_atomic_u64 overflows;         /* messages for which a mailbox had no room */
+    struct tr_atomic_u64 late;              /* replies that nobody waited for any more */
     struct tr_atomic_u64 suspensions;       /* senders that had to wait for room */
     struct tr_spin pressure_lock;           /* waits_for of all actors */
     struct tr_atomic_u64 system_actors;

@@ -131,6 +131,14 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_call_name(troupe_node *node
                                                                const void *message,
                                                                uint32_t timeout_ms,
                                                                troupe_result *result);
+/* Answers a request that an actor has taken (troupe_take_from) and handed to this thread. At most
+ * once: what comes later the caller drops, counted as replies_late. Does not block.
+ * TROUPE_E_INVALID, TROUPE_E_LIMIT and TROUPE_E_NO_MEMORY leave the request open. Erlang:
+ * gen_server:reply/2. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_reply_to(troupe_node *node,
+                                                              const troupe_from *from,
+                                                              const troupe_type *type,
+                                                              const void *message);
 /* Releases what a result of the blocking calls owns. NULL fields are fine. */
 TROUPE_API void troupe_result_clear(troupe_result *result);
 
@@ -147,6 +155,12 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_exit(troupe_node *node, tro
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_join(troupe_node *node, troupe_pid pid,
                                                           uint32_t timeout_ms, int32_t *kind);
 
+/* The same, and gives the words of the reason, cut to text_size bytes with their NUL; "" when there
+ * are none. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_join_reason(troupe_node *node, troupe_pid pid,
+                                                                 uint32_t timeout_ms, int32_t *kind,
+                                                                 char *text, size_t text_size);
+
 /* Blocks until so many nodes, this one included, are up and connected. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_wait_cluster(troupe_node *node,
                                                                   uint32_t nodes_min,
@@ -157,17 +171,17 @@ typedef struct troupe_node_info {
     uint32_t struct_size; /* set by the caller to sizeof(troupe_node_info) */
     uint64_t node_id;
     uint16_t port;
-    uint64_t actors;           /* alive now */
-    uint64_t actors_started;   /* ever */
-    uint64_t messages_dropped; /* to the dead, refused by a full mailbox, or of an unknown name */
-    uint64_t messages_unknown; /* of a type that the behavior does not handle */
-    uint64_t runs_slow;        /* batches of one actor that kept a worker for more than 50 ms */
-    uint64_t peers;            /* connected nodes */
-    uint64_t peers_refused;    /* handshakes refused */
-    uint64_t lease_left_ms;    /* 0: none */
-    uint64_t
-        mailbox_overflows; /* messages for which a mailbox had no room, whatever became of them */
+    uint64_t actors;            /* alive now */
+    uint64_t actors_started;    /* ever */
+    uint64_t messages_dropped;  /* to the dead, refused by a full mailbox, or of an unknown name */
+    uint64_t messages_unknown;  /* of a type that the behavior does not handle */
+    uint64_t runs_slow;         /* batches of one actor that kept a worker for more than 50 ms */
+    uint64_t peers;             /* connected nodes */
+    uint64_t peers_refused;     /* handshakes refused */
+    uint64_t lease_left_ms;     /* 0: none */
+    uint64_t mailbox_overflows; /* messages for which a mailbox had no room */
     uint64_t senders_suspended; /* how often a full mailbox suspended a sender */
+    uint64_t replies_late;      /* that nobody waited for any more, or that came twice */
     char advertise_host[256];   /* what others are told to dial, "" before it was found */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
