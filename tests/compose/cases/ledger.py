@@ -10,7 +10,7 @@ from harness.world import health, name_of, running
 
 PER_SECOND = 110
 TRANSFERS = 5555  # of the ledger that are paid
-LEFT = 2500       # of them, when a fault comes
+LEFT = 1500       # of them, when a fault comes
 MORE = 40         # paid after each fault before the next one comes
 
 
@@ -36,7 +36,8 @@ def last_demo(world):
 def playing(world):
     """The demo's container, with many transfers left, or a fault would prove little. On a slow machine the ledger may be
     near its end: then it has to be exact, and is played again."""
-    if paid(world) > TRANSFERS - LEFT or running(last_demo(world)) != "running":
+    demo = last_demo(world)
+    if paid(world) > TRANSFERS - LEFT or running(demo) != "running" or " finished " in world.logs(demo):
         check_exact(world)
         start_demo(world)
     return last_demo(world)

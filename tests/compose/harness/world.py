@@ -115,8 +115,11 @@ class World:
 
     def up(self, count=3):
         """Brings the cluster to so many nodes, all healthy, and answers their containers."""
-        self.compose("up", "-d", "--scale", f"node={count}", seconds=120)
-        return self.wait_healthy(count)
+        try:
+            return self.all_healthy(count)
+        except Wrong:  # not so yet
+            self.compose("up", "-d", "--scale", f"node={count}", seconds=120)
+            return self.wait_healthy(count)
 
     def wait_healthy(self, count, seconds=UP_SECONDS):
         return until(f"{count} nodes healthy", lambda: self.all_healthy(count), seconds)
