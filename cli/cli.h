@@ -61,6 +61,7 @@ int command_actor_list(struct cli *cli);
 int command_actor_show(struct cli *cli);
 int command_name_list(struct cli *cli);
 int command_name_whereis(struct cli *cli);
+int command_actor_trace(struct cli *cli);
 int command_tree(struct cli *cli);
 int command_group_list(struct cli *cli);
 int command_group_members(struct cli *cli);

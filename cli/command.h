@@ -29,6 +29,8 @@ struct cli;
     X(CHECKPOINT_MS, "checkpoint-ms", 0, "MS", "for --checkpoint every")                           \
     X(NODE, "node", 0, "NODE", "only, or on, this node")                                           \
     X(BEHAVIOR, "behavior", 0, "BEHAVIOR", "only actors of this behavior")                         \
+    X(VALUES, "values", 0, NULL, "with the content of messages")                                   \
+    X(SECONDS, "seconds", 0, "COUNT", "end after so long (60)")                                    \
     X(SORT, "sort", 0, "[-]KEY",                                                                   \
       "ask the node for those that come first by mailbox, oldest, memory or handled; - largest "   \
       "first")                                                                                     \

@@ -16,6 +16,10 @@ const struct command commands[] = {
      "it,\n"
      "and what its node says, when that can be reached; with --admin that node alone.",
      1, 1, 0, command_actor_show},
+    {"actor", "trace", "NAME|PID", "follow what an actor receives, sends and ends with",
+     "One line for each event, until --seconds are over or the actor has ended. With -o json each\n"
+     "line is an object. Other actors are not slowed down.",
+     1, 1, OPTION_BIT(VALUES) | OPTION_BIT(SECONDS), command_actor_trace},
     {"tree", NULL, "", "the actors of one node below who started them, with their restarts",
      "Asks one node: --node names it, else the first that answers.", 0, 0,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_tree},

@@ -50,6 +50,10 @@
 #define TR_LOOKUP_AGAIN_MS 50u
 /* Groups that one actor is in or watches. Its list is searched, at its end all are left. */
 #define TR_ACTOR_GROUPS_MAX 1000u
+/* Actors of one node that are traced at a time: each keeps up to 1,000 records. */
+#define TR_TRACES_MAX 16u
+/* One of so many messages is told of, unless configured: the price of two looks at the clock. */
+#define TR_TELEMETRY_SAMPLE 1000u
 /* Messages of one durable step to other names, and what it may take in from its inbox. */
 #define TR_STEP_OUTGOING_MAX 1000u
 

@@ -25,6 +25,7 @@
 struct tr_statem;
 struct tr_worker;
 struct tr_group_seat;
+struct tr_trace;
 
 /* What the actor waits for: an answer, an operation, or a timer. Found by its ref. */
 enum tr_wait_kind { TR_WAIT_CALL, TR_WAIT_OPERATION, TR_WAIT_TIMER, TR_WAIT_CHECKPOINT };
@@ -74,7 +75,8 @@ struct tr_actor_extra {
     uint32_t watched_capacity;
     struct tr_wait *idle; /* the idle timeout */
     uint64_t idle_ms;
-    int64_t active_ms; /* when the last message was handled */
+    int64_t active_ms;      /* when the last message was handled */
+    struct tr_trace *trace; /* what it does is written down; with tr_actor.traced */
     struct tr_stash stash;
     struct tr_message *awaiting; /* signals of those suspended by this one's mailbox */
     struct tr_message *awaiting_tail;

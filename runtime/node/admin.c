@@ -19,7 +19,7 @@ static const struct {
     {"actors", tr_admin_actors}, {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
     {"types", tr_admin_types},   {"members", tr_admin_members}, {"health", tr_admin_health},
     {"groups", tr_admin_groups}, {"group", tr_admin_group},     {"whereis", tr_admin_whereis},
-    {"tree", tr_admin_tree},
+    {"tree", tr_admin_tree},     {"trace", tr_admin_trace},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)

@@ -67,6 +67,7 @@ void tr_admin_behaviors(struct tr_admin *admin);
 void tr_admin_types(struct tr_admin *admin);
 void tr_admin_members(struct tr_admin *admin);
 void tr_admin_tree(struct tr_admin *admin);
+void tr_admin_trace(struct tr_admin *admin);
 void tr_admin_groups(struct tr_admin *admin);
 void tr_admin_group(struct tr_admin *admin);
 void tr_admin_whereis(struct tr_admin *admin);

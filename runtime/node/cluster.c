@@ -10,6 +10,7 @@
 #include "node/address.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "sched/telemetry.h"
 
 enum { FENCE_LOOK_MS = 5 };
 
@@ -65,9 +66,14 @@ void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char
                           const char *why)
 {
     const troupe_node_message news = {.node = node_id, .name = name, .up = up, .why = why};
+    const troupe_event_kind kind = up ? TROUPE_EVENT_NODE_UP : TROUPE_EVENT_NODE_DOWN;
     const void *watcher = NULL;
     uint32_t position = 0;
 
+    if (tr_wants(node->sched, kind)) {
+        tr_tell(node->sched,
+                &(troupe_event){.kind = kind, .other = {.node = node_id}, .text = name});
+    }
     tr_mutex_lock(&node->state_mutex);
     while ((watcher = tr_map_next(&node->node_watchers, &position)) != NULL) {
         struct tr_message *message = tr_message_create_value(
@@ -394,6 +400,9 @@ static void on_fenced(void *context, const char *why)
     struct tr_member_info *member = NULL;
 
     tr_node_log(node, TROUPE_LOG_ERROR, "fenced: %s", why);
+    if (tr_wants(node->sched, TROUPE_EVENT_FENCED)) {
+        tr_tell(node->sched, &(troupe_event){.kind = TROUPE_EVENT_FENCED, .text = why});
+    }
     node->fenced = true;
     tr_store_relaxed(&node->sched->lease_deadline_ns, INT64_MAX);
     tr_node_signal_all(node, TROUPE_REASON_FENCED, "this node was declared dead");

@@ -18,5 +18,7 @@ void troupe_config_init(troupe_config *config)
         .call_timeout_ms = TR_CALL_TIMEOUT_MS,
         .blocking_threads = TR_BLOCKING_THREADS,
         .blocking_queue = TR_BLOCKING_QUEUE,
+        .telemetry_events = ~TROUPE_EVENT_BIT(HANDLED),
+        .telemetry_sample = TR_TELEMETRY_SAMPLE,
     };
 }

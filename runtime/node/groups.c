@@ -3,6 +3,7 @@
 
 #include "dist/groups.h"
 #include "node/node.h"
+#include "sched/telemetry.h"
 #include "troupe/group.h"
 
 static const troupe_field group_fields[] = {
@@ -19,10 +20,12 @@ const troupe_type troupe_group_type = {.name = "troupe.group",
 
 static void changed(void *context, const char *group, troupe_pid member, bool joined)
 {
-    (void)context; /* Nobody else keeps a copy of a node's groups. */
-    (void)group;
-    (void)member;
-    (void)joined;
+    const struct troupe_node *node = context;
+    const troupe_event_kind kind = joined ? TROUPE_EVENT_JOINED : TROUPE_EVENT_LEFT;
+
+    if (tr_wants(node->sched, kind)) {
+        tr_tell(node->sched, &(troupe_event){.kind = kind, .pid = member, .text = group});
+    }
 }
 
 static void tell(void *context, troupe_pid watcher, const char *group, troupe_pid member,

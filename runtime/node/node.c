@@ -12,6 +12,7 @@
 #include "node/groups.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/trace.h"
 
 /* ---- checking the configuration ---- */
 
@@ -49,6 +50,9 @@ static const char *what_is_wrong(const troupe_config *config)
     }
     if (config->mailbox_messages == 0 || config->mailbox_messages > TR_MAILBOX_MESSAGES_MAX) {
         return "mailbox_messages is 1 to 1,000,000";
+    }
+    if (config->telemetry_sample == 0) {
+        return "telemetry_sample is at least 1";
     }
     if (config->mailbox_bytes == 0 || config->call_timeout_ms == 0) {
         return "mailbox_bytes and call_timeout_ms are at least 1";
@@ -167,6 +171,10 @@ static troupe_status make_sched(struct troupe_node *node)
         .blocking_threads = node->driver != NULL ? 0 : node->config.blocking_threads,
         .blocking_queue = node->config.blocking_queue,
         .seed = node->config.seed,
+        .telemetry = node->config.telemetry,
+        .telemetry_context = node->config.telemetry_context,
+        .telemetry_events = node->config.telemetry == NULL ? 0 : node->config.telemetry_events,
+        .telemetry_sample = node->config.telemetry_sample,
         .clock = node->driver != NULL ? node->driver->clock : &tr_clock_system,
         .played = node->driver != NULL,
         .outward = {.context = node,
@@ -182,6 +190,7 @@ static troupe_status make_sched(struct troupe_node *node)
                     .committed = tr_durable_committed,
                     .inbox_handled = tr_durable_inbox_handled,
                     .inbox_failed = tr_durable_inbox_failed,
+                    .traced = tr_trace_note,
                     .log = log_line},
         .owner = node};
 
@@ -224,6 +233,7 @@ static void node_free(struct troupe_node *node)
 
     tr_sched_destroy(node->sched);
     tr_groups_destroy(node->groups);
+    tr_traces_destroy(node->traces);
     tr_router_destroy(node->router);
     if (node->registry != NULL) {
         troupe_registry_destroy(node->registry);
@@ -259,6 +269,9 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
     }
     if (status == TROUPE_OK) {
         status = tr_node_groups_init(node);
+    }
+    if (status == TROUPE_OK) {
+        status = tr_traces_create(&node->traces);
     }
     if (status == TROUPE_OK) {
         status = make_sched(node);

@@ -22,6 +22,7 @@
 #include "type/types.h"
 
 struct tr_groups;
+struct tr_traces;
 struct tr_loop;
 struct tr_peers;
 struct tr_timer;
@@ -77,7 +78,8 @@ struct troupe_node {
     bool leaves_in_order; /* written before stop is posted to the loop */
     uint32_t leave_timeout_ms;
 
-    struct tr_groups *groups; /* has a lock of its own */
+    struct tr_groups *groups; /* has a lock of its own, as traces */
+    struct tr_traces *traces;
     struct tr_mutex log_mutex;
 
     struct tr_mutex catalog_mutex; /* types, behaviors */

@@ -4,6 +4,7 @@
 #include "base/bugs.h"
 #include "node/names.h"
 #include "node/supervisor.h"
+#include "sched/telemetry.h"
 
 #define SHUTDOWN_DEFAULT_MS 5000u
 
@@ -111,6 +112,17 @@ static void begin(struct tr_supervisor *supervisor, enum tr_task_kind kind, stru
     supervisor->task.at = last;
 }
 
+static void tell(const troupe_self *self, troupe_event_kind kind, const struct tr_child *child)
+{
+    if (tr_wants(self->sched, kind)) {
+        tr_tell(self->sched, &(troupe_event){.kind = kind,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .count = child->restarts,
+                                             .text = child->spec.id});
+    }
+}
+
 static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
 {
     if (TR_BUG(COUNT_PER_CHILD) ? child->restarts >= supervisor->intensity
@@ -118,11 +130,13 @@ static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct 
         troupe_log(self, TROUPE_LOG_ERROR,
                    "child \"%s\": more than %u restarts in %u ms; the supervisor ends",
                    child->spec.id, supervisor->intensity, supervisor->period_ms);
+        tell(self, TROUPE_EVENT_GAVE_UP, child);
         tr_supervisor_end(supervisor, TROUPE_REASON_SHUTDOWN, "too many restarts");
         return;
     }
     child->restarts++;
     supervisor->restarts++;
+    tell(self, TROUPE_EVENT_RESTART, child);
     if (supervisor->strategy == TROUPE_ONE_FOR_ALL) {
         begin(supervisor, TR_TASK_RESTART, supervisor->head, supervisor->tail);
     } else if (supervisor->strategy == TROUPE_REST_FOR_ONE) {

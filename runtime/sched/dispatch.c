@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "sched/self.h"
+#include "sched/telemetry.h"
 
 static const troupe_handler *find_handler(const troupe_behavior *behavior, const troupe_type *type)
 {
@@ -28,6 +29,12 @@ static void note_unknown(troupe_self *self, const troupe_type *type)
     const struct tr_outward *outward = &self->sched->options.outward;
     char text[256];
 
+    if (tr_wants(self->sched, TROUPE_EVENT_UNHANDLED)) {
+        tr_tell(self->sched, &(troupe_event){.kind = TROUPE_EVENT_UNHANDLED,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .type = type->name});
+    }
     /* The first one and then every thousandth: a flood must not fill the log. */
     if (tr_add_relaxed(&self->sched->unknown, 1) % 1000 == 0) {
         (void)snprintf(text, sizeof(text), "behavior \"%s\" has no handler for type \"%s\"",
@@ -112,8 +119,16 @@ static void on_message(troupe_self *self, const struct tr_message *message)
     if (known && !failed) {
         outward->inbox_handled(outward->context, self, message->ref);
     } else {
-        outward->inbox_failed(outward->context, self, message->ref,
-                              known ? self->stop_text : "no handler for this type");
+        const char *why = known ? self->stop_text : "no handler for this type";
+
+        if (tr_wants(self->sched, TROUPE_EVENT_INBOX_FAILED)) {
+            tr_tell(self->sched, &(troupe_event){.kind = TROUPE_EVENT_INBOX_FAILED,
+                                                 .pid = tr_self_pid(self),
+                                                 .behavior = self->actor->behavior->name,
+                                                 .type = message->type->name,
+                                                 .text = why});
+        }
+        outward->inbox_failed(outward->context, self, message->ref, why);
     }
 }
 
@@ -259,6 +274,12 @@ static void on_time(troupe_self *self, const struct tr_message *message)
                                   .pid = wait->peer,
                                   .reason = {.kind = TROUPE_REASON_ERROR, .text = "timeout"}};
 
+    if (wait->kind == TR_WAIT_CALL && tr_wants(self->sched, TROUPE_EVENT_CALL_TIMEOUT)) {
+        tr_tell(self->sched, &(troupe_event){.kind = TROUPE_EVENT_CALL_TIMEOUT,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .other = wait->peer});
+    }
     self->actor->flags |= TR_ACTOR_DIRTY;
     tr_wait_finish(self, wait, &result);
 }
@@ -348,7 +369,7 @@ static void dispatch(troupe_self *self, struct tr_message *message)
     }
 }
 
-void tr_actor_dispatch(troupe_self *self, struct tr_message *message)
+static void dispatch_one(troupe_self *self, struct tr_message *message)
 {
     struct tr_actor_extra *extra = self->actor->extra;
 
@@ -364,4 +385,42 @@ void tr_actor_dispatch(troupe_self *self, struct tr_message *message)
     }
     self->current = NULL;
     tr_message_destroy(&self->worker->cache, message);
+}
+
+/* The same while somebody looks: at this actor, or at all messages. */
+static __attribute__((noinline)) void dispatch_watched(troupe_self *self,
+                                                       struct tr_message *message)
+{
+    struct tr_sched *sched = self->sched;
+    troupe_event event = {.kind = TROUPE_EVENT_HANDLED,
+                          .pid = tr_self_pid(self),
+                          .behavior = self->actor->behavior->name,
+                          .other = message->from,
+                          .type = tr_type_name(message)};
+    int64_t began_ns = 0;
+    const bool sampled =
+        (self->watched & TR_WATCHED_HANDLED) != 0 && self->worker->unsampled-- == 0;
+
+    if ((self->watched & TR_WATCHED_TRACE) != 0) {
+        sched->options.outward.traced(sched->options.outward.context, self, TR_TRACED_RECEIVED,
+                                      message);
+    }
+    if (!sampled) {
+        dispatch_one(self, message);
+        return;
+    }
+    self->worker->unsampled = sched->options.telemetry_sample - 1;
+    began_ns = tr_clock_now(sched->options.clock);
+    dispatch_one(self, message);
+    event.duration_ns = tr_clock_now(sched->options.clock) - began_ns;
+    tr_tell(sched, &event);
+}
+
+void tr_actor_dispatch(troupe_self *self, struct tr_message *message)
+{
+    if (__builtin_expect(self->watched != 0, 0)) {
+        dispatch_watched(self, message);
+    } else {
+        dispatch_one(self, message);
+    }
 }

@@ -5,6 +5,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "sched/pressure.h"
+#include "sched/telemetry.h"
 #include "sync/crew.h"
 #include "troupe/mailbox.h"
 #include "type/value.h"
@@ -181,6 +182,20 @@ static void release(troupe_self *self)
     }
 }
 
+static void tell_spawned(const troupe_self *self, const struct tr_spawn *spawn,
+                         troupe_event_kind kind, const char *why)
+{
+    if ((spawn->actor_flags & TR_ACTOR_SYSTEM) == 0 && tr_wants(self->sched, kind)) {
+        tr_tell(self->sched,
+                &(troupe_event){.kind = kind,
+                                .pid = tr_self_pid(self),
+                                .behavior = spawn->behavior->name,
+                                .other = spawn->parent,
+                                .reason = why == NULL ? TROUPE_REASON_NORMAL : TROUPE_REASON_ERROR,
+                                .text = why});
+    }
+}
+
 troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
                              const struct tr_spawn *spawn, troupe_pid *pid, char *error,
                              size_t error_size)
@@ -213,12 +228,16 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
         /* The parent gets an answer instead of signals; whoever init linked to is told. */
         forget_parent(actor, spawn);
         self.unborn = true;
+        tell_spawned(&self, spawn, TROUPE_EVENT_INIT_FAILED,
+                     self.fail_text[0] != '\0' ? self.fail_text
+                                               : troupe_status_text((troupe_status)answer));
         self.stopping = false; /* What init answered counts, whatever it said before. */
         tr_self_answer(&self, answer);
         tr_actor_end(&self);
         return (troupe_status)answer;
     }
     *pid = tr_self_pid(&self);
+    tell_spawned(&self, spawn, TROUPE_EVENT_SPAWN, NULL);
     if (answer == TROUPE_STOP || self.stopping) {
         /* It stopped in init: an orderly end, which its links and monitors see. */
         tr_self_answer(&self, answer);
@@ -468,6 +487,25 @@ static void leave(troupe_self *self, bool at_once)
     tr_table_give(&self->sched->table, actor);
 }
 
+/* Tells who is told of it that the actor ends. */
+static void tell_end(troupe_self *self)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+
+    if (self->actor->traced != 0) {
+        outward->traced(outward->context, self, TR_TRACED_END, NULL);
+    }
+    if (!self->unborn && (self->actor->flags & TR_ACTOR_SYSTEM) == 0 &&
+        tr_wants(self->sched, TROUPE_EVENT_EXIT)) {
+        tr_tell(self->sched, &(troupe_event){.kind = TROUPE_EVENT_EXIT,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .count = self->actor->handled,
+                                             .reason = self->stop_kind,
+                                             .text = self->stop_text});
+    }
+}
+
 static void end(troupe_self *self, bool at_once)
 {
     struct tr_actor *actor = self->actor;
@@ -480,6 +518,7 @@ static void end(troupe_self *self, bool at_once)
         self->held = false;
         behavior->terminate(self, actor->state, &reason);
     }
+    tell_end(self);
     /* The name goes first: whoever hears of the end can take it. */
     outward->ended(outward->context, actor, self->stop_kind);
     end_waits(self);

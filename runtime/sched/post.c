@@ -2,6 +2,7 @@
 
 #include "base/bugs.h"
 #include "sched/pressure.h"
+#include "sched/telemetry.h"
 
 /* Whether a large message still fits the byte bound; if so it is counted. One that is larger than
  * the bound fits when there is no other: else it could never be sent. */
@@ -162,6 +163,12 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
         break;
     case TR_SIGNAL_MESSAGE:
         (void)tr_add_relaxed(&sched->dropped, 1);
+        if (why != TROUPE_E_BUSY && tr_wants(sched, TROUPE_EVENT_DEAD_LETTER)) {
+            tr_tell(sched, &(troupe_event){.kind = TROUPE_EVENT_DEAD_LETTER,
+                                           .pid = message->to,
+                                           .other = message->from,
+                                           .type = tr_type_name(message)});
+        }
         break;
     case TR_SIGNAL_AWAIT:
         tr_pressure_turn_round(sched, worker, message);
@@ -227,6 +234,10 @@ troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)
 {
     struct tr_actor *actor = self->actor;
 
+    if (__builtin_expect((self->watched & TR_WATCHED_TRACE) != 0, 0)) {
+        self->sched->options.outward.traced(self->sched->options.outward.context, self,
+                                            TR_TRACED_SENT, message);
+    }
     if (!self->held) {
         return tr_self_post(self, message);
     }

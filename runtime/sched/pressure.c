@@ -10,14 +10,27 @@
 #include <stdio.h>
 
 #include "sched/pressure.h"
+#include "sched/telemetry.h"
 #include "troupe/mailbox.h"
 
 enum { LOG_EVERY = 1000 };
 
+/* Counts a message for which there was no room; answers how many there were before. */
+static uint64_t note_overflow(struct tr_sched *sched, troupe_pid to, troupe_pid from,
+                              const char *type)
+{
+    if (tr_wants(sched, TROUPE_EVENT_MAILBOX_FULL)) {
+        tr_tell(sched,
+                &(troupe_event){
+                    .kind = TROUPE_EVENT_MAILBOX_FULL, .pid = to, .other = from, .type = type});
+    }
+    return tr_add_relaxed(&sched->overflows, 1);
+}
+
 troupe_status tr_pressure_refuse(struct tr_sched *sched, struct tr_worker *worker,
                                  struct tr_message *message)
 {
-    (void)tr_add_relaxed(&sched->overflows, 1);
+    (void)note_overflow(sched, message->to, message->from, tr_type_name(message));
     tr_sched_bounce(sched, worker, message, TROUPE_E_BUSY, NULL);
     return TROUPE_E_BUSY;
 }
@@ -32,7 +45,7 @@ static troupe_status drop(struct tr_sched *sched, struct tr_worker *worker,
     if (message->signal == TR_SIGNAL_CALL) {
         return tr_pressure_refuse(sched, worker, message);
     }
-    const uint64_t before = tr_add_relaxed(&sched->overflows, 1);
+    const uint64_t before = note_overflow(sched, message->to, message->from, tr_type_name(message));
 
     tr_sched_bounce(sched, worker, message, TROUPE_E_BUSY, NULL);
     if (before % LOG_EVERY == 0) {
@@ -108,6 +121,7 @@ static troupe_status wait_for_room(troupe_self *self, struct tr_actor *receiver,
                                    struct tr_message *message)
 {
     const troupe_pid to = message->to;
+    const char *type = tr_type_name(message);
     struct tr_message *await = tr_message_create(&self->worker->cache, TR_SIGNAL_AWAIT, 0);
     enum tr_inbox_answer answer = TR_INBOX_FULL;
 
@@ -128,9 +142,10 @@ static troupe_status wait_for_room(troupe_self *self, struct tr_actor *receiver,
         return TROUPE_E_NOPROC;
     }
     if (answer == TR_INBOX_WAKE) {
+        tr_actor_woken(receiver, tr_tick_of(self->worker->run_began_ns));
         tr_sched_enqueue(self->sched, self->worker, receiver);
     }
-    (void)tr_add_relaxed(&self->sched->overflows, 1);
+    (void)note_overflow(self->sched, to, tr_self_pid(self), type);
     (void)tr_add_relaxed(&self->sched->suspensions, 1);
     self->actor->flags |= TR_ACTOR_BLOCKED;
     self->actor->extra->blocked_ref = ++self->actor->next_ref;

@@ -20,49 +20,17 @@
 #include "core/actor.h"
 #include "core/message.h"
 #include "core/wheel.h"
+#include "sched/outward.h"
 #include "sched/run_queue.h"
 #include "sync/parker.h"
 #include "sync/pool.h"
 #include "sync/thread.h"
+#include "troupe/telemetry.h"
 
 struct tr_sched;
 struct tr_crew;
 
 enum { TR_WORKERS_MAX = 64 };
-
-/* What the scheduler needs from above: the port to other nodes, names and the store. A local node
- * has one too, whose functions say "nobody is there". */
-struct tr_outward {
-    void *context;
-
-    /* Sends to another node. Takes the message. Any thread. TROUPE_E_BUSY only for counted signals.
-     */
-    troupe_status (*post)(void *context, struct tr_message *message);
-    /* From now on tell the actor when the session with that node is lost, by TR_SIGNAL_NODE_LOST.
-     * Answers the present session, or 0 when there is none. */
-    uint32_t (*watch)(void *context, uint64_t node_id, uint64_t actor_id);
-    void (*unwatch)(void *context, uint64_t node_id, uint64_t actor_id);
-    /* A link or monitor across nodes was made or has ended, for the registry's table. */
-    void (*relation)(void *context, bool made, const struct tr_relation *relation, troupe_pid self);
-    /* Sets where a message to a name goes and answers true, when that is known at once. */
-    bool (*resolve)(void *context, struct tr_message *message);
-    /* A message to a name goes nowhere yet, or found nobody: look the name up. Takes the message.
-     */
-    void (*stray)(void *context, struct tr_message *message);
-    /* A name was given, by that epoch, to an actor that had ended already. */
-    void (*unnamed)(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
-    /* The actor has ended; its names must go before its links and monitors are told. */
-    void (*ended)(void *context, struct tr_actor *actor, int32_t reason_kind);
-    /* A durable actor has run: answers true when it has to wait for a commit. */
-    bool (*checkpoint)(void *context, troupe_self *self, bool ending);
-    /* The step is decided. Answers false when the actor was fenced. */
-    bool (*committed)(void *context, troupe_self *self, uint64_t outcome);
-    /* A message of the inbox table was handled; or its handler failed. */
-    void (*inbox_handled)(void *context, troupe_self *self, uint64_t row_id);
-    void (*inbox_failed)(void *context, troupe_self *self, uint64_t row_id, const char *why);
-    /* Writes a log line. Any thread. */
-    void (*log)(void *context, int32_t level, troupe_pid pid, const char *text);
-};
 
 struct tr_sched_options {
     uint32_t workers; /* 1 to TR_WORKERS_MAX */
@@ -77,6 +45,10 @@ struct tr_sched_options {
     const struct tr_clock *clock; /* lent */
     bool played; /* one thread plays all workers, by tr_worker_take; blocks can be refused */
     struct tr_outward outward;
+    uint64_t telemetry_events; /* bits; 0: nobody is told */
+    uint32_t telemetry_sample;
+    troupe_telemetry_fn telemetry;
+    void *telemetry_context;
     void *owner; /* the node */
 };
 
@@ -90,6 +62,8 @@ struct tr_worker {
     uint32_t turns;       /* actors run, for what is done now and then */
     uint32_t next_turns;  /* runs from `next` in a row */
     uint32_t batch;       /* messages that one run handles at most */
+    uint32_t unsampled;   /* messages until the next one that telemetry is told of */
+    uint8_t watched;      /* TR_WATCHED_HANDLED or 0, constant */
     bool rested;          /* it has slept since it last ran an actor */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */

@@ -26,6 +26,7 @@ struct troupe_self {
     uint64_t id;
     struct tr_message *current; /* being handled; NULL outside of one */
     const troupe_type *type;    /* of what the handler that runs was given */
+    uint8_t watched;            /* TR_WATCHED_*; 0: nobody looks */
     bool answered;              /* the current request was replied to or taken */
     bool stopping;
     bool held;   /* signals are kept until the checkpoint is committed */
@@ -49,6 +50,7 @@ static inline void tr_self_init(troupe_self *self, struct tr_sched *sched, struc
     self->answered = false;
     self->stopping = false;
     self->held = (actor->flags & TR_ACTOR_HOLDS) != 0;
+    self->watched = actor->traced | worker->watched;
     self->unborn = false;
     self->stop_kind = TROUPE_REASON_NORMAL;
     self->stop_text[0] = '\0';

@@ -3,6 +3,7 @@
 
 #include "base/bugs.h"
 #include "sched/pressure.h"
+#include "sched/telemetry.h"
 
 /* Sends a system signal that answers another; never kept back. */
 static void tell(troupe_self *self, const struct tr_message *cause, struct tr_message *message)
@@ -106,6 +107,18 @@ static void on_demonitor(troupe_self *self, const struct tr_message *message)
     }
 }
 
+static void tell_broken(troupe_self *self, troupe_pid other, int32_t kind, const char *text)
+{
+    if (tr_wants(self->sched, TROUPE_EVENT_LINK_BROKEN)) {
+        tr_tell(self->sched, &(troupe_event){.kind = TROUPE_EVENT_LINK_BROKEN,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .other = other,
+                                             .reason = kind,
+                                             .text = text});
+    }
+}
+
 /* What an exit signal does; answers whether it is to be queued as a message instead. */
 static bool exit_is_message(troupe_self *self, int32_t kind, const char *text, bool from_self)
 {
@@ -148,6 +161,7 @@ static bool on_link_exit(troupe_self *self, const struct tr_message *message)
         return false; /* Unlinked meanwhile: it cannot hurt any more. */
     }
     drop_link(self, relation);
+    tell_broken(self, message->from, reason->kind, reason->text);
     return exit_is_message(self, reason->kind, reason->text, false);
 }
 
@@ -189,6 +203,9 @@ static void lose_relation(troupe_self *self, struct tr_relation *relation)
     const struct tr_relation lost = *relation;
 
     drop_link(self, relation);
+    if (lost.kind == TR_RELATION_LINK) {
+        tell_broken(self, lost.pid, TROUPE_REASON_NOCONNECTION, NULL);
+    }
     if (lost.kind == TR_RELATION_LINK &&
         exit_is_message(self, TROUPE_REASON_NOCONNECTION, NULL, false)) {
         queue_noconnection(self, TR_SIGNAL_EXIT, lost.pid, 0);
@@ -465,6 +482,10 @@ bool tr_signal_act(troupe_self *self, struct tr_message *message)
     }
     if (act(self, message)) {
         return false;
+    }
+    if ((self->watched & TR_WATCHED_TRACE) != 0) {
+        self->sched->options.outward.traced(self->sched->options.outward.context, self,
+                                            TR_TRACED_RECEIVED, message);
     }
     tr_message_destroy(&self->worker->cache, message);
     return true;

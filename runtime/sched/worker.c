@@ -4,6 +4,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "sched/self.h"
+#include "sched/telemetry.h"
 #include "sync/crew.h"
 
 enum {
@@ -154,17 +155,25 @@ static void look_at_clock(struct tr_worker *worker)
 }
 
 /* Counts runs that kept the worker for too long; logs the first and then every hundredth. */
-static void note_slow_run(struct tr_sched *sched, const troupe_behavior *behavior, int64_t took_ns)
+static void note_slow_run(struct tr_sched *sched, const troupe_behavior *behavior,
+                          uint64_t actor_id, int64_t took_ns)
 {
     const struct tr_outward *outward = &sched->options.outward;
+    const troupe_pid pid = {.node = tr_sched_node_id(sched), .id = actor_id};
     char text[256];
 
+    if (tr_wants(sched, TROUPE_EVENT_SLOW)) {
+        tr_tell(sched, &(troupe_event){.kind = TROUPE_EVENT_SLOW,
+                                       .pid = pid,
+                                       .behavior = behavior->name,
+                                       .duration_ns = took_ns});
+    }
     if (tr_add_relaxed(&sched->slow, 1) % 100 != 0) {
         return;
     }
     (void)snprintf(text, sizeof(text), "an actor of behavior \"%s\" ran for %lld ms",
                    behavior->name, (long long)(took_ns / TR_NS_PER_MS));
-    outward->log(outward->context, TROUPE_LOG_WARNING, (troupe_pid){0}, text);
+    outward->log(outward->context, TROUPE_LOG_WARNING, pid, text);
 }
 
 /* While one worker runs an actor, another one that has nothing to do looks every while whether that
@@ -243,6 +252,7 @@ void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
 {
     struct tr_sched *sched = worker->sched;
     const troupe_behavior *behavior = actor->behavior;
+    const uint64_t id = tr_load_relaxed(&actor->id);
 
     tr_actor_run(sched, worker, actor);
     const int64_t now_ns = tr_clock_coarse(sched->options.clock);
@@ -250,7 +260,7 @@ void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
 
     worker->run_began_ns = now_ns;
     if (took_ns >= SLOW_RUN_NS) {
-        note_slow_run(sched, behavior, took_ns);
+        note_slow_run(sched, behavior, id, took_ns);
     }
 }
 
@@ -408,6 +418,7 @@ static void worker_init(struct tr_worker *worker, struct tr_sched *sched, uint32
     *worker = (struct tr_worker){.sched = sched, .index = index};
     worker->rng.state = sched->options.seed + index;
     worker->batch = TR_BATCH_MESSAGES;
+    worker->watched = tr_wants(sched, TROUPE_EVENT_HANDLED) ? TR_WATCHED_HANDLED : 0;
     tr_pool_cache_init(&worker->cache, &sched->pool, sched->options.played);
     tr_parker_init(&worker->parker);
     worker->now_ns = tr_clock_now(sched->options.clock);

@@ -235,6 +235,7 @@ case_look() {
   check "over TCP: the tree of the node that is named" json "j['node'] == 'n2'"
   ran env TROUPE_DB="$(field "j['db']")" troupe actor show ada --secret-file .troupe/secret -o json
   check "over TCP: an actor by its node" json "j['handled'] >= 1"
+  follows_an_actor
 }
 
 sees_actors() {
@@ -263,6 +264,30 @@ sees_actors() {
   check "tree: no such node" fails_as 69 3001 'n7'
   ran env TROUPE_DIR=/nonexistent troupe actor show ada --admin "$(field "j['nodes'][1]['admin_socket']")"
   check "actor show --admin needs no database" prints '^handled +[0-9]+$'
+}
+
+follows_an_actor() {
+  local tracer
+  troupe actor trace ada --values --seconds 30 -o json >"$work/trace" 2>"$work/trace.err" </dev/null &
+  tracer=$!
+  started+=("$tracer")
+  check "actor trace: what it receives, with its value" await 20 traced_a_call
+  check "actor trace: what it sends" grep -q '"event":"sent".*"signal":"reply"' "$work/trace"
+  ran troupe exit ada shutdown
+  check "actor trace: its end, and then its own" await 20 has_ended "$tracer"
+  check "actor trace: the last line is the end" trace_ends_with_the_actor
+  ran troupe spawn cli.counter --name bob --node n2
+  ran troupe actor trace bob --seconds 1
+  check "actor trace ends by its time" ended_with 0
+  ran troupe actor trace nobody
+  check "actor trace: no such name" fails_as 65 4001 'nobody'
+}
+
+trace_ends_with_the_actor() { tail -1 "$work/trace" | grep -q '"event":"ended","reason":"shutdown"'; }
+
+traced_a_call() {
+  troupe call ada cli.add '{"by": 5, "memo": "two words"}' >/dev/null
+  grep -q '"event":"received".*"type":"cli.add".*"value":{"by":5,"memo":"two words"}' "$work/trace"
 }
 
 has_restarts() {

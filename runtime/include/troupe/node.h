@@ -20,6 +20,7 @@
 #include "troupe/mailbox.h"
 #include "troupe/module.h"
 #include "troupe/registry.h"
+#include "troupe/telemetry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,6 +68,10 @@ typedef struct troupe_config {
 
     troupe_log_fn log; /* NULL: no log */
     void *log_context;
+    troupe_telemetry_fn telemetry; /* NULL: nobody is told; see telemetry.h for where it runs */
+    void *telemetry_context;
+    uint64_t telemetry_events; /* TROUPE_EVENT_BIT of what it is told; default all but HANDLED */
+    uint32_t telemetry_sample; /* HANDLED tells of one of so many messages; default 1,000 */
     void (*on_fenced)(void *context); /* with exit_when_fenced */
     void *on_fenced_context;
 } troupe_config;

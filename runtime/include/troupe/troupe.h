@@ -18,6 +18,7 @@
 #include "troupe/statem.h"
 #include "troupe/status.h"
 #include "troupe/supervisor.h"
+#include "troupe/telemetry.h"
 #include "troupe/timer.h"
 #include "troupe/type.h"
 
