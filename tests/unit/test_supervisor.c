@@ -263,6 +263,57 @@ static void a_permanent_child_that_stops_in_init_uses_up_the_restarts(void **sta
     assert_int_equal(count_lines("b starts"), 4);
 }
 
+static void an_actor_that_nobody_supervises_dies_at_its_first_failure(void **state)
+{
+    struct probe *alone = probe_spawn(stage, NULL);
+
+    (void)state;
+    assert_int_equal(supervise(), TROUPE_OK);
+    probe_stop(alone, TROUPE_REASON_ERROR, "the first");
+    (void)probe_end(alone);
+    ask_child(0, ASK_DIE); /* One that is supervised does not. */
+    wait_line("a starts", 2);
+    stage_wait_actors(stage, 5);
+}
+
+static void who_is_linked_to_a_child_gets_one_exit_though_it_is_started_again(void **state)
+{
+    struct probe *friend = probe_spawn(stage, NULL);
+
+    (void)state;
+    probe_trap(friend, true);
+    assert_int_equal(supervise(), TROUPE_OK);
+    const troupe_pid old = pid_of(&plans[0]);
+
+    probe_link(friend, old);
+    ask_child(0, ASK_DIE);
+    wait_line("a starts", 2);
+    const struct seen *exit = probe_wait(friend, 0);
+
+    assert_int_equal(exit->what, SAW_EXIT);
+    assert_true(troupe_pid_equal(exit->from, old));
+    assert_string_equal(exit->text, "asked to");
+    ask_child(0, ASK_DIE); /* The next one is a stranger. */
+    wait_line("a starts", 3);
+    assert_int_equal(probe_seen(friend), 1);
+}
+
+static void a_parent_that_ends_while_a_child_is_restarted_stops_the_tree(void **state)
+{
+    (void)state;
+    tree.strategy = TROUPE_ONE_FOR_ALL;
+    plans[2].traps = true;
+    plans[2].ignores_exits = true;
+    children[2].shutdown_ms = 50;
+    assert_int_equal(supervise(), TROUPE_OK);
+    ask_child(0, ASK_DIE);
+    wait_line("c is asked", 1);
+    probe_stop(chief, TROUPE_REASON_ERROR, "parent");
+    stage_wait_actors(stage, 0);
+    assert_int_equal(count_lines("a starts"), 1);
+    assert_int_equal(count_lines("b shutdown"), 1);
+}
+
 /* ---- stopping ---- */
 
 static void a_shutdown_stops_the_children_in_reverse_order(void **state)
@@ -461,6 +512,9 @@ int main(void)
         SUPERVISOR_TEST(a_transient_child_is_started_again_after_a_failure_only),
         SUPERVISOR_TEST(a_temporary_child_is_never_started_again),
         SUPERVISOR_TEST(links_and_monitors_of_a_child_fire_though_it_is_started_again),
+        SUPERVISOR_TEST(an_actor_that_nobody_supervises_dies_at_its_first_failure),
+        SUPERVISOR_TEST(who_is_linked_to_a_child_gets_one_exit_though_it_is_started_again),
+        SUPERVISOR_TEST(a_parent_that_ends_while_a_child_is_restarted_stops_the_tree),
         SUPERVISOR_TEST(too_many_restarts_end_the_supervisor_and_its_children_in_reverse),
         SUPERVISOR_TEST(restarts_of_all_children_count_together),
         SUPERVISOR_TEST(restarts_outside_of_the_window_are_forgotten),

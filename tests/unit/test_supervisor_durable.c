@@ -19,6 +19,9 @@ static struct fake_cluster *cluster;
 static troupe_node *n1;
 static troupe_node *n2;
 static troupe_pid supervisor; /* on n1 */
+static troupe_child account_child;
+static troupe_child pair[2];
+static troupe_supervisor tree;
 static atomic_int inits;
 static atomic_int recovers;
 static atomic_int siblings;
@@ -118,6 +121,7 @@ static int begin(void **state)
     n1 = start_node("n1");
     n2 = NULL;
     supervisor = (troupe_pid){0};
+    tree = (troupe_supervisor){0};
     atomic_store(&inits, 0);
     atomic_store(&recovers, 0);
     atomic_store(&siblings, 0);
@@ -150,10 +154,6 @@ static int64_t now_ms(void)
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
-
-static troupe_child account_child;
-static troupe_child pair[2];
-static troupe_supervisor tree;
 
 static void supervise(void)
 {
@@ -282,7 +282,6 @@ static void its_failures_count_as_restarts(void **state)
     (void)!troupe_node_join(n1, supervisor, DEADLINE_MS, &kind);
     wait_actors(n1, 0);
     assert_int_equal(atomic_load(&recovers), 2);
-    tree = (troupe_supervisor){0};
 }
 
 static void one_whose_recovery_fails_ends_its_supervisor(void **state)
@@ -331,7 +330,6 @@ static void its_siblings_are_restarted_with_it(void **state)
     wait_state("running");
     assert_int_equal(all_restarts, 1);
     wait_actors(n1, 3);
-    tree = (troupe_supervisor){0};
 }
 
 /* ---- stopping ---- */
@@ -448,6 +446,49 @@ static void one_recovered_here_gets_its_supervisor(void **state)
     wait_actors(n1, 0);
 }
 
+/* ---- a supervisor on another node ---- */
+
+static void children_are_added_and_removed_from_another_node(void **state)
+{
+    const troupe_child fresh = {.id = "fresh", .behavior = &account_behavior};
+    const troupe_spawn_options options = {0};
+    troupe_child bound = fresh;
+    troupe_result result = {0};
+
+    (void)state;
+    begin_second();
+    assert_int_equal(troupe_node_spawn_supervisor(n2, &(troupe_supervisor){0}, NULL, &supervisor),
+                     TROUPE_OK);
+    assert_int_equal(troupe_node_start_child(n1, supervisor, &fresh, DEADLINE_MS, &result),
+                     TROUPE_OK);
+    const troupe_child_state *shown = troupe_result_as(&result, &troupe_child_state_type);
+
+    assert_non_null(shown);
+    assert_int_equal(shown->pid.node, supervisor.node);
+    assert_string_equal(shown->behavior, "test.account");
+    troupe_result_clear(&result);
+    look();
+    assert_string_equal(child_state, "running");
+    assert_int_equal(troupe_node_start_child(n1, supervisor, &fresh, DEADLINE_MS, &result),
+                     TROUPE_E_EXISTS);
+    troupe_result_clear(&result);
+    bound.options = &options; /* They do not travel. */
+    assert_int_equal(troupe_node_start_child(n1, supervisor, &bound, DEADLINE_MS, &result),
+                     TROUPE_E_INVALID);
+    troupe_result_clear(&result);
+    assert_int_equal(
+        troupe_node_terminate_child(n1, supervisor, "fresh", (troupe_pid){0}, DEADLINE_MS, &result),
+        TROUPE_OK);
+    troupe_result_clear(&result);
+    wait_actors(n2, 1);
+    assert_int_equal(troupe_node_delete_child(n1, supervisor, "fresh", DEADLINE_MS, &result),
+                     TROUPE_OK);
+    troupe_result_clear(&result);
+    assert_int_equal(troupe_node_count_children(n1, supervisor, DEADLINE_MS, &result), TROUPE_OK);
+    assert_int_equal(((const troupe_children_count *)result.value)->specs, 0);
+    troupe_result_clear(&result);
+}
+
 #define DURABLE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -464,6 +505,7 @@ int main(void)
         DURABLE_TEST(one_that_another_node_runs_is_watched_and_not_stopped),
         DURABLE_TEST(when_it_gives_up_its_name_there_it_begins_here),
         DURABLE_TEST(one_recovered_here_gets_its_supervisor),
+        DURABLE_TEST(children_are_added_and_removed_from_another_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
