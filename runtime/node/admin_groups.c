@@ -73,7 +73,7 @@ void tr_admin_groups(struct tr_admin *admin)
         }
         (void)cJSON_AddNumberToObject(admin->reply, "total", (double)rows.total);
     }
-    for (size_t i = 0; i < rows.count; i++) {
+    for (size_t i = 0; rows.rows != NULL && i < rows.count; i++) {
         free(rows.rows[i].name);
     }
     free(rows.rows);

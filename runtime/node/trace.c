@@ -200,7 +200,9 @@ static double wall_seconds(void)
     struct timespec now = {0};
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + ((double)(now.tv_nsec / 1000) / 1e6);
+    const int64_t us = ((int64_t)now.tv_sec * 1000000) + (now.tv_nsec / 1000);
+
+    return (double)us / 1e6;
 }
 
 static char *make_record(const struct tr_trace *trace, const troupe_self *self, enum tr_traced what,

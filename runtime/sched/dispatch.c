@@ -313,7 +313,7 @@ static void on_continue(troupe_self *self, const struct tr_message *message)
 {
     struct tr_actor_extra *extra = self->actor->extra;
 
-    if (extra->last_continue == message) {
+    if (extra != NULL && extra->last_continue == message) {
         extra->last_continue = NULL;
     }
     (void)handle(self, message->type, tr_message_value(message));
