@@ -11,11 +11,14 @@ static _Noreturn void report(struct troupe_test *test, const char *words)
 {
     static const char format[] = "%s\nseed %llu, at %lld ms\n%s";
 
-    test->failed = true;
+    test->broken |= test->inside;
     tr_memory_plan = NULL;
     const char *trace = troupe_test_trace(test);
     const size_t size = strlen(words) + strlen(trace) + 128;
     char *text = malloc(size);
+
+    free(test->report);
+    test->report = text;
 
     if (text != NULL) {
         (void)snprintf(text, size, format, words, (unsigned long long)test->seed,

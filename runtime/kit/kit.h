@@ -64,7 +64,8 @@ struct troupe_test {
     uint32_t batch_max;
     int64_t now_ns;
     uint64_t fruitless; /* looks in a row at which nobody had anything to do */
-    bool failed;
+    bool inside;        /* an actor, or a blocking call of the node, is under way */
+    bool broken; /* a failure came out of such a one: the node cannot be taken down any more */
     struct tr_clock clock;
     struct tr_driver driver;
     troupe_node *node;
@@ -79,6 +80,7 @@ struct troupe_test {
     void *log_context;
     void (*fail)(void *context, const char *report);
     void *fail_context;
+    char *report; /* of the failure; freed with the test, since whoever gets it does not return */
 };
 
 static inline struct tr_memory_plan *tr_kit_pause(void)

@@ -54,7 +54,11 @@ static bool run_one(struct troupe_test *test)
             line->worker = worker->index;
             line->batch = worker->batch;
             tr_kit_resume(plan);
+            const bool inside = test->inside;
+
+            test->inside = true;
             tr_worker_run(worker, actor);
+            test->inside = inside;
             return true;
         }
     }
@@ -204,6 +208,7 @@ static void drive(void *context)
         return;
     }
     if (++test->fruitless > FRUITLESS_MAX) {
+        test->inside = true;
         tr_kit_fail(test, "a blocking call does not end: nobody has anything to do");
     }
     set_time(test,
@@ -329,14 +334,15 @@ troupe_status troupe_test_create(const troupe_test_options *options, troupe_test
 
 void troupe_test_destroy(troupe_test *test)
 {
-    if (test == NULL || test->failed) {
-        return; /* A failure left the node in the middle of something. */
+    if (test == NULL || test->broken) {
+        return;
     }
     (void)troupe_test_heal_memory(test, NULL);
     troupe_node_stop(test->node, STOP_TIMEOUT_MS);
     tr_probes_free(test);
     tr_trace_fini(&test->trace);
     free(test->ended);
+    free(test->report);
     free(test);
 }
 

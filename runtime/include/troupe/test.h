@@ -53,7 +53,8 @@ TROUPE_API void troupe_test_options_init(troupe_test_options *options);
 /* Gives a local node that is played. TROUPE_E_INVALID, TROUPE_E_NO_MEMORY. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_test_create(const troupe_test_options *options,
                                                             troupe_test **test);
-/* Stops the node, as troupe_node_stop does, and frees everything. NULL is allowed. */
+/* Stops the node, as troupe_node_stop does, and frees everything. After a failure that came out of
+ * the middle of a handler it does nothing. NULL is allowed. */
 TROUPE_API void troupe_test_destroy(troupe_test *test);
 
 /* For the functions of node.h; those that block play the node meanwhile. Not for troupe_node_stop.
