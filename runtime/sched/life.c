@@ -516,7 +516,9 @@ static void end(troupe_self *self, bool at_once)
         const troupe_reason reason = {.kind = self->stop_kind, .text = self->stop_text};
 
         self->held = false;
+        self->stopping = false; /* What it stops with now is the reason that others hear. */
         behavior->terminate(self, actor->state, &reason);
+        self->stopping = true;
     }
     tell_end(self);
     /* The name goes first: whoever hears of the end can take it. */

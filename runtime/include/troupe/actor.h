@@ -122,7 +122,8 @@ typedef struct troupe_behavior {
     /* Runs after a durable actor's state came back from the database, instead of init. May be NULL.
      */
     int (*recover)(troupe_self *self, void *state);
-    /* Runs on every end that the actor lives to see, thus not after kill. May be NULL. */
+    /* Runs on every end that the actor lives to see, thus not after kill. A troupe_stop in it
+     * replaces the reason that others hear. May be NULL. */
     void (*terminate)(troupe_self *self, void *state, const troupe_reason *reason);
     /* Frees what an undescribed state owns; runs at every end, also after kill. May be NULL. */
     void (*release)(void *state);
