@@ -3,8 +3,9 @@
 
 Run from the repository root: tools/check_tidy.py. Sizes (function 70 lines, .c 600, header 200, public
 header 400), banned calls, leftovers, white space, paths of one machine, SQL text built from data, and
-files that documents name but that are not there. There is no list of exceptions.
+files and tests that documents name but that are not there. There is no list of exceptions.
 """
+import glob
 import os
 import re
 import subprocess
@@ -26,6 +27,9 @@ SQL_WORDS = re.compile(r"\b((?i:SELECT\s|INSERT INTO|UPDATE\s+\w+\s+SET|DELETE F
                        r"ALTER (ROLE|TABLE))|NOTIFY |LISTEN )")
 DOC_PATH = re.compile(r"(?<![\w/.-])((?:runtime|registry|daemon|cli|tests|tools|examples|bench|docs|migrations|docker|"
                       r"cmake|\.ci)/[\w./-]*[\w/])")
+
+# `test_call`: `one_test`, `another_test`
+NAMED_TESTS = re.compile(r"`((?:test|prop|stress)_\w+)`: (`\w+`(?:, `\w+`)*)")
 
 
 def tracked():
@@ -115,6 +119,19 @@ def check_document(path, lines):
                 yield f"{path}:{number}: links to {match.group(1)}, which is not there"
 
 
+def check_named_tests(path, lines):
+    """Tests that a document names, after the name of their program, are there and run."""
+    for number, line in enumerate(lines, 1):
+        for match in NAMED_TESTS.finditer(line):
+            text = ""
+            for source in glob.glob(f"tests/*/{match.group(1)}.c"):
+                with open(source, encoding="utf-8") as file:
+                    text += file.read()
+            for name in re.findall(r"\w+", match.group(2)):
+                if not re.search(rf"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{name}\b", text):
+                    yield f"{path}:{number}: names {name} of {match.group(1)}, which does not run"
+
+
 def check(path):
     try:
         with open(path, encoding="utf-8") as file:
@@ -133,6 +150,7 @@ def check(path):
             yield from check_sql(path, text)
     if path.endswith(".md"):
         yield from check_document(path, lines)
+        yield from check_named_tests(path, lines)
     if path.endswith((".c", ".h", ".md", ".sql", ".py", ".sh", ".txt", ".cmake", ".in")) or "Makefile" in path:
         yield from check_text(path, lines)
 

@@ -105,6 +105,13 @@ class Tidy(Tree):
     def test_sql_built_by_printing_is_refused(self):
         self.refused('int a = snprintf(b, n, "select %s", name);\n', "built by printing", "registry/pg/a.c")
 
+    def test_a_document_that_names_a_missing_test_is_refused(self):
+        self.write("tests/unit/test_a.c", "    cmocka_unit_test(it_holds),\n    A_TEST(\n        it_holds_too),\n/* it_ran */\n")
+        self.write("README.md", "| a | `test_a`: `it_holds`, `it_holds_too` |\n")
+        self.assert_accepted("check_tidy.py")
+        self.refused("| a | `test_a`: `it_holds`, `it_ran` |\n", "names it_ran", "README.md")
+        self.refused("| a | `test_b`: `it_holds` |\n", "names it_holds of test_b", "README.md")
+
     def test_a_document_that_names_a_missing_file_is_refused(self):
         self.refused("Read `runtime/core/none.c`.\n", "which is not there", "docs/a.md")
 
