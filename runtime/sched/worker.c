@@ -228,7 +228,8 @@ uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse)
     return silent;
 }
 
-struct tr_actor *tr_worker_take(struct tr_worker *worker)
+/* In the loop of a worker the two halves of a turn are part of it. */
+static inline struct tr_actor *take(struct tr_worker *worker)
 {
     answer_pulse(worker);
     if (worker->turns % CLOCK_EVERY == 0) {
@@ -248,7 +249,7 @@ struct tr_actor *tr_worker_take(struct tr_worker *worker)
     return actor;
 }
 
-void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
+static inline void run(struct tr_worker *worker, struct tr_actor *actor)
 {
     struct tr_sched *sched = worker->sched;
     const troupe_behavior *behavior = actor->behavior;
@@ -266,12 +267,22 @@ void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
 
 bool tr_worker_step(struct tr_worker *worker)
 {
-    struct tr_actor *actor = tr_worker_take(worker);
+    struct tr_actor *actor = take(worker);
 
     if (actor != NULL) {
-        tr_worker_run(worker, actor);
+        run(worker, actor);
     }
     return actor != NULL;
+}
+
+struct tr_actor *tr_worker_take(struct tr_worker *worker)
+{
+    return take(worker);
+}
+
+void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
+{
+    run(worker, actor);
 }
 
 /* Whether some queue has something. */
