@@ -91,8 +91,14 @@ void tr_sched_thaw(struct tr_sched *sched)
 
 static struct tr_actor *take_next(struct tr_worker *worker)
 {
-    if (tr_load_relaxed(&worker->next) == 0) {
+    const uint64_t next = tr_load_relaxed(&worker->next);
+
+    if (next == 0) {
         return NULL;
+    }
+    if (worker->sched->options.workers == 1) {
+        tr_store_relaxed(&worker->next, 0); /* Nobody else could take it. */
+        return (struct tr_actor *)(uintptr_t)next;
     }
     return (struct tr_actor *)(uintptr_t)tr_exchange(&worker->next, 0);
 }
