@@ -23,6 +23,7 @@ troupe_status tr_message_check(const troupe_type *type, const void *value)
 static struct tr_message *create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                  size_t payload_size)
 {
+    payload_size = payload_size < TR_MESSAGE_ROOM ? TR_MESSAGE_ROOM : payload_size;
     struct tr_message *message = tr_pool_get(cache, sizeof(struct tr_message) + payload_size);
 
     if (message != NULL) {
@@ -187,4 +188,31 @@ struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_
         copy_text(result->text, text, size);
     }
     return message;
+}
+
+void tr_message_turn(struct tr_message *message, enum tr_signal_kind signal, int32_t kind,
+                     const char *text)
+{
+    struct tr_reason *reason = (struct tr_reason *)(void *)message->payload;
+    const size_t room = message->block_size - sizeof(*reason) - 1;
+    size_t size = text_size(text);
+
+    if (size > room) {
+        size = tr_utf8_cut(text, room);
+    }
+    message->type = NULL;
+    message->value_size = 0;
+    message->status = 0;
+    message->flags = 0;
+    message->signal = (uint8_t)signal;
+    reason->kind = kind;
+    reason->text[0] = '\0';
+    if (size > 0) {
+        copy_text(reason->text, text, size);
+    }
+}
+
+bool tr_message_fits(const struct tr_message *message, const char *text)
+{
+    return text_size(text) <= message->block_size - sizeof(struct tr_reason) - 1;
 }

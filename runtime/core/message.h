@@ -84,6 +84,11 @@ struct tr_reason {
 };
 #define TR_REASON_TEXT_SIZE 256u /* the text is UTF-8, whatever it is made from */
 
+/* Bytes that every block has room for behind the head, whatever it was made for: enough for a
+ * reason with a short text, so that a signal can be turned into its own answer without memory. The
+ * smallest block of the pool is that large anyway. */
+#define TR_MESSAGE_ROOM 24u
+
 /* The payload of RESULT. */
 struct tr_op_result {
     troupe_pid pid;
@@ -134,6 +139,13 @@ struct tr_message *tr_message_create_reason(struct tr_pool_cache *cache, enum tr
                                             int32_t kind, const char *text);
 struct tr_message *tr_message_create_result(struct tr_pool_cache *cache, uint64_t ref, int status,
                                             troupe_pid pid, uint32_t flags, const char *text);
+
+/* Makes another signal, with a reason, of a message that is not needed any more; the text is cut to
+ * what fits. Sender, receiver, ref and session stay. Whether all of a text would fit is what fits
+ * answers. */
+void tr_message_turn(struct tr_message *message, enum tr_signal_kind signal, int32_t kind,
+                     const char *text);
+bool tr_message_fits(const struct tr_message *message, const char *text);
 
 static inline void tr_message_destroy(struct tr_pool_cache *cache, struct tr_message *message)
 {

@@ -109,14 +109,24 @@ static troupe_status grow(struct tr_relations *relations)
     return TROUPE_OK;
 }
 
-troupe_status tr_relations_add(struct tr_relations *relations, const struct tr_relation *relation)
+troupe_status tr_relations_reserve(struct tr_relations *relations, uint32_t more)
 {
-    if ((relations->count + 1) * 4 > relations->capacity * 3) {
+    while ((relations->count + more) * 4 > relations->capacity * 3) {
         const troupe_status status = grow(relations);
 
         if (status != TROUPE_OK) {
             return status;
         }
+    }
+    return TROUPE_OK;
+}
+
+troupe_status tr_relations_add(struct tr_relations *relations, const struct tr_relation *relation)
+{
+    const troupe_status status = tr_relations_reserve(relations, 1);
+
+    if (status != TROUPE_OK) {
+        return status;
     }
     insert(relations, relation);
     relations->count++;

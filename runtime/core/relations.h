@@ -26,9 +26,14 @@ enum tr_relation_kind {
     TR_RELATION_WATCHED    /* found by pid and ref, the watcher's */
 };
 
+struct tr_message;
+
 struct tr_relation {
     troupe_pid pid; /* the other actor */
     uint64_t ref;
+    /* LINK and WATCHED: what tells the other of this actor's end, paid for when the relation was
+     * made. Whoever takes the relation out takes it. */
+    struct tr_message *paid;
     uint32_t session; /* by which it was made; 0: local */
     uint8_t kind;     /* enum tr_relation_kind */
     bool row;         /* this side keeps its row in the registry's table of links */
@@ -51,6 +56,9 @@ struct tr_relation *tr_relations_watched(const struct tr_relations *relations, t
 /* Adds what is not there yet. TROUPE_E_NO_MEMORY. */
 TROUPE_MUST_USE troupe_status tr_relations_add(struct tr_relations *relations,
                                                const struct tr_relation *relation);
+
+/* Makes room: that many can be added without memory. TROUPE_E_NO_MEMORY. */
+TROUPE_MUST_USE troupe_status tr_relations_reserve(struct tr_relations *relations, uint32_t more);
 
 /* Takes out what one of the look-ups lent. */
 void tr_relations_remove(struct tr_relations *relations, struct tr_relation *relation);

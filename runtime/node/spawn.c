@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "dist/codec.h"
 #include "io/loop.h"
 #include "node/agent.h"
@@ -155,32 +156,44 @@ static troupe_status spawn_in(troupe_self *self, const troupe_behavior *behavior
     return status;
 }
 
-/* The parent's half of the relations; the child's was made with the child. */
-static troupe_status make_parent_relations(troupe_self *self, troupe_pid child, uint32_t flags,
-                                           uint64_t ref)
+/* What the parent's half of the relations needs: from here on they can be made. Gives *paid, NULL
+ * without a link. */
+static troupe_status pay_for_relations(troupe_self *self, uint32_t flags, struct tr_message **paid)
 {
-    struct tr_relation relation = {.pid = child, .kind = TR_RELATION_LINK};
+    const bool links = (flags & TROUPE_SPAWN_LINK) != 0;
 
-    if ((flags & TROUPE_SPAWN_LINK) != 0) {
-        const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
-
-        if (status != TROUPE_OK) {
-            return status;
-        }
-    }
-    if ((flags & TROUPE_SPAWN_MONITOR) == 0) {
+    *paid = NULL;
+    if (!links && (flags & TROUPE_SPAWN_MONITOR) == 0) {
         return TROUPE_OK;
     }
-    relation.kind = TR_RELATION_WATCHING;
-    relation.ref = ref;
-    const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
+    const troupe_status status = tr_relations_reserve(&self->actor->relations, 2);
 
-    if (status != TROUPE_OK && (flags & TROUPE_SPAWN_LINK) != 0) {
-        /* The child is killed for this, and its end must not reach the parent. */
-        tr_relations_remove(&self->actor->relations,
-                            tr_relations_link(&self->actor->relations, child));
+    if (status == TROUPE_OK && links) {
+        *paid = tr_self_pay(self);
+        return *paid == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
     }
     return status;
+}
+
+/* The parent's half of the relations, for which there is room; the child's was made with the child.
+ * Takes paid. */
+static void make_parent_relations(troupe_self *self, troupe_pid child, uint32_t flags, uint64_t ref,
+                                  struct tr_message *paid)
+{
+    struct tr_relation relation = {.pid = child, .paid = paid, .kind = TR_RELATION_LINK};
+    troupe_status status = TROUPE_OK;
+
+    if (paid != NULL) {
+        status = tr_relations_add(&self->actor->relations, &relation);
+    }
+    if ((flags & TROUPE_SPAWN_MONITOR) != 0) {
+        relation.kind = TR_RELATION_WATCHING;
+        relation.paid = NULL;
+        relation.ref = ref;
+        status =
+            status == TROUPE_OK ? tr_relations_add(&self->actor->relations, &relation) : status;
+    }
+    TR_CHECK(status == TROUPE_OK);
 }
 
 static void fill_request(struct tr_spawn_request *request, const troupe_spawn_options *options)
@@ -214,16 +227,20 @@ troupe_status troupe_spawn(troupe_self *self, const troupe_behavior *behavior, c
     fill_request(&request, options);
     request.ref = ++self->actor->next_ref;
     const struct asker asker = {.pid = tr_self_pid(self)};
-    const troupe_status status = spawn_in(self, behavior, args, &request, &asker, &child,
-                                          self->fail_text, sizeof(self->fail_text));
+    struct tr_message *paid = NULL;
+    troupe_status status = pay_for_relations(self, request.flags, &paid);
 
+    if (status == TROUPE_OK) {
+        status = spawn_in(self, behavior, args, &request, &asker, &child, self->fail_text,
+                          sizeof(self->fail_text));
+    }
     if (status != TROUPE_OK) {
+        if (paid != NULL) {
+            tr_message_destroy(&self->worker->cache, paid);
+        }
         return status;
     }
-    if (make_parent_relations(self, child, request.flags, request.ref) != TROUPE_OK) {
-        tr_node_signal_one(self->sched->options.owner, child.id, TROUPE_REASON_KILL, NULL);
-        return TROUPE_E_NO_MEMORY;
-    }
+    make_parent_relations(self, child, request.flags, request.ref, paid);
     if (options != NULL) {
         options->monitor = request.ref;
     }

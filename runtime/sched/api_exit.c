@@ -54,70 +54,68 @@ static bool is_local(const troupe_self *self, troupe_pid pid)
     return pid.node == tr_sched_node_id(self->sched);
 }
 
-/* Sends a signal of this actor that carries no value. */
-static void emit(troupe_self *self, enum tr_signal_kind signal, troupe_pid to, uint64_t ref,
-                 uint32_t session)
+static void release(troupe_self *self, struct tr_message *message)
 {
-    struct tr_message *message = tr_message_create(&self->worker->cache, signal, 0);
-
-    if (message == NULL) {
-        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
-        return;
+    if (message != NULL) {
+        tr_message_destroy(&self->worker->cache, message);
     }
-    message->to = to;
-    message->from = tr_self_pid(self);
-    message->ref = ref;
-    message->session = session;
-    (void)tr_self_emit(self, message);
 }
 
-/* The answer of a node that cannot be reached, as a signal to oneself. */
-static void emit_noconnection(troupe_self *self, enum tr_signal_kind signal, troupe_pid from,
-                              uint64_t ref)
+/* Makes a relation and sends the signal that makes its other half; or, when that node cannot be
+ * reached, its answer to this actor itself. known: a relation to be overwritten, or NULL. All that
+ * is needed is paid for first: without memory nothing has changed. */
+static troupe_status relate(troupe_self *self, struct tr_relation *known,
+                            struct tr_relation *relation, enum tr_signal_kind signal,
+                            enum tr_signal_kind refusal)
 {
-    struct tr_message *message =
-        tr_message_create_reason(&self->worker->cache, signal, TROUPE_REASON_NOCONNECTION, NULL);
+    struct tr_pool_cache *cache = &self->worker->cache;
+    const bool reachable = is_local(self, relation->pid) || relation->session != 0;
+    struct tr_message *message = tr_message_create(cache, reachable ? signal : refusal, 0);
 
-    if (message == NULL) {
-        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
-        return;
+    if (relation->kind == TR_RELATION_LINK) {
+        relation->paid = tr_self_pay(self);
     }
-    message->to = tr_self_pid(self);
-    message->from = from;
-    message->ref = ref;
-    (void)tr_sched_post(self->sched, self->worker, message);
+    if (message == NULL || (relation->kind == TR_RELATION_LINK && relation->paid == NULL) ||
+        (known == NULL && tr_relations_add(&self->actor->relations, relation) != TROUPE_OK)) {
+        release(self, message);
+        release(self, relation->paid);
+        return TROUPE_E_NO_MEMORY;
+    }
+    if (known != NULL) {
+        *known = *relation;
+    }
+    message->ref = relation->ref;
+    if (!reachable) {
+        tr_message_turn(message, refusal, TROUPE_REASON_NOCONNECTION, NULL);
+        message->to = tr_self_pid(self);
+        message->from = relation->pid;
+        (void)tr_sched_post(self->sched, self->worker, message);
+        return TROUPE_OK;
+    }
+    tr_self_note_relation(self, true, relation);
+    message->to = relation->pid;
+    message->from = tr_self_pid(self);
+    message->session = relation->session;
+    (void)tr_self_emit(self, message);
+    return TROUPE_OK;
 }
 
 troupe_status troupe_link(troupe_self *self, troupe_pid other)
 {
-    struct tr_relations *relations = &self->actor->relations;
-
     if (troupe_pid_equal(other, tr_self_pid(self))) {
         return TROUPE_OK;
     }
-    struct tr_relation *known = tr_relations_link(relations, other);
+    struct tr_relation *known = tr_relations_link(&self->actor->relations, other);
     const uint32_t session = is_local(self, other) ? 0 : tr_self_watch(self, other.node);
 
     if (known != NULL && known->kind == TR_RELATION_LINK) {
         return TROUPE_OK;
     }
-    const struct tr_relation relation = {
+    struct tr_relation relation = {
         .pid = other, .session = session, .kind = TR_RELATION_LINK, .row = !is_local(self, other)};
 
-    if (known != NULL) {
-        /* Linked again before the unlink was acknowledged: its acknowledgement will match nothing.
-         */
-        *known = relation;
-    } else if (tr_relations_add(relations, &relation) != TROUPE_OK) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    if (!is_local(self, other) && session == 0) {
-        emit_noconnection(self, TR_SIGNAL_LINK_EXIT, other, 0);
-        return TROUPE_OK;
-    }
-    tr_self_note_relation(self, true, &relation);
-    emit(self, TR_SIGNAL_LINK, other, 0, session);
-    return TROUPE_OK;
+    /* Linked again before an unlink was acknowledged: its acknowledgement will match nothing. */
+    return relate(self, known, &relation, TR_SIGNAL_LINK, TR_SIGNAL_LINK_EXIT);
 }
 
 troupe_status troupe_unlink(troupe_self *self, troupe_pid other)
@@ -127,34 +125,37 @@ troupe_status troupe_unlink(troupe_self *self, troupe_pid other)
     if (relation == NULL || relation->kind != TR_RELATION_LINK) {
         return TROUPE_OK;
     }
+    /* What was to tell of this actor's end tells of the link's. */
+    struct tr_message *message = relation->paid;
+
     tr_self_note_relation(self, false, relation);
+    relation->paid = NULL;
     relation->kind = TR_RELATION_UNLINKING;
     relation->row = false;
     relation->ref = ++self->actor->next_ref;
-    emit(self, TR_SIGNAL_UNLINK, other, relation->ref, relation->session);
+    tr_message_turn(message, TR_SIGNAL_UNLINK, TROUPE_REASON_NORMAL, NULL);
+    message->to = other;
+    message->from = tr_self_pid(self);
+    message->ref = relation->ref;
+    message->session = relation->session;
+    (void)tr_self_emit(self, message);
     return TROUPE_OK;
 }
 
 troupe_status troupe_monitor(troupe_self *self, troupe_pid other, uint64_t *monitor)
 {
     const uint32_t session = is_local(self, other) ? 0 : tr_self_watch(self, other.node);
-    const struct tr_relation relation = {.pid = other,
-                                         .ref = ++self->actor->next_ref,
-                                         .session = session,
-                                         .kind = TR_RELATION_WATCHING,
-                                         .row = !is_local(self, other)};
+    struct tr_relation relation = {.pid = other,
+                                   .ref = ++self->actor->next_ref,
+                                   .session = session,
+                                   .kind = TR_RELATION_WATCHING,
+                                   .row = !is_local(self, other)};
+    const troupe_status status = relate(self, NULL, &relation, TR_SIGNAL_MONITOR, TR_SIGNAL_DOWN);
 
-    if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
-        return TROUPE_E_NO_MEMORY;
+    if (status == TROUPE_OK) {
+        *monitor = relation.ref;
     }
-    *monitor = relation.ref;
-    if (!is_local(self, other) && session == 0) {
-        emit_noconnection(self, TR_SIGNAL_DOWN, other, relation.ref);
-        return TROUPE_OK;
-    }
-    tr_self_note_relation(self, true, &relation);
-    emit(self, TR_SIGNAL_MONITOR, other, relation.ref, session);
-    return TROUPE_OK;
+    return status;
 }
 
 /* Takes a DOWN that is in the mailbox already out of it. */
@@ -195,11 +196,18 @@ troupe_status troupe_demonitor(troupe_self *self, uint64_t monitor)
         }
         return TROUPE_OK;
     }
-    const struct tr_relation ended = *relation;
+    struct tr_message *message = tr_message_create(&self->worker->cache, TR_SIGNAL_DEMONITOR, 0);
 
+    if (message == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    message->to = relation->pid;
+    message->from = tr_self_pid(self);
+    message->ref = monitor;
+    message->session = relation->session;
     tr_self_note_relation(self, false, relation);
-    tr_relations_remove(&self->actor->relations, relation);
-    emit(self, TR_SIGNAL_DEMONITOR, ended.pid, monitor, ended.session);
+    tr_self_remove_relation(self, relation);
+    (void)tr_self_emit(self, message);
     return TROUPE_OK;
 }
 

@@ -66,14 +66,30 @@ static troupe_status make_state(struct tr_actor *actor, const struct tr_spawn *s
     return tr_value_own(behavior->state, spawn->state, actor->state, &tr_state_allocator);
 }
 
+static troupe_status make_relation(troupe_self *self, const struct tr_relation *made)
+{
+    struct tr_relation relation = *made;
+
+    relation.paid = tr_self_pay(self);
+    if (relation.paid == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
+
+    if (status != TROUPE_OK) {
+        tr_message_destroy(&self->worker->cache, relation.paid);
+    }
+    return status;
+}
+
 /* Both relations of a spawn are made before the new actor can run: no death is missed. */
-static troupe_status make_relations(struct tr_actor *actor, const struct tr_spawn *spawn)
+static troupe_status make_relations(troupe_self *self, const struct tr_spawn *spawn)
 {
     struct tr_relation relation = {.pid = spawn->parent, .session = spawn->parent_session};
 
     if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0 && !TR_BUG(SPAWN_LINK_ONE_SIDE)) {
         relation.kind = TR_RELATION_LINK;
-        const troupe_status status = tr_relations_add(&actor->relations, &relation);
+        const troupe_status status = make_relation(self, &relation);
 
         if (status != TROUPE_OK) {
             return status;
@@ -82,14 +98,15 @@ static troupe_status make_relations(struct tr_actor *actor, const struct tr_spaw
     if ((spawn->spawn_flags & TROUPE_SPAWN_MONITOR) != 0) {
         relation.kind = TR_RELATION_WATCHED;
         relation.ref = spawn->monitor_ref;
-        return tr_relations_add(&actor->relations, &relation);
+        return make_relation(self, &relation);
     }
     return TROUPE_OK;
 }
 
-static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
-                             const struct tr_spawn *spawn)
+static troupe_status prepare(troupe_self *self, const struct tr_spawn *spawn)
 {
+    struct tr_sched *sched = self->sched;
+    struct tr_actor *actor = self->actor;
     const struct tr_sched_options *options = &sched->options;
 
     actor->behavior = spawn->behavior;
@@ -114,7 +131,7 @@ static troupe_status prepare(struct tr_sched *sched, struct tr_actor *actor,
     troupe_status status = make_state(actor, spawn);
 
     if (status == TROUPE_OK) {
-        status = make_relations(actor, spawn);
+        status = make_relations(self, spawn);
     }
     if (status == TROUPE_OK && spawn->prepare != NULL) {
         status = spawn->prepare(spawn->prepare_context, actor);
@@ -156,17 +173,17 @@ static int begin(troupe_self *self, const struct tr_spawn *spawn)
 }
 
 /* Takes out the relations that were made for the parent. */
-static void forget_parent(struct tr_actor *actor, const struct tr_spawn *spawn)
+static void forget_parent(troupe_self *self, const struct tr_spawn *spawn)
 {
     struct tr_relation *relation =
-        tr_relations_watched(&actor->relations, spawn->parent, spawn->monitor_ref);
+        tr_relations_watched(&self->actor->relations, spawn->parent, spawn->monitor_ref);
 
     if (relation != NULL) {
-        tr_relations_remove(&actor->relations, relation);
+        tr_self_remove_relation(self, relation);
     }
-    relation = tr_relations_link(&actor->relations, spawn->parent);
+    relation = tr_relations_link(&self->actor->relations, spawn->parent);
     if (relation != NULL) {
-        tr_relations_remove(&actor->relations, relation);
+        tr_self_remove_relation(self, relation);
     }
 }
 
@@ -210,7 +227,7 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
     actor->flags = spawn->actor_flags;
     tr_actor_woken(actor, tr_tick_of(worker->run_began_ns));
     tr_self_init(&self, sched, worker, actor);
-    const troupe_status prepared = prepare(sched, actor, spawn);
+    const troupe_status prepared = prepare(&self, spawn);
     int answer = prepared != TROUPE_OK ? (int)prepared : begin(&self, spawn);
 
     if (answer >= 0 && spawn->begun != NULL) {
@@ -226,7 +243,7 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
                                                      : troupe_status_text((troupe_status)answer));
         }
         /* The parent gets an answer instead of signals; whoever init linked to is told. */
-        forget_parent(actor, spawn);
+        forget_parent(&self, spawn);
         self.unborn = true;
         tell_spawned(&self, spawn, TROUPE_EVENT_INIT_FAILED,
                      self.fail_text[0] != '\0' ? self.fail_text
@@ -275,16 +292,35 @@ static void send_signal(troupe_self *self, struct tr_message *message, troupe_pi
     (void)tr_sched_post(self->sched, self->worker, message);
 }
 
+/* What was paid for when the relation was made, now with the reason. A long text is worth a block
+ * of its own, when there is one. */
+static struct tr_message *farewell(troupe_self *self, struct tr_message *paid,
+                                   enum tr_signal_kind signal)
+{
+    if (!tr_message_fits(paid, self->stop_text)) {
+        struct tr_message *message = reason_message(self, signal);
+
+        if (message != NULL) {
+            tr_message_destroy(&self->worker->cache, paid);
+            return message;
+        }
+    }
+    tr_message_turn(paid, signal, self->stop_kind, self->stop_text);
+    return paid;
+}
+
 static void tell_relation(troupe_self *self, const struct tr_relation *relation)
 {
     switch ((enum tr_relation_kind)relation->kind) {
     case TR_RELATION_LINK:
         tr_self_note_relation(self, false, relation);
-        send_signal(self, reason_message(self, TR_SIGNAL_LINK_EXIT), relation->pid, 0,
+        send_signal(self, farewell(self, relation->paid, TR_SIGNAL_LINK_EXIT), relation->pid, 0,
                     relation->session);
         break;
     case TR_RELATION_WATCHED:
-        for (int i = 0; i < (TR_BUG(DOWN_TWICE) ? 2 : 1); i++) {
+        send_signal(self, farewell(self, relation->paid, TR_SIGNAL_DOWN), relation->pid,
+                    relation->ref, relation->session);
+        if (TR_BUG(DOWN_TWICE)) {
             send_signal(self, reason_message(self, TR_SIGNAL_DOWN), relation->pid, relation->ref,
                         relation->session);
         }

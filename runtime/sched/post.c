@@ -90,33 +90,41 @@ static int32_t reason_kind_of(troupe_status why)
     return why == TROUPE_E_NOCONNECTION ? TROUPE_REASON_NOCONNECTION : TROUPE_REASON_NOPROC;
 }
 
-/* Answers a signal in the name of the actor it did not reach. */
-static void answer(struct tr_sched *sched, struct tr_worker *worker,
-                   const struct tr_message *message, struct tr_message *reply)
+/* Sends a signal back to its sender as the answer of the actor it did not reach: it costs no
+ * memory. Takes it. */
+static void answer(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message)
 {
-    if (reply == NULL) {
-        return; /* No memory: as if the network had lost it; a later timeout or NODE_LOST tells. */
-    }
-    reply->to = message->from;
-    reply->from = message->to;
-    reply->ref = message->ref;
-    reply->session = message->session;
-    (void)tr_sched_post(sched, worker, reply);
+    const troupe_pid from = message->to;
+
+    message->to = message->from;
+    message->from = from;
+    (void)tr_sched_post(sched, worker, message);
 }
 
-static void fail_call(struct tr_sched *sched, struct tr_worker *worker,
-                      const struct tr_message *message, troupe_status why,
-                      const struct tr_reason *reason)
+static void fail_call(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
+                      troupe_status why, const struct tr_reason *reason)
 {
     struct tr_pool_cache *cache = tr_sched_cache(sched, worker);
-    struct tr_message *reply = tr_message_create_reason(
-        cache, TR_SIGNAL_CALL_FAILED, reason != NULL ? reason->kind : reason_kind_of(why),
-        reason != NULL ? reason->text : NULL);
+    const int32_t kind = reason != NULL ? reason->kind : reason_kind_of(why);
+    const char *text = reason != NULL ? reason->text : NULL;
+    struct tr_message *failed = NULL;
 
-    if (reply != NULL) {
-        reply->status = (int16_t)why;
+    /* A long text is worth a block of its own, when there is one. */
+    if (!tr_message_fits(message, text)) {
+        failed = tr_message_create_reason(cache, TR_SIGNAL_CALL_FAILED, kind, text);
     }
-    answer(sched, worker, message, reply);
+    if (failed != NULL) {
+        failed->to = message->to;
+        failed->from = message->from;
+        failed->ref = message->ref;
+        failed->session = message->session;
+        tr_message_destroy(cache, message);
+    } else {
+        failed = message;
+        tr_message_turn(failed, TR_SIGNAL_CALL_FAILED, kind, text);
+    }
+    failed->status = (int16_t)why;
+    answer(sched, worker, failed);
 }
 
 /* The name of an actor that has ended; a refused one was never its own. */
@@ -146,21 +154,22 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     switch ((enum tr_signal_kind)message->signal) {
     case TR_SIGNAL_CALL:
         fail_call(sched, worker, message, why, reason);
-        break;
+        return;
     case TR_SIGNAL_LINK:
-        answer(sched, worker, message,
-               tr_message_create_reason(cache, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL));
-        break;
+        tr_message_turn(message, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL);
+        answer(sched, worker, message);
+        return;
     case TR_SIGNAL_MONITOR:
         if (TR_BUG(LOSE_DOWN_OF_DEAD)) {
             break;
         }
-        answer(sched, worker, message,
-               tr_message_create_reason(cache, TR_SIGNAL_DOWN, reason_kind_of(why), NULL));
-        break;
+        tr_message_turn(message, TR_SIGNAL_DOWN, reason_kind_of(why), NULL);
+        answer(sched, worker, message);
+        return;
     case TR_SIGNAL_UNLINK:
-        answer(sched, worker, message, tr_message_create(cache, TR_SIGNAL_UNLINK_ACK, 0));
-        break;
+        tr_message_turn(message, TR_SIGNAL_UNLINK_ACK, reason_kind_of(why), NULL);
+        answer(sched, worker, message);
+        return;
     case TR_SIGNAL_MESSAGE:
         (void)tr_add_relaxed(&sched->dropped, 1);
         if (why != TROUPE_E_BUSY && tr_wants(sched, TROUPE_EVENT_DEAD_LETTER)) {

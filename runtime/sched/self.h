@@ -101,6 +101,10 @@ void tr_actor_append(struct tr_actor *actor, struct tr_message *message);
 void tr_actor_on_committed(troupe_self *self, uint64_t outcome);
 /* Tells the registry's table of a relation across nodes. */
 void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relation *relation);
+/* What will tell of this actor's end, for a relation that is to be made; NULL: no memory. */
+struct tr_message *tr_self_pay(troupe_self *self);
+/* Takes a relation out, with what was paid for it. */
+void tr_self_remove_relation(troupe_self *self, struct tr_relation *relation);
 void tr_owed_free(struct tr_owed *owed);
 /* Notes that this actor owes a caller the answer to its call: however the actor ends, the caller is
  * told. ref 0 in what it answers: no memory. */

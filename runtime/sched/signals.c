@@ -33,39 +33,60 @@ static bool session_holds(troupe_self *self, const struct tr_message *message)
     return message->session == 0 || tr_self_watch(self, message->from.node) == message->session;
 }
 
-static void on_link(troupe_self *self, const struct tr_message *message)
+struct tr_message *tr_self_pay(troupe_self *self)
 {
-    const struct tr_relation relation = {
-        .pid = message->from, .session = message->session, .kind = TR_RELATION_LINK};
+    return tr_message_create(&self->worker->cache, TR_SIGNAL_LINK_EXIT, 0);
+}
+
+void tr_self_remove_relation(troupe_self *self, struct tr_relation *relation)
+{
+    if (relation->paid != NULL) {
+        tr_message_destroy(&self->worker->cache, relation->paid);
+    }
+    tr_relations_remove(&self->actor->relations, relation);
+}
+
+/* Answers whether the message was kept: it has become what will tell the other of this actor's end,
+ * or the answer. */
+static bool on_link(troupe_self *self, struct tr_message *message)
+{
+    const struct tr_relation relation = {.pid = message->from,
+                                         .paid = message,
+                                         .session = message->session,
+                                         .kind = TR_RELATION_LINK};
 
     /* While our own unlink is not acknowledged, a link of the other side is one that crossed it. */
     if (tr_relations_link(&self->actor->relations, message->from) != NULL ||
         !session_holds(self, message)) {
-        return;
+        return false;
     }
     if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
-        tell(self, message,
-             tr_message_create_reason(&self->worker->cache, TR_SIGNAL_LINK_EXIT,
-                                      TROUPE_REASON_ERROR, "out of memory for a link"));
+        tr_message_turn(message, TR_SIGNAL_LINK_EXIT, TROUPE_REASON_ERROR, "out of memory");
+        tell(self, message, message);
     }
+    return true;
 }
 
 static void drop_link(troupe_self *self, struct tr_relation *relation)
 {
     tr_self_note_relation(self, false, relation);
-    tr_relations_remove(&self->actor->relations, relation);
+    tr_self_remove_relation(self, relation);
 }
 
-static void on_unlink(troupe_self *self, const struct tr_message *message)
+/* Answers whether the message was kept: it has become the acknowledgement. */
+static bool on_unlink(troupe_self *self, struct tr_message *message)
 {
     struct tr_relation *relation = tr_relations_link(&self->actor->relations, message->from);
 
     if (relation != NULL && relation->kind == TR_RELATION_LINK && !TR_BUG(UNLINK_ONE_SIDE)) {
         drop_link(self, relation);
     }
-    if (!TR_BUG(DROP_UNLINK_ACK)) {
-        tell(self, message, tr_message_create(&self->worker->cache, TR_SIGNAL_UNLINK_ACK, 0));
+    if (TR_BUG(DROP_UNLINK_ACK)) {
+        return false;
     }
+    tr_message_turn(message, TR_SIGNAL_UNLINK_ACK, TROUPE_REASON_NORMAL, NULL);
+    tell(self, message, message);
+    return true;
 }
 
 static void on_unlink_ack(troupe_self *self, const struct tr_message *message)
@@ -74,27 +95,29 @@ static void on_unlink_ack(troupe_self *self, const struct tr_message *message)
 
     if (relation != NULL && relation->kind == TR_RELATION_UNLINKING &&
         relation->ref == message->ref) {
-        tr_relations_remove(&self->actor->relations, relation);
+        tr_self_remove_relation(self, relation);
     }
 }
 
-static void on_monitor(troupe_self *self, const struct tr_message *message)
+/* Answers whether the message was kept, as on_link. */
+static bool on_monitor(troupe_self *self, struct tr_message *message)
 {
     const struct tr_relation relation = {.pid = message->from,
                                          .ref = message->ref,
+                                         .paid = message,
                                          .session = message->session,
                                          .kind = TR_RELATION_WATCHED};
 
     /* The monitor of a spawn is there already when its parent makes sure of it. */
     if (!session_holds(self, message) ||
         tr_relations_watched(&self->actor->relations, message->from, message->ref) != NULL) {
-        return;
+        return false;
     }
     if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
-        tell(self, message,
-             tr_message_create_reason(&self->worker->cache, TR_SIGNAL_DOWN, TROUPE_REASON_ERROR,
-                                      "out of memory for a monitor"));
+        tr_message_turn(message, TR_SIGNAL_DOWN, TROUPE_REASON_ERROR, "out of memory");
+        tell(self, message, message);
     }
+    return true;
 }
 
 static void on_demonitor(troupe_self *self, const struct tr_message *message)
@@ -103,7 +126,7 @@ static void on_demonitor(troupe_self *self, const struct tr_message *message)
         tr_relations_watched(&self->actor->relations, message->from, message->ref);
 
     if (relation != NULL) {
-        tr_relations_remove(&self->actor->relations, relation);
+        tr_self_remove_relation(self, relation);
     }
 }
 
@@ -336,7 +359,12 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
     if ((op->flags & TROUPE_SPAWN_LINK) != 0 &&
         tr_relations_link(&self->actor->relations, op->pid) == NULL) {
         relation.kind = TR_RELATION_LINK;
-        if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+        relation.paid = tr_self_pay(self);
+        if (relation.paid == NULL ||
+            tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+            if (relation.paid != NULL) {
+                tr_message_destroy(&self->worker->cache, relation.paid);
+            }
             tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a link");
             return;
         }
@@ -345,6 +373,7 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
     }
     if ((op->flags & TROUPE_SPAWN_MONITOR) != 0) {
         relation.kind = TR_RELATION_WATCHING;
+        relation.paid = NULL;
         relation.ref = message->ref;
         if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
             tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a monitor");
@@ -412,54 +441,58 @@ static void on_named(troupe_self *self, const struct tr_message *message)
     self->actor->flags &= (uint16_t)~TR_ACTOR_HELD;
 }
 
-/* Acts on a system signal, and answers whether it stays in the queue as a message. */
-static bool act(troupe_self *self, struct tr_message *message)
+/* What became of a signal that was taken in. */
+enum fate {
+    DONE,   /* it is not needed any more */
+    KEPT,   /* somebody has it */
+    MESSAGE /* it stays in the queue */
+};
+
+/* Acts on a system signal. */
+static enum fate act(troupe_self *self, struct tr_message *message)
 {
     switch ((enum tr_signal_kind)message->signal) {
     case TR_SIGNAL_LINK:
-        on_link(self, message);
-        return false;
+        return on_link(self, message) ? KEPT : DONE;
     case TR_SIGNAL_UNLINK:
-        on_unlink(self, message);
-        return false;
+        return on_unlink(self, message) ? KEPT : DONE;
     case TR_SIGNAL_UNLINK_ACK:
         on_unlink_ack(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_MONITOR:
-        on_monitor(self, message);
-        return false;
+        return on_monitor(self, message) ? KEPT : DONE;
     case TR_SIGNAL_DEMONITOR:
         on_demonitor(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_EXIT:
-        return on_exit_signal(self, message);
+        return on_exit_signal(self, message) ? MESSAGE : DONE;
     case TR_SIGNAL_LINK_EXIT:
-        return on_link_exit(self, message);
+        return on_link_exit(self, message) ? MESSAGE : DONE;
     case TR_SIGNAL_DOWN:
-        return on_down(self, message);
+        return on_down(self, message) ? MESSAGE : DONE;
     case TR_SIGNAL_RESULT:
-        return on_result(self, message);
+        return on_result(self, message) ? MESSAGE : DONE;
     case TR_SIGNAL_NODE_LOST:
         on_node_lost(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_FORGET_CALL:
         on_forget_call(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_CALL_TARGET:
         on_call_target(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_COMMITTED:
         tr_actor_on_committed(self, message->ref);
-        return false;
+        return DONE;
     case TR_SIGNAL_INSPECT:
         run_inspection(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_NAMED:
         on_named(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_RESUME:
         tr_pressure_on_resume(self, message);
-        return false;
+        return DONE;
     case TR_SIGNAL_AWAIT:
     case TR_SIGNAL_MESSAGE:
     case TR_SIGNAL_CALL:
@@ -471,7 +504,15 @@ static bool act(troupe_self *self, struct tr_message *message)
     case TR_SIGNAL_COUNT:
         break;
     }
-    return true;
+    return MESSAGE;
+}
+
+static void trace_received(troupe_self *self, const struct tr_message *message)
+{
+    if ((self->watched & TR_WATCHED_TRACE) != 0) {
+        self->sched->options.outward.traced(self->sched->options.outward.context, self,
+                                            TR_TRACED_RECEIVED, message);
+    }
 }
 
 bool tr_signal_act(troupe_self *self, struct tr_message *message)
@@ -480,13 +521,20 @@ bool tr_signal_act(troupe_self *self, struct tr_message *message)
         tr_pressure_on_await(self, message);
         return true;
     }
-    if (act(self, message)) {
-        return false;
+    /* What asks for a relation may be somebody else's after it has acted. */
+    const bool asks = message->signal == TR_SIGNAL_LINK || message->signal == TR_SIGNAL_UNLINK ||
+                      message->signal == TR_SIGNAL_MONITOR;
+
+    if (asks) {
+        trace_received(self, message);
     }
-    if ((self->watched & TR_WATCHED_TRACE) != 0) {
-        self->sched->options.outward.traced(self->sched->options.outward.context, self,
-                                            TR_TRACED_RECEIVED, message);
+    const enum fate fate = act(self, message);
+
+    if (fate == DONE) {
+        if (!asks) {
+            trace_received(self, message);
+        }
+        tr_message_destroy(&self->worker->cache, message);
     }
-    tr_message_destroy(&self->worker->cache, message);
-    return true;
+    return fate != MESSAGE;
 }
