@@ -34,6 +34,7 @@ enum tr_bug {
     TR_BUG_BOX_OF_THE_DEAD,     /* requests in the mailbox of one that ends hear `noproc` */
     TR_BUG_COUNT_PER_CHILD,     /* restarts are counted per child, not per supervisor */
     TR_BUG_RESTART_ORDER,       /* children are started again in the wrong order */
+    TR_BUG_FAREWELL_NOT_PAID,   /* an EXIT or a DOWN is lost when there is no memory for it */
     TR_BUG_COUNT
 };
 

@@ -297,10 +297,10 @@ static void send_signal(troupe_self *self, struct tr_message *message, troupe_pi
 static struct tr_message *farewell(troupe_self *self, struct tr_message *paid,
                                    enum tr_signal_kind signal)
 {
-    if (!tr_message_fits(paid, self->stop_text)) {
+    if (!tr_message_fits(paid, self->stop_text) || TR_BUG(FAREWELL_NOT_PAID)) {
         struct tr_message *message = reason_message(self, signal);
 
-        if (message != NULL) {
+        if (message != NULL || TR_BUG(FAREWELL_NOT_PAID)) {
             tr_message_destroy(&self->worker->cache, paid);
             return message;
         }

@@ -11,6 +11,7 @@ void model_init(struct model *model)
     model->now_ms = 0;
     model->count = 0;
     model->events = 0;
+    model->poor = false;
     model->problem[0] = '\0';
     memset(model->actors, 0, sizeof(model->actors));
 }
@@ -79,6 +80,8 @@ void model_born(struct model *model, size_t actor, troupe_pid pid, size_t parent
         struct pair *pair = &model->pairs[other][actor];
 
         pair_init(pair, other == actor);
+        pair->poor = model->poor;
+        pair->was_poor = model->poor;
         pair->alive[0] = model->actors[other].alive;
         if (other < actor) {
             pair->traps[0] = model->pairs[other][other].traps[0];
@@ -254,6 +257,17 @@ void model_ends(struct model *model, size_t actor, const struct reason *why)
             }
         }
         pair_end(pair, side, reason, owed, count);
+    }
+}
+
+void model_poor(struct model *model, bool poor)
+{
+    model->poor = poor;
+    for (size_t b = 0; b < model->count; b++) {
+        for (size_t a = 0; a <= b; a++) {
+            model->pairs[a][b].poor = poor;
+            model->pairs[a][b].was_poor = true;
+        }
     }
 }
 

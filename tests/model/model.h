@@ -49,6 +49,7 @@ struct model_actor {
 
 struct model {
     int64_t now_ms;
+    bool poor; /* there may be no memory */
     size_t count;
     struct model_actor actors[ACTORS_MAX];
     struct pair pairs[ACTORS_MAX][ACTORS_MAX]; /* [a][b] with a <= b */
@@ -90,6 +91,8 @@ void model_result(struct model *model, size_t actor, uint16_t ref, int status, u
 void model_timer(struct model *model, size_t actor, uint16_t ref);
 /* why is NULL after a kill. */
 void model_ends(struct model *model, size_t actor, const struct reason *why);
+/* There may be no memory from now on, or there is again; with everybody at rest after that. */
+void model_poor(struct model *model, bool poor);
 /* Nobody has anything to do. */
 void model_rests(struct model *model);
 

@@ -17,7 +17,7 @@ enum { TRACES = 2000 };
 static void tell(uint64_t seed, struct op *ops, size_t count, struct outcome *outcome)
 {
     printf("seed %" PRIu64 ": %s\n", seed, outcome->problem);
-    play_shrink(seed, ops, &count, outcome);
+    play_shrink(seed, ops, &count, &(struct scarcity){0}, outcome);
     printf("needed for it, after actors 0 to %d were started: %s\n", FIRST_ACTORS - 1,
            outcome->problem);
     play_print(stdout, ops, count);
@@ -39,7 +39,7 @@ int main(int argc, char **argv)
         const uint64_t seed = (first + i) * 0x9e3779b97f4a7c15u;
 
         play_generate(seed, ops, &count);
-        play_run(seed, ops, count, &outcome);
+        play_run(seed, ops, count, &(struct scarcity){0}, &outcome);
         if (outcome.problem[0] != '\0') {
             printf("not ok trace number %" PRIu64 "\n", first + i);
             tell(seed, ops, count, &outcome);

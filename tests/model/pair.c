@@ -7,10 +7,23 @@
 
 /* ---- sets of states ---- */
 
+/* Not by the functions that the linker puts others in the place of: the model's memory is never
+ * refused. */
+static struct pair_state *states_create(size_t count)
+{
+    void *states = NULL;
+
+    if (posix_memalign(&states, 16, count * sizeof(struct pair_state)) != 0) {
+        abort();
+    }
+    memset(states, 0, count * sizeof(struct pair_state));
+    return states;
+}
+
 void pair_init(struct pair *pair, bool self)
 {
     *pair = (struct pair){.capacity = 4, .count = 1, .self = self, .alive = {true, true}};
-    pair->states = calloc(pair->capacity, sizeof(*pair->states));
+    pair->states = states_create(pair->capacity);
 }
 
 void pair_fini(struct pair *pair)
@@ -56,9 +69,12 @@ static void add(struct pair *pair, const struct pair_state *state)
     }
     if (pair->count == pair->capacity) {
         const struct pair_state copy = *state;
+        struct pair_state *larger = states_create(pair->capacity * 2);
 
+        memcpy(larger, pair->states, pair->count * sizeof(*larger));
+        free(pair->states);
+        pair->states = larger;
         pair->capacity *= 2;
-        pair->states = realloc(pair->states, pair->capacity * sizeof(*pair->states));
         pair->states[pair->count++] = copy;
         return;
     }
@@ -256,6 +272,25 @@ static void take_in(struct pair *pair, struct pair_state *state, int side)
     }
 }
 
+/* The first signal of one side asks for a link or a monitor, and there is no memory for it. */
+static void refuse(struct pair *pair, struct pair_state *state, int side)
+{
+    struct half *half = &state->halves[side];
+    const struct signal signal = half->in[0];
+
+    take_at(half->in, &half->in_count, 0);
+    post(pair, state, other_of(pair, side),
+         (struct signal){.kind = signal.kind == K_LINK ? K_LINK_EXIT : K_DOWN,
+                         .arg = TROUPE_REASON_ERROR,
+                         .ref = signal.ref});
+}
+
+static bool may_be_refused(const struct pair *pair, const struct half *half)
+{
+    return pair->poor &&
+           ((half->in[0].kind == K_LINK && half->link == L_NONE) || half->in[0].kind == K_MONITOR);
+}
+
 /* Signals of which nobody can see whether they were taken in now or later: when its turn comes such
  * a one is taken in at once, which keeps the sets small. */
 static bool is_eager(uint8_t kind)
@@ -289,6 +324,12 @@ static void close_set(struct pair *pair)
                 take_in(pair, &next, side);
                 take_eagerly(pair, &next);
                 add(pair, &next);
+                if (may_be_refused(pair, &pair->states[i].halves[side])) {
+                    next = pair->states[i];
+                    refuse(pair, &next, side);
+                    take_eagerly(pair, &next);
+                    add(pair, &next);
+                }
             }
         }
     }
@@ -519,7 +560,7 @@ void pair_end(struct pair *pair, int side, struct reason reason, const uint16_t 
     struct pair_state *states = pair->states;
 
     pair->alive[side] = false;
-    pair->states = calloc(pair->capacity, sizeof(*pair->states));
+    pair->states = states_create(pair->capacity);
     pair->count = 0;
     for (size_t i = 0; i < count; i++) {
         end_in(pair, &states[i], side, reason, owed, owed_count);
@@ -529,8 +570,22 @@ void pair_end(struct pair *pair, int side, struct reason reason, const uint16_t 
     close_set(pair);
 }
 
+/* Without memory the answer to a call may be lost; its timeout tells. */
+static void lose_answers(struct half *half)
+{
+    for (size_t i = 0; i < half->box_count; i++) {
+        if (half->box[i].kind == K_FAILED) {
+            take_at(half->box, &half->box_count, i--);
+        }
+    }
+}
+
 bool pair_rests(struct pair *pair)
 {
+    for (size_t i = 0; i < pair->count && pair->poor; i++) {
+        lose_answers(&pair->states[i].halves[0]);
+        lose_answers(&pair->states[i].halves[1]);
+    }
     for (size_t i = 0; i < pair->count; i++) {
         const struct half *a = &pair->states[i].halves[0];
         const struct half *b = &pair->states[i].halves[1];
@@ -544,11 +599,14 @@ bool pair_rests(struct pair *pair)
 
 bool pair_is(struct pair *pair, int side, bool linked, size_t watching, size_t watched)
 {
+    /* A watcher that ends without memory is not forgotten: what it is told later finds nobody. */
+    const bool forgives = pair->was_poor && !pair->alive[other_of(pair, side)];
+
     for (size_t i = 0; i < pair->count; i++) {
         const struct half *half = &pair->states[i].halves[side];
 
         if (half->link != (linked ? L_LINKED : L_NONE) || half->watching_count != watching ||
-            half->watched_count != watched) {
+            (half->watched_count != watched && !forgives)) {
             drop(pair, &i);
         }
     }

@@ -76,7 +76,10 @@ struct pair {
     bool alive[2]; /* as traps: what is known of the two */
     bool traps[2];
     uint64_t calls[2]; /* a bit for each ref (1 to 64) of a call that waits */
-    bool overflow;     /* more than the model can hold: nothing is claimed any more */
+    bool
+        poor; /* there may be no memory: links and monitors may be refused, answers to calls lost */
+    bool was_poor;
+    bool overflow; /* more than the model can hold: nothing is claimed any more */
 };
 
 void pair_init(struct pair *pair, bool self);

@@ -22,6 +22,8 @@ static bool begin(struct world *world, uint64_t seed)
     world->starting = ACTORS_MAX;
     world->born = 0;
     world->ends = 0;
+    world->asked = 0;
+    world->refused = 0;
     world->test = NULL;
     if (troupe_test_create(&options, &world->test) != TROUPE_OK) {
         return false;
@@ -72,11 +74,26 @@ static void look_inside(struct world *world, size_t index)
     }
 }
 
+/* Memory is scarce until now: it comes back, and everything that waits for it goes on. */
+static void heal(struct world *world)
+{
+    uint64_t asked = 0;
+
+    if (world->model.poor) {
+        world->refused = troupe_test_heal_memory(world->test, &asked);
+        world->asked = asked;
+        troupe_test_settle(world->test);
+        model_rests(player_model(world));
+        model_poor(&world->model, false);
+    }
+}
+
 static void settle(struct world *world)
 {
     struct troupe_node *node = troupe_test_node(world->test);
     uint64_t alive = 0;
 
+    heal(world);
     troupe_test_settle(world->test);
     model_rests(player_model(world));
     for (size_t i = 0; i < world->born; i++) {
@@ -96,6 +113,7 @@ static void perform(struct world *world, const struct op *op)
         return;
     }
     if (op->kind == OP_ADVANCE) {
+        heal(world);
         troupe_test_advance(world->test, op->ms);
         return;
     }
@@ -109,7 +127,8 @@ static void perform(struct world *world, const struct op *op)
     player_order(world, op);
 }
 
-void play_run(uint64_t seed, const struct op *ops, size_t count, struct outcome *outcome)
+void play_run(uint64_t seed, const struct op *ops, size_t count, const struct scarcity *scarcity,
+              struct outcome *outcome)
 {
     static struct world world;
 
@@ -117,6 +136,10 @@ void play_run(uint64_t seed, const struct op *ops, size_t count, struct outcome 
     if (!begin(&world, seed)) {
         (void)snprintf(outcome->problem, sizeof(outcome->problem), "the world does not begin");
         return;
+    }
+    if (scarcity->counts) {
+        model_poor(&world.model, true);
+        troupe_test_fail_memory(world.test, scarcity->n, scarcity->onwards);
     }
     for (size_t i = 0; i < count && world.model.problem[0] == '\0'; i++) {
         perform(&world, &ops[i]);
@@ -132,6 +155,8 @@ void play_run(uint64_t seed, const struct op *ops, size_t count, struct outcome 
     memcpy(outcome->problem, world.model.problem, sizeof(outcome->problem));
     outcome->events = world.model.events;
     outcome->ends = world.ends;
+    outcome->asked = world.asked;
+    outcome->refused = world.refused;
     for (size_t b = 0; b < world.model.count; b++) {
         for (size_t a = 0; a <= b; a++) {
             outcome->overflow |= world.model.pairs[a][b].overflow;

@@ -1,8 +1,8 @@
 /* model/play.h - a list of operations, played on a node of the test kit and compared with the
  * model.
  *
- *     play_generate(seed, ops, count); play_run(seed, ops, count, &outcome)
- *     play_shrink(seed, ops, &count, &outcome); play_print(stdout, ops, count)
+ *     play_generate(seed, ops, &count); play_run(seed, ops, count, &scarcity, &outcome)
+ *     play_shrink(seed, ops, &count, &scarcity, &outcome); play_print(stdout, ops, count)
  *
  * Threads: one. Memory: each run frees what it made.
  */
@@ -50,17 +50,28 @@ struct op {
     uint8_t steps; /* turns after it */
 };
 
+/* Which allocations fail, from the first operation to the first rest. */
+struct scarcity {
+    bool counts;  /* they are counted, and those said here fail */
+    uint64_t n;   /* this one; UINT64_MAX: none */
+    bool onwards; /* and all that follow */
+};
+
 struct outcome {
     char problem[256]; /* empty: no difference */
     uint64_t events;   /* that were compared */
     uint64_t ends;
-    bool overflow; /* some pair had more states than the model holds */
+    uint64_t asked;   /* allocations that were counted */
+    uint64_t refused; /* of them */
+    bool overflow;    /* some pair had more states than the model holds */
 };
 
 void play_generate(uint64_t seed, struct op *ops, size_t *count);
-void play_run(uint64_t seed, const struct op *ops, size_t count, struct outcome *outcome);
+void play_run(uint64_t seed, const struct op *ops, size_t count, const struct scarcity *scarcity,
+              struct outcome *outcome);
 /* Leaves out what is not needed for the difference. */
-void play_shrink(uint64_t seed, struct op *ops, size_t *count, struct outcome *outcome);
+void play_shrink(uint64_t seed, struct op *ops, size_t *count, const struct scarcity *scarcity,
+                 struct outcome *outcome);
 void play_print(FILE *out, const struct op *ops, size_t count);
 
 #endif

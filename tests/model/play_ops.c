@@ -88,18 +88,20 @@ void play_generate(uint64_t seed, struct op *ops, size_t *count)
 
 /* ---- leaving out ---- */
 
-static bool differs(uint64_t seed, const struct op *ops, size_t count, struct outcome *outcome)
+static bool differs(uint64_t seed, const struct op *ops, size_t count,
+                    const struct scarcity *scarcity, struct outcome *outcome)
 {
     struct outcome now;
 
-    play_run(seed, ops, count, &now);
+    play_run(seed, ops, count, scarcity, &now);
     if (now.problem[0] != '\0') {
         *outcome = now;
     }
     return now.problem[0] != '\0';
 }
 
-void play_shrink(uint64_t seed, struct op *ops, size_t *count, struct outcome *outcome)
+void play_shrink(uint64_t seed, struct op *ops, size_t *count, const struct scarcity *scarcity,
+                 struct outcome *outcome)
 {
     struct op fewer[OPS_MAX];
 
@@ -107,7 +109,7 @@ void play_shrink(uint64_t seed, struct op *ops, size_t *count, struct outcome *o
         for (size_t at = 0; at + size <= *count;) {
             memcpy(fewer, ops, at * sizeof(*ops));
             memcpy(fewer + at, ops + at + size, (*count - at - size) * sizeof(*ops));
-            if (differs(seed, fewer, *count - size, outcome)) {
+            if (differs(seed, fewer, *count - size, scarcity, outcome)) {
                 *count -= size;
                 memcpy(ops, fewer, *count * sizeof(*ops));
             } else {
@@ -120,7 +122,7 @@ void play_shrink(uint64_t seed, struct op *ops, size_t *count, struct outcome *o
         const uint8_t steps = ops[i].steps;
 
         ops[i].steps = 0;
-        if (steps > 0 && !differs(seed, ops, *count, outcome)) {
+        if (steps > 0 && !differs(seed, ops, *count, scarcity, outcome)) {
             ops[i].steps = steps;
         }
     }

@@ -84,6 +84,18 @@ static int on_result(troupe_self *self, void *state, const troupe_result *result
 
 /* ---- orders ---- */
 
+/* Whether an operation did what it should; without memory it must have changed nothing. */
+static bool is_done(struct player *player, troupe_status status, const char *what)
+{
+    struct model *model = &player->world->model;
+    const bool refused = model->poor && (status == TROUPE_E_NO_MEMORY || status == TROUPE_E_LIMIT);
+
+    if (status != TROUPE_OK && !refused) {
+        model_problem(model, "actor %zu: %s answers %d", player->index, what, status);
+    }
+    return status == TROUPE_OK;
+}
+
 static int do_spawn(troupe_self *self, struct player *player, const order *o)
 {
     struct world *world = player->world;
@@ -101,14 +113,13 @@ static int do_spawn(troupe_self *self, struct player *player, const order *o)
     const troupe_status status = troupe_spawn(self, &player_behavior, &args, &options, &pid);
 
     world->starting = ACTORS_MAX;
-    if (birth.how == INIT_FAILS) {
-        if (status != TROUPE_E_FAILED) {
-            model_problem(model, "init fails and the spawn answers %d", status);
+    if (birth.how == INIT_FAILS && (status == TROUPE_E_FAILED || status == TROUPE_OK)) {
+        if (status == TROUPE_OK) {
+            model_problem(model, "init fails and the spawn does not");
         }
         return TROUPE_OK;
     }
-    if (status != TROUPE_OK) {
-        model_problem(model, "a spawn answers %d", status);
+    if (!is_done(player, status, "a spawn")) {
         return TROUPE_OK;
     }
     const bool monitors = (o->arg & TROUPE_SPAWN_MONITOR) != 0;
@@ -138,17 +149,20 @@ static void do_call(troupe_self *self, struct player *player, const order *o, tr
     struct model *model = player_model(player->world);
     const uint16_t ref = (uint16_t)o->number;
 
-    if (!things_add(&model->actors[player->index].calls,
-                    (struct thing){
-                        .ref = ref, .actor = (uint8_t)o->target, .at_ms = model->now_ms + o->ms})) {
+    struct things *calls = &model->actors[player->index].calls;
+
+    if (calls->count == THINGS_MAX ||
+        !is_done(player,
+                 troupe_call(self, to, &ask_type, &(ask){.ref = ref, .how = o->arg % CALL_HOWS},
+                             o->ms, on_result, ref),
+                 "a call")) {
         return;
     }
+    (void)things_add(
+        calls,
+        (struct thing){.ref = ref, .actor = (uint8_t)o->target, .at_ms = model->now_ms + o->ms});
     model_send(model, player->index, o->target,
                (struct signal){.kind = K_CALL, .ref = ref, .arg = (uint8_t)(o->arg % CALL_HOWS)});
-    if (troupe_call(self, to, &ask_type, &(ask){.ref = ref, .how = o->arg % CALL_HOWS}, o->ms,
-                    on_result, ref) != TROUPE_OK) {
-        model_problem(model, "a call cannot be made");
-    }
 }
 
 static void do_reply(troupe_self *self, struct player *player)
@@ -162,8 +176,9 @@ static void do_reply(troupe_self *self, struct player *player)
     const troupe_from from = player->taken[0];
     struct thing *thing = &owed->list[0];
 
-    if (troupe_reply_to(self, &from, &ball_type, &(ball){.ref = thing->ref}) != TROUPE_OK) {
-        model_problem(model, "a request that was taken cannot be answered");
+    if (!is_done(player, troupe_reply_to(self, &from, &ball_type, &(ball){.ref = thing->ref}),
+                 "an answer")) {
+        return;
     }
     model_send(model, player->index, thing->actor,
                (struct signal){.kind = K_REPLY, .ref = thing->ref});
@@ -182,8 +197,8 @@ static void do_monitor(troupe_self *self, struct player *player, const order *o,
     if (monitors->count == THINGS_MAX) {
         return;
     }
-    if (troupe_monitor(self, to, &thing.handle) != TROUPE_OK) {
-        model_problem(model, "a monitor cannot be made");
+    if (!is_done(player, troupe_monitor(self, to, &thing.handle), "a monitor")) {
+        return;
     }
     (void)things_add(monitors, thing);
     struct pair *pair = model_pair(model, player->index, o->target, &side);
@@ -203,8 +218,8 @@ static void do_demonitor(troupe_self *self, struct player *player, const order *
     /* Those that have yielded their DOWN too: then nothing happens. */
     const struct thing *thing = &monitors->list[o->arg % monitors->count];
 
-    if (troupe_demonitor(self, thing->handle) != TROUPE_OK) {
-        model_problem(model, "a monitor cannot be ended");
+    if (!is_done(player, troupe_demonitor(self, thing->handle), "a demonitor")) {
+        return;
     }
     struct pair *pair = model_pair(model, player->index, thing->actor, &side);
 
@@ -217,9 +232,10 @@ static void do_exit(troupe_self *self, struct player *player, const order *o, tr
     const bool kill = o->arg == TROUPE_REASON_KILL;
     char text[16];
 
-    if (troupe_exit(self, to, (int32_t)o->arg, kill ? NULL : text_of(o->number, text)) !=
-        TROUPE_OK) {
-        model_problem(model, "an exit cannot be sent");
+    if (!is_done(player,
+                 troupe_exit(self, to, (int32_t)o->arg, kill ? NULL : text_of(o->number, text)),
+                 "an exit")) {
+        return;
     }
     model_send(model, player->index, o->target,
                (struct signal){
@@ -248,9 +264,11 @@ static void do_timer(troupe_self *self, struct player *player, const order *o)
     if (timers->count == THINGS_MAX) {
         return;
     }
-    if (troupe_send_after(self, o->ms, troupe_self_pid(self), &alarm_clock_type,
-                          &(alarm_clock){.ref = o->number}, &thing.handle) != TROUPE_OK) {
-        model_problem(model, "a timer cannot be started");
+    if (!is_done(player,
+                 troupe_send_after(self, o->ms, troupe_self_pid(self), &alarm_clock_type,
+                                   &(alarm_clock){.ref = o->number}, &thing.handle),
+                 "a timer")) {
+        return;
     }
     (void)things_add(timers, thing);
 }
@@ -279,8 +297,8 @@ static void do_link(troupe_self *self, struct player *player, const order *o, tr
     struct pair *pair = model_pair(model, player->index, o->target, &side);
     const bool links = o->kind == OP_LINK;
 
-    if ((links ? troupe_link(self, to) : troupe_unlink(self, to)) != TROUPE_OK) {
-        model_problem(model, "a link cannot be made or ended");
+    if (!is_done(player, links ? troupe_link(self, to) : troupe_unlink(self, to), "a link")) {
+        return;
     }
     if (links) {
         pair_link(pair, side);
@@ -310,9 +328,12 @@ static int obey(troupe_self *self, struct player *player, const order *o)
     case OP_SPAWN:
         return do_spawn(self, player, o);
     case OP_SEND:
-        model_send(model, player->index, o->target,
-                   (struct signal){.kind = K_MESSAGE, .ref = (uint16_t)o->number});
-        return troupe_send(self, to, &ball_type, &(ball){.ref = o->number});
+        if (is_done(player, troupe_send(self, to, &ball_type, &(ball){.ref = o->number}),
+                    "a send")) {
+            model_send(model, player->index, o->target,
+                       (struct signal){.kind = K_MESSAGE, .ref = (uint16_t)o->number});
+        }
+        break;
     case OP_CALL:
         do_call(self, player, o, to);
         break;
@@ -384,6 +405,14 @@ static int on_alarm(troupe_self *self, void *state, const void *message)
     return TROUPE_OK;
 }
 
+/* The handler returns without an answer. */
+static int stay_silent(struct player *player, size_t from, uint16_t ref)
+{
+    model_send(&player->world->model, player->index, from,
+               (struct signal){.kind = K_FAILED, .arg = -TROUPE_E_NO_REPLY, .ref = ref});
+    return TROUPE_OK;
+}
+
 static int on_ask(troupe_self *self, void *state, const void *message)
 {
     struct player *player = state;
@@ -399,15 +428,18 @@ static int on_ask(troupe_self *self, void *state, const void *message)
     switch ((enum call_how)a->how) {
     case CALL_TAKE:
         if (owed->count < THINGS_MAX) {
-            player->taken[player->taken_count++] = troupe_take_from(self);
+            const troupe_from taken = troupe_take_from(self);
+
+            if (taken.ref == 0) {
+                return stay_silent(player, from, ref);
+            }
+            player->taken[player->taken_count++] = taken;
             (void)things_add(owed, (struct thing){.ref = ref, .actor = (uint8_t)from});
             return TROUPE_OK;
         }
         break;
     case CALL_SILENT:
-        model_send(model, player->index, from,
-                   (struct signal){.kind = K_FAILED, .arg = -TROUPE_E_NO_REPLY, .ref = ref});
-        return TROUPE_OK;
+        return stay_silent(player, from, ref);
     case CALL_DIE:
         model_send(
             model, player->index, from,
@@ -418,8 +450,12 @@ static int on_ask(troupe_self *self, void *state, const void *message)
     case CALL_HOWS:
         break;
     }
+    if (!is_done(player, (troupe_status)troupe_reply(self, &ball_type, &(ball){.ref = ref}),
+                 "a reply")) {
+        return stay_silent(player, from, ref);
+    }
     model_send(model, player->index, from, (struct signal){.kind = K_REPLY, .ref = ref});
-    return troupe_reply(self, &ball_type, &(ball){.ref = ref});
+    return TROUPE_OK;
 }
 
 static int on_exit_message(troupe_self *self, void *state, const void *message)
@@ -540,9 +576,12 @@ void player_order(struct world *world, const struct op *op)
     const order o = {
         .kind = op->kind, .target = op->target, .arg = op->arg, .ms = op->ms, .number = op->number};
 
-    model_order(&world->model, op->actor, op->number);
-    if (troupe_node_send(troupe_test_node(world->test), world->model.actors[op->actor].pid,
-                         &order_type, &o) != TROUPE_OK) {
+    const troupe_status status = troupe_node_send(
+        troupe_test_node(world->test), world->model.actors[op->actor].pid, &order_type, &o);
+
+    if (status == TROUPE_OK) {
+        model_order(&world->model, op->actor, op->number);
+    } else if (!world->model.poor || status != TROUPE_E_NO_MEMORY) {
         model_problem(&world->model, "an order cannot be sent");
     }
 }

@@ -21,6 +21,8 @@ struct world {
     size_t starting;    /* the one whose init runs; ACTORS_MAX: none */
     bool ended_in_init; /* it has ended already */
     uint64_t ends;
+    uint64_t asked; /* allocations while memory was scarce, and how many were refused */
+    uint64_t refused;
 };
 
 /* Starts one from outside and tells the model. */
