@@ -393,8 +393,13 @@ static void bounce_list(troupe_self *self, struct tr_message *message, bool coun
     if (message == NULL) {
         return;
     }
-    struct tr_message *why = reason_message(self, TR_SIGNAL_DOWN);
+    union {
+        struct tr_reason reason;
+        char bytes[sizeof(struct tr_reason) + TR_REASON_TEXT_SIZE];
+    } why;
 
+    why.reason.kind = self->stop_kind;
+    memcpy(why.reason.text, self->stop_text, strlen(self->stop_text) + 1);
     while (message != NULL) {
         struct tr_message *next = (struct tr_message *)(void *)message->item.next;
         const bool request = message->signal == TR_SIGNAL_CALL && !TR_BUG(BOX_OF_THE_DEAD);
@@ -403,12 +408,8 @@ static void bounce_list(troupe_self *self, struct tr_message *message, bool coun
             (void)tr_sub_relaxed(&self->actor->large_bytes, message->block_size);
         }
         tr_sched_bounce(self->sched, self->worker, message,
-                        request ? TROUPE_E_EXITED : TROUPE_E_NOPROC,
-                        request && why != NULL ? tr_message_reason(why) : NULL);
+                        request ? TROUPE_E_EXITED : TROUPE_E_NOPROC, request ? &why.reason : NULL);
         message = next;
-    }
-    if (why != NULL) {
-        tr_message_destroy(&self->worker->cache, why);
     }
 }
 

@@ -469,8 +469,9 @@ bool pair_goes_on(struct pair *pair, int side)
     return pair->count > 0 || pair->overflow;
 }
 
-/* Takes the signal out of a box: it is the first, or one of the farewells that stand first. */
-static bool handle_in(struct half *half, const struct signal *signal)
+/* Takes the signal out of a box: it is the first, or behind farewells only, which have no order,
+ * and answers that may have been lost. */
+static bool handle_in(const struct pair *pair, struct half *half, const struct signal *signal)
 {
     for (size_t i = 0; i < half->box_count; i++) {
         const struct signal *each = &half->box[i];
@@ -480,7 +481,7 @@ static bool handle_in(struct half *half, const struct signal *signal)
             take_at(half->box, &half->box_count, i);
             return true;
         }
-        if (!each->farewell) {
+        if (!each->farewell && !(pair->poor && each->kind == K_FAILED)) {
             return false;
         }
     }
@@ -490,7 +491,7 @@ static bool handle_in(struct half *half, const struct signal *signal)
 bool pair_handles(struct pair *pair, int side, struct signal signal)
 {
     for (size_t i = 0; i < pair->count; i++) {
-        if (!handle_in(&pair->states[i].halves[side], &signal)) {
+        if (!handle_in(pair, &pair->states[i].halves[side], &signal)) {
             drop(pair, &i);
         }
     }
