@@ -66,22 +66,6 @@ static troupe_status make_state(struct tr_actor *actor, const struct tr_spawn *s
     return tr_value_own(behavior->state, spawn->state, actor->state, &tr_state_allocator);
 }
 
-static troupe_status make_relation(troupe_self *self, const struct tr_relation *made)
-{
-    struct tr_relation relation = *made;
-
-    relation.paid = tr_self_pay(self);
-    if (relation.paid == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
-
-    if (status != TROUPE_OK) {
-        tr_message_destroy(&self->worker->cache, relation.paid);
-    }
-    return status;
-}
-
 /* Both relations of a spawn are made before the new actor can run: no death is missed. */
 static troupe_status make_relations(troupe_self *self, const struct tr_spawn *spawn)
 {
@@ -89,7 +73,7 @@ static troupe_status make_relations(troupe_self *self, const struct tr_spawn *sp
 
     if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0 && !TR_BUG(SPAWN_LINK_ONE_SIDE)) {
         relation.kind = TR_RELATION_LINK;
-        const troupe_status status = make_relation(self, &relation);
+        const troupe_status status = tr_self_make_relation(self, &relation);
 
         if (status != TROUPE_OK) {
             return status;
@@ -98,7 +82,7 @@ static troupe_status make_relations(troupe_self *self, const struct tr_spawn *sp
     if ((spawn->spawn_flags & TROUPE_SPAWN_MONITOR) != 0) {
         relation.kind = TR_RELATION_WATCHED;
         relation.ref = spawn->monitor_ref;
-        return make_relation(self, &relation);
+        return tr_self_make_relation(self, &relation);
     }
     return TROUPE_OK;
 }
@@ -292,33 +276,16 @@ static void send_signal(troupe_self *self, struct tr_message *message, troupe_pi
     (void)tr_sched_post(self->sched, self->worker, message);
 }
 
-/* What was paid for when the relation was made, now with the reason. A long text is worth a block
- * of its own, when there is one. */
-static struct tr_message *farewell(troupe_self *self, struct tr_message *paid,
-                                   enum tr_signal_kind signal)
-{
-    if (!tr_message_fits(paid, self->stop_text) || TR_BUG(FAREWELL_NOT_PAID)) {
-        struct tr_message *message = reason_message(self, signal);
-
-        if (message != NULL || TR_BUG(FAREWELL_NOT_PAID)) {
-            tr_message_destroy(&self->worker->cache, paid);
-            return message;
-        }
-    }
-    tr_message_turn(paid, signal, self->stop_kind, self->stop_text);
-    return paid;
-}
-
 static void tell_relation(troupe_self *self, const struct tr_relation *relation)
 {
     switch ((enum tr_relation_kind)relation->kind) {
     case TR_RELATION_LINK:
         tr_self_note_relation(self, false, relation);
-        send_signal(self, farewell(self, relation->paid, TR_SIGNAL_LINK_EXIT), relation->pid, 0,
-                    relation->session);
+        send_signal(self, tr_self_farewell(self, relation->paid, TR_SIGNAL_LINK_EXIT),
+                    relation->pid, 0, relation->session);
         break;
     case TR_RELATION_WATCHED:
-        send_signal(self, farewell(self, relation->paid, TR_SIGNAL_DOWN), relation->pid,
+        send_signal(self, tr_self_farewell(self, relation->paid, TR_SIGNAL_DOWN), relation->pid,
                     relation->ref, relation->session);
         if (TR_BUG(DOWN_TWICE)) {
             send_signal(self, reason_message(self, TR_SIGNAL_DOWN), relation->pid, relation->ref,

@@ -2,11 +2,9 @@
  * beginning and ending.
  *
  * A run takes in what has arrived (tr_actor_fetch: signals act, messages queue), handles a batch of
- * messages (tr_actor_dispatch), has a durable actor's changes saved, and parks or requeues the
- * actor.
+ * messages (tr_actor_dispatch), saves a durable actor's changes, and parks or requeues it.
  *
- * Threads: the worker that runs the actor; what is said with the actor's own functions in
- * troupe/actor.h.
+ * Threads: the worker that runs the actor; see troupe/actor.h.
  */
 #ifndef TR_SCHED_SELF_H
 #define TR_SCHED_SELF_H
@@ -103,6 +101,10 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome);
 void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relation *relation);
 /* What will tell of this actor's end, for a relation that is to be made; NULL: no memory. */
 struct tr_message *tr_self_pay(troupe_self *self);
+TROUPE_MUST_USE troupe_status tr_self_make_relation(troupe_self *self,
+                                                    const struct tr_relation *made);
+struct tr_message *tr_self_farewell(troupe_self *self, struct tr_message *paid,
+                                    enum tr_signal_kind signal);
 /* Takes a relation out, with what was paid for it. */
 void tr_self_remove_relation(troupe_self *self, struct tr_relation *relation);
 void tr_owed_free(struct tr_owed *owed);

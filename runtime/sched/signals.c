@@ -38,6 +38,40 @@ struct tr_message *tr_self_pay(troupe_self *self)
     return tr_message_create(&self->worker->cache, TR_SIGNAL_LINK_EXIT, 0);
 }
 
+troupe_status tr_self_make_relation(troupe_self *self, const struct tr_relation *made)
+{
+    struct tr_relation relation = *made;
+
+    relation.paid = tr_self_pay(self);
+    if (relation.paid == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    const troupe_status status = tr_relations_add(&self->actor->relations, &relation);
+
+    if (status != TROUPE_OK) {
+        tr_message_destroy(&self->worker->cache, relation.paid);
+    }
+    return status;
+}
+
+/* What was paid for when the relation was made, now with the reason. A long text is worth a block
+ * of its own, when there is one. */
+struct tr_message *tr_self_farewell(troupe_self *self, struct tr_message *paid,
+                                    enum tr_signal_kind signal)
+{
+    if (!tr_message_fits(paid, self->stop_text) || TR_BUG(FAREWELL_NOT_PAID)) {
+        struct tr_message *message = tr_message_create_reason(&self->worker->cache, signal,
+                                                              self->stop_kind, self->stop_text);
+
+        if (message != NULL || TR_BUG(FAREWELL_NOT_PAID)) {
+            tr_message_destroy(&self->worker->cache, paid);
+            return message;
+        }
+    }
+    tr_message_turn(paid, signal, self->stop_kind, self->stop_text);
+    return paid;
+}
+
 void tr_self_remove_relation(troupe_self *self, struct tr_relation *relation)
 {
     if (relation->paid != NULL) {

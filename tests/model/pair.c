@@ -135,33 +135,15 @@ static struct signal bounce(struct signal signal, bool at_end, struct reason rea
 {
     struct signal answer = {.farewell = at_end, .ref = signal.ref};
 
-    switch ((enum kind)signal.kind) {
-    case K_CALL:
+    if (signal.kind == K_CALL) {
         answer.kind = K_FAILED;
         answer.arg = (uint8_t)(at_end ? -TROUPE_E_EXITED : -TROUPE_E_NOPROC);
         answer.id = at_end ? reason.id : 0;
-        break;
-    case K_LINK:
-        answer.kind = K_LINK_EXIT;
+    } else if (signal.kind == K_LINK || signal.kind == K_MONITOR) {
+        answer.kind = signal.kind == K_LINK ? K_LINK_EXIT : K_DOWN;
         answer.arg = TROUPE_REASON_NOPROC;
-        break;
-    case K_MONITOR:
-        answer.kind = K_DOWN;
-        answer.arg = TROUPE_REASON_NOPROC;
-        break;
-    case K_UNLINK:
+    } else if (signal.kind == K_UNLINK) {
         answer.kind = K_ACK;
-        break;
-    case K_NONE:
-    case K_MESSAGE:
-    case K_REPLY:
-    case K_FAILED:
-    case K_ACK:
-    case K_DEMONITOR:
-    case K_EXIT:
-    case K_LINK_EXIT:
-    case K_DOWN:
-        break;
     }
     return answer;
 }
