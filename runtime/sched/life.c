@@ -253,13 +253,7 @@ troupe_status tr_actor_spawn(struct tr_sched *sched, struct tr_worker *worker,
 
 static struct tr_message *reason_message(troupe_self *self, enum tr_signal_kind signal)
 {
-    struct tr_message *message =
-        tr_message_create_reason(&self->worker->cache, signal, self->stop_kind, self->stop_text);
-
-    if (message != NULL && signal == TR_SIGNAL_LINK_EXIT && self->actor->extra != NULL) {
-        message->status = self->actor->extra->refused;
-    }
-    return message;
+    return tr_message_create_reason(&self->worker->cache, signal, self->stop_kind, self->stop_text);
 }
 
 static void send_signal(troupe_self *self, struct tr_message *message, troupe_pid to, uint64_t ref,

@@ -56,8 +56,8 @@ troupe_status tr_self_make_relation(troupe_self *self, const struct tr_relation 
 
 /* What was paid for when the relation was made, now with the reason. A long text is worth a block
  * of its own, when there is one. */
-struct tr_message *tr_self_farewell(troupe_self *self, struct tr_message *paid,
-                                    enum tr_signal_kind signal)
+static struct tr_message *farewell(troupe_self *self, struct tr_message *paid,
+                                   enum tr_signal_kind signal)
 {
     if (!tr_message_fits(paid, self->stop_text) || TR_BUG(FAREWELL_NOT_PAID)) {
         struct tr_message *message = tr_message_create_reason(&self->worker->cache, signal,
@@ -70,6 +70,18 @@ struct tr_message *tr_self_farewell(troupe_self *self, struct tr_message *paid,
     }
     tr_message_turn(paid, signal, self->stop_kind, self->stop_text);
     return paid;
+}
+
+struct tr_message *tr_self_farewell(troupe_self *self, struct tr_message *paid,
+                                    enum tr_signal_kind signal)
+{
+    struct tr_message *message = farewell(self, paid, signal);
+
+    /* A supervisor asks why the name of its child was refused. */
+    if (message != NULL && signal == TR_SIGNAL_LINK_EXIT && self->actor->extra != NULL) {
+        message->status = self->actor->extra->refused;
+    }
+    return message;
 }
 
 void tr_self_remove_relation(troupe_self *self, struct tr_relation *relation)
