@@ -263,12 +263,14 @@ static void of_two_nodes_that_want_the_same_names_one_gets_each(void **state)
     world_wait(&world, all_are_answered, &crowd[1]);
     assert_int_equal(crowd[0].won + crowd[1].won, MANY);
     assert_int_equal(crowd[0].held + crowd[1].held, MANY);
-    assert_true(crowd[0].won > 0);
-    assert_int_equal(pg_number(sync,
-                               "SELECT count(*) FROM troupe.names WHERE name LIKE 'race%' "
-                               "AND node_id = $1",
-                               PG_VALUES(pg_text((int64_t)n1->node_id))),
-                     crowd[0].won);
+    /* Who gets how many is chance; but the table says the same as those who asked. */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pg_number(sync,
+                                   "SELECT count(*) FROM troupe.names WHERE name LIKE 'race%' "
+                                   "AND node_id = $1",
+                                   PG_VALUES(pg_text((int64_t)crowd[i].node->node_id))),
+                         crowd[i].won);
+    }
     reg_sync_close(sync);
 }
 

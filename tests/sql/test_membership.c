@@ -378,7 +378,7 @@ static void hello_tells_the_version_of_the_schema_and_whether_writes_survive(voi
                "SELECT format('%s %s %s', schema_version, fsync_on, cluster_id = (SELECT "
                "c.cluster_id FROM troupe.cluster c)) FROM troupe.hello()",
                PG_NONE),
-        "5 t t");
+        "6 t t");
 }
 
 static void a_renewal_tells_when_the_next_lease_of_others_runs_out(void **state)

@@ -206,9 +206,10 @@ static void restarts_outside_of_the_window_are_forgotten(void **state)
     tree.period_ms = 1;
     assert_int_equal(supervise(), TROUPE_OK);
     for (size_t i = 0; i < 6; i++) {
-        const int64_t until = clock_ms() + 4;
+        int64_t until = 0;
 
-        wait_line("a starts", i + 1);
+        wait_line("a starts", i + 1); /* It was counted before, so the window is over after: */
+        until = clock_ms() + 20;
         while (clock_ms() < until) {
         }
         ask_child(0, ASK_DIE);
