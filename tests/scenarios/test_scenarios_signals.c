@@ -215,7 +215,7 @@ static void play_unlink_race(troupe_test *test)
     const size_t count = troupe_probe_count(a);
 
     assert_in_range(count, 1, 2);
-    /* The marker is the last: what comes after the unlink is not the exit. */
+    /* The marker is the last. An exit that was trapped before the unlink is a message before it. */
     assert_int_equal(troupe_probe_seen(a, count - 1)->kind, TROUPE_SEEN_MESSAGE);
     race.exits_before += count == 2;
     race.nothing_before += count == 1;
