@@ -15,7 +15,7 @@ static const send_fn writer_kinds[] = {
 
 enum { WRITER_KINDS = sizeof(writer_kinds) / sizeof(writer_kinds[0]) };
 
-static bool is_free(const struct reg_lane *lane)
+bool reg_lane_is_free(const struct reg_lane *lane)
 {
     return lane->ready && !lane->busy && reg_is_joined(lane->registry) &&
            reg_connection_is_up(lane->connection) && reg_now(lane->registry) >= lane->retry_ns;
@@ -25,7 +25,7 @@ void reg_writer_pump(struct node_registry *registry)
 {
     struct reg_lane *lane = &registry->writer;
 
-    for (unsigned turn = 1; turn <= WRITER_KINDS && is_free(lane); turn++) {
+    for (unsigned turn = 1; turn <= WRITER_KINDS && reg_lane_is_free(lane); turn++) {
         const unsigned kind = (lane->last_kind + turn) % WRITER_KINDS;
 
         if (writer_kinds[kind](registry)) {
@@ -64,7 +64,7 @@ void reg_reader_pump(struct node_registry *registry)
 {
     struct reg_lane *lane = &registry->reader;
 
-    for (unsigned turn = 1; turn <= READER_KINDS && is_free(lane); turn++) {
+    for (unsigned turn = 1; turn <= READER_KINDS && reg_lane_is_free(lane); turn++) {
         const unsigned kind = (lane->last_kind + turn) % READER_KINDS;
 
         if (reader_kinds[kind](registry)) {

@@ -112,6 +112,8 @@ struct node_registry {
     struct reg_link_change links_sent[REG_BATCH_ROWS_MAX];
     size_t links_sent_count;
     struct reg_fail *fail_sent;
+    tr_samples_done samples_done; /* NULL: none are under way */
+    void *samples_context;
 
     /* reader */
     struct reg_lane reader;

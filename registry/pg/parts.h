@@ -9,6 +9,7 @@
  *     names.c      register, unregister, started, look-ups      writer and reader
  *     steps.c      transactional steps                          writer
  *     links.c      links written behind, failed messages        writer
+ *     samples.c    what people may see of actors                writer
  *     recovery.c   orphans of dead nodes, and sweeping          reader
  *     inbox.c      messages that wait in the database           reader
  *
@@ -100,6 +101,9 @@ int64_t reg_death_tick(struct node_registry *registry, int64_t now_ns);
 /* Sends the next batch when the lane is free. */
 void reg_writer_pump(struct node_registry *registry);
 
+/* True when a batch could be sent now. */
+bool reg_lane_is_free(const struct reg_lane *lane);
+
 /* A batch has ended. again: wait a moment before the next. */
 void reg_lane_done(struct reg_lane *lane, bool again);
 
@@ -141,6 +145,11 @@ bool reg_fails_send(struct node_registry *registry);
 void reg_links_note(struct node_registry *registry, const struct tr_link_row *row, bool add);
 void reg_fails_note(struct node_registry *registry, const char *name, uint64_t epoch, uint64_t id,
                     const char *error);
+
+/* ---- samples.c ---- */
+
+bool reg_samples_send(struct node_registry *registry, const struct tr_samples *samples,
+                      tr_samples_done done, void *context);
 
 void reg_reader_pump(struct node_registry *registry);
 

@@ -492,6 +492,12 @@ static void link_remove(void *context, const struct tr_link_row *row)
     reg_links_note(context, row, false);
 }
 
+static bool sample(void *context, const struct tr_samples *samples, tr_samples_done done,
+                   void *done_context)
+{
+    return reg_samples_send(context, samples, done, done_context);
+}
+
 static void unreachable(void *context, uint64_t node_id, bool refused)
 {
     reg_death_unreachable(context, node_id, refused);
@@ -568,6 +574,7 @@ troupe_status troupe_registry_postgres(const char *conninfo, troupe_registry **o
         .reload = reload,
         .link_add = link_add,
         .link_remove = link_remove,
+        .sample = sample,
         .unreachable = unreachable,
         .health = health,
     };

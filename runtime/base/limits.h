@@ -54,6 +54,17 @@
 #define TR_TRACES_MAX 16u
 /* One of so many messages is told of, unless configured: the price of two looks at the clock. */
 #define TR_TELEMETRY_SAMPLE 1000u
+/* Actors with the most messages, and as many with the oldest, in one sample: what fits a screen. */
+#define TR_SAMPLE_ACTORS 32u
+/* Behaviors that are counted, the last one for all the rest: programs have tens. */
+#define TR_SAMPLE_BEHAVIORS 256u
+/* Milliseconds between samples: more often nobody reads. */
+#define TR_SAMPLE_MS 1000u
+/* Actors looked at in one go, which is some 100 us of the loop, and milliseconds to the next. */
+#define TR_SAMPLE_SLICE 4096u
+#define TR_SAMPLE_SLICE_MS 5u
+/* One part in so many of a processor at most goes into looking. */
+#define TR_SAMPLE_SHARE 100
 /* Messages of one durable step to other names, and what it may take in from its inbox. */
 #define TR_STEP_OUTGOING_MAX 1000u
 

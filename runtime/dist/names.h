@@ -59,6 +59,32 @@ struct tr_registry_join {
     struct tr_registry_events events;
 };
 
+/* An actor with messages. */
+struct tr_sample {
+    uint64_t actor_id;
+    uint64_t messages;
+    uint64_t oldest_ms; /* age of the oldest message */
+    char behavior[128]; /* "": not known by name */
+};
+
+/* How many actors have a behavior. */
+struct tr_census {
+    uint64_t actors;
+    char behavior[128];
+};
+
+struct tr_samples {
+    const struct tr_sample *actors;
+    size_t actor_count;
+    const uint64_t *gone; /* sampled before, and not to be shown any more */
+    size_t gone_count;
+    const struct tr_census *census; /* of all behaviors; NULL: unchanged */
+    size_t census_count;
+};
+
+/* written false: perhaps written, perhaps not. */
+typedef void (*tr_samples_done)(void *context, bool written);
+
 struct tr_registry_health {
     bool connected; /* all connections are up */
     bool listening;
@@ -126,6 +152,12 @@ struct tr_registry_port {
     /* Written behind in batches; an add and a remove inside one window cancel. */
     void (*link_add)(void *context, const struct tr_link_row *row);
     void (*link_remove)(void *context, const struct tr_link_row *row);
+
+    /* What people may see of this node's actors. Behind everything else: answers false, and nothing
+     * happens, when the database is away or there is anything else to write. Else done is called,
+     * not inside the call. Copied. */
+    bool (*sample)(void *context, const struct tr_samples *samples, tr_samples_done done,
+                   void *done_context);
 
     /* The session with a member broke or a dial failed: evidence for its death. refused: its host
      * refused the dial. */

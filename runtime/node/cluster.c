@@ -10,6 +10,7 @@
 #include "node/address.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/sampler.h"
 #include "sched/telemetry.h"
 
 enum { FENCE_LOOK_MS = 5 };
@@ -454,6 +455,9 @@ static void start_on_loop(void *context)
         status = tr_timer_create(node->loop, look_whether_ended, node, &node->fence_timer);
     }
     if (status == TROUPE_OK) {
+        status = tr_sampler_create(node, &node->sampler);
+    }
+    if (status == TROUPE_OK) {
         status = port_of(node)->start(port_of(node)->context, &join);
     }
     if (status != TROUPE_OK) {
@@ -524,6 +528,7 @@ static void on_registry_stopped(void *context)
 
     tr_timer_close(node->lookup_timer);
     tr_timer_close(node->fence_timer);
+    tr_sampler_destroy(node->sampler);
     tr_loop_stop(node->loop);
 }
 

@@ -110,6 +110,7 @@ struct troupe_node {
     struct tr_map adopters; /* hash of name -> struct tr_adopter: rows that come for supervisors */
     struct tr_timer *lookup_timer;
     struct tr_timer *fence_timer;
+    struct tr_sampler *sampler;
     bool leaving;
 
     struct tr_atomic_u64 refused; /* handshakes */

@@ -70,6 +70,7 @@ static const struct {
     {"SELECT * FROM troupe.inbox_fetch(1, '{a}', 1)", "n"},
     {"SELECT * FROM troupe.inbox_fail(1, 'a', 1, 1, 'x')", "n"},
     {"SELECT troupe.sample_write(1, '{}', '{}', '{}', '{}', '{}', '{}')", "n"},
+    {"SELECT troupe.sample_write(1, '{}', '{}')", "n"},
     {"SELECT troupe.sweep(1, 2, 10)", "n"},
     {"SELECT troupe.prune(10)", "n"},
     /* Nobody: private functions, tables, the schema itself. */
@@ -215,6 +216,7 @@ static void the_views_have_the_columns_that_are_promised(void **state)
         {"names", "name,node,node_id,actor_id,epoch,durable,strict,behavior,status,registered_at"},
         {"actors", "name,node,node_id,actor_id,behavior,status,state,version,seq,saved_at,"
                    "mailbox_messages,oldest_message_seconds,sampled_at"},
+        {"actor_counts", "behavior,node,node_id,actors,sampled_at"},
         {"links", "kind,node,node_id,actor_id,other_node,other_node_id,other_actor_id"},
         {"events", "epoch,at,kind,node,node_id,declared_by,detail"},
         {"durable_messages", "id,to_name,from_name,type,payload,attempts"},

@@ -14,6 +14,7 @@
 #include "io/loop.h"
 #include "io/timer.h"
 #include "names/link_window.h"
+#include "support/fake_registry.h"
 #include "sync/thread.h"
 
 enum { NODES_MAX = 64, BEHAVIORS_MAX = 64, ATTEMPTS_MAX = 5 };
@@ -39,6 +40,7 @@ struct fake_item {
     char *d;
     struct tr_name_result result;
     tr_name_done done;
+    tr_samples_done samples_done;
     void *done_context;
     struct tr_step *step;
     enum tr_step_outcome outcome;
@@ -103,6 +105,8 @@ struct fake_cluster {
     struct fake_message *inbox;
     struct reg_link_window links; /* never emptied: what is in it is the table */
     bool away;
+    bool loses_samples;
+    struct fake_samples samples;
     size_t turn; /* who gets the next orphan */
 };
 
@@ -128,6 +132,10 @@ void fake_recover(struct fake_cluster *cluster);
 void fake_end_held_steps(struct fake_node *node);
 void fake_end_node(struct fake_cluster *cluster, struct fake_node *node, const char *why);
 void fake_free_item(struct fake_item *item);
+
+/* The port's; without the mutex. */
+bool fake_sample(void *context, const struct tr_samples *samples, tr_samples_done done,
+                 void *done_context);
 
 /* fake_port.c */
 void fake_decide_step(struct fake_node *node, struct tr_step *step);

@@ -569,6 +569,7 @@ struct tr_registry_port fake_port(struct fake_node *node)
         .reload = reload,
         .link_add = link_add,
         .link_remove = link_remove,
+        .sample = fake_sample,
         .unreachable = unreachable,
         .health = health,
     };

@@ -505,3 +505,62 @@ size_t fake_cluster_link_count(struct fake_cluster *cluster)
     tr_mutex_unlock(&cluster->mutex);
     return count;
 }
+
+static void run_sampled(struct fake_node *node, const struct fake_item *item)
+{
+    (void)node;
+    item->samples_done(item->done_context, item->strict);
+}
+
+bool fake_sample(void *context, const struct tr_samples *samples, tr_samples_done done,
+                 void *done_context)
+{
+    struct fake_node *node = context;
+    struct fake_cluster *cluster = node->cluster;
+    struct fake_samples *kept = &cluster->samples;
+    bool taken = false;
+
+    tr_mutex_lock(&cluster->mutex);
+    taken = node->state == NODE_UP && !cluster->away;
+    if (taken) {
+        struct fake_item *item = fake_tell(node, run_sampled);
+
+        item->samples_done = done;
+        item->done_context = done_context;
+        item->strict = !cluster->loses_samples;
+        kept->calls++;
+        kept->actor_count = samples->actor_count;
+        for (size_t i = 0; i < samples->actor_count; i++) {
+            kept->actors[i] = samples->actors[i];
+        }
+        kept->gone_count = samples->gone_count;
+        for (size_t i = 0; i < samples->gone_count; i++) {
+            kept->gone[i] = samples->gone[i];
+        }
+        if (samples->census != NULL) {
+            kept->census_calls++;
+            kept->census_count = samples->census_count;
+            for (size_t i = 0; i < samples->census_count; i++) {
+                kept->census[i] = samples->census[i];
+            }
+        }
+    } else {
+        kept->refused++;
+    }
+    tr_mutex_unlock(&cluster->mutex);
+    return taken;
+}
+
+void fake_cluster_samples(struct fake_cluster *cluster, struct fake_samples *out)
+{
+    tr_mutex_lock(&cluster->mutex);
+    *out = cluster->samples;
+    tr_mutex_unlock(&cluster->mutex);
+}
+
+void fake_cluster_lose_samples(struct fake_cluster *cluster, bool lose)
+{
+    tr_mutex_lock(&cluster->mutex);
+    cluster->loses_samples = lose;
+    tr_mutex_unlock(&cluster->mutex);
+}

@@ -47,6 +47,22 @@ uint64_t fake_cluster_send(struct fake_cluster *cluster, const char *to, const c
 /* Writes the saved state of a name; false when there is no such name or it does not fit. */
 bool fake_cluster_state(struct fake_cluster *cluster, const char *name, char *out, size_t size);
 
+/* What the nodes said of their actors last, and how often. */
+struct fake_samples {
+    size_t calls;        /* that were taken in */
+    size_t refused;      /* while the database was away */
+    size_t census_calls; /* of those taken in, with counts */
+    size_t actor_count;  /* the last */
+    struct tr_sample actors[128];
+    size_t gone_count;
+    uint64_t gone[256];
+    size_t census_count; /* the last with counts */
+    struct tr_census census[256];
+};
+void fake_cluster_samples(struct fake_cluster *cluster, struct fake_samples *out);
+/* From now on samples are taken in, and then answered as not written. */
+void fake_cluster_lose_samples(struct fake_cluster *cluster, bool lose);
+
 /* Rows of the inbox that wait, and rows of links. */
 size_t fake_cluster_inbox_count(struct fake_cluster *cluster);
 size_t fake_cluster_link_count(struct fake_cluster *cluster);
