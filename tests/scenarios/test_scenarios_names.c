@@ -21,7 +21,7 @@ static troupe_pid holder_of(troupe_test *test, const char *name)
 /* ---- registering ---- */
 
 struct wish {
-    char name[16];
+    char name[32];
     int done;
     troupe_status status;
     troupe_pid holder;
