@@ -5,89 +5,13 @@
 
 #include "troupe/actor.h"
 
-/* ---- sets of states ---- */
-
-/* Not by the functions that the linker puts others in the place of: the model's memory is never
- * refused. */
-static struct pair_state *states_create(size_t count)
-{
-    void *states = NULL;
-
-    if (posix_memalign(&states, 16, count * sizeof(struct pair_state)) != 0) {
-        abort();
-    }
-    memset(states, 0, count * sizeof(struct pair_state));
-    return states;
-}
-
-void pair_init(struct pair *pair, bool self)
-{
-    *pair = (struct pair){.capacity = 4, .count = 1, .self = self, .alive = {true, true}};
-    pair->states = states_create(pair->capacity);
-}
-
-void pair_fini(struct pair *pair)
-{
-    free(pair->states);
-}
-
-static bool is_same_signals(const struct signal *a, const struct signal *b, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (a[i].kind != b[i].kind || a[i].arg != b[i].arg || a[i].farewell != b[i].farewell ||
-            a[i].ref != b[i].ref || a[i].id != b[i].id) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_same_half(const struct half *a, const struct half *b)
-{
-    return a->link == b->link && a->fatal == b->fatal && a->why.kind == b->why.kind &&
-           a->why.id == b->why.id && a->unlink_ref == b->unlink_ref &&
-           a->watching_count == b->watching_count && a->watched_count == b->watched_count &&
-           a->in_count == b->in_count && a->box_count == b->box_count &&
-           memcmp(a->watching, b->watching, a->watching_count * sizeof(uint16_t)) == 0 &&
-           memcmp(a->watched, b->watched, a->watched_count * sizeof(uint16_t)) == 0 &&
-           is_same_signals(a->in, b->in, a->in_count) &&
-           is_same_signals(a->box, b->box, a->box_count);
-}
-
-/* Adds a state that is not there yet. */
-static void add(struct pair *pair, const struct pair_state *state)
-{
-    for (size_t i = 0; i < pair->count; i++) {
-        if (is_same_half(&pair->states[i].halves[0], &state->halves[0]) &&
-            is_same_half(&pair->states[i].halves[1], &state->halves[1])) {
-            return;
-        }
-    }
-    if (pair->count == STATES_MAX) {
-        pair->overflow = true;
-        return;
-    }
-    if (pair->count == pair->capacity) {
-        const struct pair_state copy = *state;
-        struct pair_state *larger = states_create(pair->capacity * 2);
-
-        memcpy(larger, pair->states, pair->count * sizeof(*larger));
-        free(pair->states);
-        pair->states = larger;
-        pair->capacity *= 2;
-        pair->states[pair->count++] = copy;
-        return;
-    }
-    pair->states[pair->count++] = *state;
-}
+/* ---- one state ---- */
 
 static void drop(struct pair *pair, size_t *index)
 {
     pair->states[*index] = pair->states[--pair->count];
     (*index)--;
 }
-
-/* ---- one state ---- */
 
 static int other_of(const struct pair *pair, int side)
 {
@@ -292,28 +216,38 @@ static void take_eagerly(struct pair *pair, struct pair_state *state)
     }
 }
 
+/* Adds what a state becomes when the next signal of one side is dealt with. */
+static void add_changed(struct pair *pair, size_t index, int side,
+                        void (*change)(struct pair *pair, struct pair_state *state, int side))
+{
+    struct pair_state next = pair->states[index];
+
+    change(pair, &next, side);
+    take_eagerly(pair, &next);
+    pair_add(pair, &next);
+}
+
+/* Adds what a state may have become by the next signal to one side. */
+static void widen(struct pair *pair, size_t index, int side)
+{
+    if (pair->states[index].halves[side].in_count == 0) {
+        return;
+    }
+    add_changed(pair, index, side, take_in);
+    if (may_be_refused(pair, &pair->states[index].halves[side])) {
+        add_changed(pair, index, side, refuse);
+    }
+}
+
 /* Widens the set by everything that may have been taken in. */
 static void close_set(struct pair *pair)
 {
     for (size_t i = 0; i < pair->count; i++) {
         take_eagerly(pair, &pair->states[i]);
     }
-    for (size_t i = 0; i < pair->count; i++) {
-        for (int side = 0; side < 2; side++) {
-            if (pair->states[i].halves[side].in_count > 0) {
-                struct pair_state next = pair->states[i];
-
-                take_in(pair, &next, side);
-                take_eagerly(pair, &next);
-                add(pair, &next);
-                if (may_be_refused(pair, &pair->states[i].halves[side])) {
-                    next = pair->states[i];
-                    refuse(pair, &next, side);
-                    take_eagerly(pair, &next);
-                    add(pair, &next);
-                }
-            }
-        }
+    for (size_t i = 0; i < pair->count; i++) { /* which grows meanwhile */
+        widen(pair, i, 0);
+        widen(pair, i, 1);
     }
 }
 
@@ -543,11 +477,11 @@ void pair_end(struct pair *pair, int side, struct reason reason, const uint16_t 
     struct pair_state *states = pair->states;
 
     pair->alive[side] = false;
-    pair->states = states_create(pair->capacity);
+    pair->states = pair_states_create(pair->capacity);
     pair->count = 0;
     for (size_t i = 0; i < count; i++) {
         end_in(pair, &states[i], side, reason, owed, owed_count);
-        add(pair, &states[i]);
+        pair_add(pair, &states[i]);
     }
     free(states);
     close_set(pair);

@@ -84,6 +84,11 @@ struct pair {
 
 void pair_init(struct pair *pair, bool self);
 void pair_fini(struct pair *pair);
+/* Zeroed states, to be freed. Not by the functions that the linker puts others in the place of: the
+ * model's memory is never refused. */
+struct pair_state *pair_states_create(size_t count);
+/* Adds a state that is not in the set yet. */
+void pair_add(struct pair *pair, const struct pair_state *state);
 
 /* ---- what actors do; side: whose deed. Afterwards everything is taken in that may have been. ----
  */

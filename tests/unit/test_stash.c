@@ -143,8 +143,11 @@ static int on_order(troupe_self *self, void *state, const void *message)
             return report(self, 8000);
         }
         keeper->shut = false;
-        if (troupe_stash(self) != TROUPE_OK || troupe_stash(self) != TROUPE_E_INVALID) {
+        if (troupe_stash(self) != TROUPE_OK) {
             return TROUPE_E_FAILED;
+        }
+        if (troupe_stash(self) != TROUPE_E_INVALID) {
+            return TROUPE_E_FAILED; /* It is put away already. */
         }
         (void)troupe_unstash_all(self);
         break;
