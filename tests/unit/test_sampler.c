@@ -264,6 +264,20 @@ static void what_was_not_written_is_written_again(void **state)
     assert_true(seen.census_calls > census_calls);
 }
 
+/* The database may have the counts whose fate is not known, and the old ones are true again. */
+static void counts_whose_fate_is_not_known_are_corrected(void **state)
+{
+    (void)state;
+    (void)spawn(&crowd);
+    wait_for(crowd_is, 1);
+    fake_cluster_lose_samples(cluster, true);
+    const troupe_pid second = spawn(&crowd);
+
+    wait_for(crowd_is, 2);
+    assert_int_equal(troupe_node_exit(node, second, TROUPE_REASON_KILL, NULL), TROUPE_OK);
+    wait_for(crowd_is, 1);
+}
+
 int main(void)
 {
 #define SAMPLER_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -272,6 +286,7 @@ int main(void)
         SAMPLER_TEST(an_actor_that_is_stuck_is_shown_until_it_goes_on),
         SAMPLER_TEST(nothing_is_written_while_nothing_changes_or_the_database_is_away),
         SAMPLER_TEST(what_was_not_written_is_written_again),
+        SAMPLER_TEST(counts_whose_fate_is_not_known_are_corrected),
     };
 
     tr_mutex_init(&gate.mutex);
