@@ -22,7 +22,6 @@ BASE, SUITE = "debian:bookworm-slim", "bookworm"
 # The release whose package of compose v2 is taken where this one has none; its program runs on ours.
 V2_SUITE, V2_PACKAGE = "trixie", "docker-compose"
 PROXY_PORT = 3142
-MIRROR = "http://deb.debian.org/debian"
 SECONDS = 300
 CACHE_BYTES = 1 << 30
 
@@ -43,14 +42,14 @@ def install_packages():
 
 
 def mirror():
-    """The Debian archive that apt uses on this machine."""
+    """The Debian archive that apt uses on this machine, or None when its sources name none."""
     for path in ["/etc/apt/sources.list"] + sorted(glob.glob("/etc/apt/sources.list.d/*")):
         if os.path.isfile(path):
             with open(path, encoding="utf-8", errors="replace") as file:
                 found = re.search(r"^(?:deb\s|URIs:).*?(https?://\S+/debian)/?(?=\s|$)", file.read(), re.M)
             if found:
                 return found.group(1)
-    return MIRROR
+    return None
 
 
 def base_recipe():
@@ -73,6 +72,8 @@ def base_path(folder):
 
 def make_base(folder):
     """Makes the system that stands in for the base image, unless it is there; answers what went wrong, or None."""
+    if mirror() is None:
+        return "apt's sources name no Debian archive to make the base image from"
     path = base_path(folder)
     if os.path.exists(path):
         return None
