@@ -504,9 +504,11 @@ lacks() { [ -s "$1" ] && ! grep -qF -- "$2" "$1"; }
 not_dumpable() { # as a user that is not root, by a node that tries to reach a database
   local owner
   [ "$(id -u)" = 0 ] || { [ "$(stat -c %u "/proc/$pid/environ")" = 0 ]; return; }
-  install -d -m 755 "$work/nobody"
-  setpriv --reuid=65534 --regid=65534 --clear-groups trouped --config /dev/null --name u1 \
-    --db "host=$work/nobody" 2>"$work/u1.log" </dev/null &
+  # That user need not reach the folder of the build.
+  install -D -m 755 -t "$work/nobody" "$build/bin/trouped" "$build/lib/libtroupe.so.0"
+  chmod 755 "$work/nobody"
+  setpriv --reuid=65534 --regid=65534 --clear-groups env LD_LIBRARY_PATH="$work/nobody" \
+    "$work/nobody/trouped" --config /dev/null --name u1 --db "host=$work/nobody" 2>"$work/u1.log" </dev/null &
   started+=("$!")
   await 10 grep -q 'no connection' "$work/u1.log" || return 1
   owner=$(stat -c '%u %U' "/proc/$!/environ")
