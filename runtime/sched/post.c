@@ -138,6 +138,25 @@ static void unname(struct tr_sched *sched, const struct tr_message *message)
     }
 }
 
+static void lose(struct tr_sched *sched, const struct tr_message *message, troupe_status why)
+{
+    (void)tr_add_relaxed(&sched->dropped, 1);
+    if (why != TROUPE_E_BUSY && tr_wants(sched, TROUPE_EVENT_DEAD_LETTER)) {
+        tr_tell(sched, &(troupe_event){.kind = TROUPE_EVENT_DEAD_LETTER,
+                                       .pid = message->to,
+                                       .other = message->from,
+                                       .type = tr_type_name(message)});
+    }
+}
+
+/* The function that was to run in the actor learns that there is none. */
+static void run_without(const struct tr_message *message)
+{
+    const struct tr_run *run = (const struct tr_run *)(const void *)message->payload;
+
+    run->function(NULL, run->context);
+}
+
 void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
                      troupe_status why, const struct tr_reason *reason)
 {
@@ -171,21 +190,14 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
         answer(sched, worker, message);
         return;
     case TR_SIGNAL_MESSAGE:
-        (void)tr_add_relaxed(&sched->dropped, 1);
-        if (why != TROUPE_E_BUSY && tr_wants(sched, TROUPE_EVENT_DEAD_LETTER)) {
-            tr_tell(sched, &(troupe_event){.kind = TROUPE_EVENT_DEAD_LETTER,
-                                           .pid = message->to,
-                                           .other = message->from,
-                                           .type = tr_type_name(message)});
-        }
+        lose(sched, message, why);
         break;
     case TR_SIGNAL_AWAIT:
         tr_pressure_turn_round(sched, worker, message);
         return;
     case TR_SIGNAL_RUN:
     case TR_SIGNAL_INSPECT:
-        ((const struct tr_run *)(const void *)message->payload)
-            ->function(NULL, ((const struct tr_run *)(const void *)message->payload)->context);
+        run_without(message);
         break;
     case TR_SIGNAL_NAMED:
         unname(sched, message);
