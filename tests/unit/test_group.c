@@ -4,26 +4,11 @@
 #include <string.h>
 
 #include "support/actors.h"
+#include "support/members.h"
 
 enum { GROUPS_MAX = 1000 };
 
 static struct stage *stage;
-
-/* ---- what probes are told to do ---- */
-
-static int join(troupe_self *self, struct probe *probe, void *context)
-{
-    (void)probe;
-    assert_int_equal(troupe_join(self, context), TROUPE_OK);
-    return TROUPE_OK;
-}
-
-static int leave(troupe_self *self, struct probe *probe, void *context)
-{
-    (void)probe;
-    assert_int_equal(troupe_leave(self, context), TROUPE_OK);
-    return TROUPE_OK;
-}
 
 static int leave_in_vain(troupe_self *self, struct probe *probe, void *context)
 {
@@ -31,34 +16,6 @@ static int leave_in_vain(troupe_self *self, struct probe *probe, void *context)
     assert_int_equal(troupe_leave(self, context), TROUPE_E_NOT_FOUND);
     return TROUPE_OK;
 }
-
-struct shout {
-    const char *group;
-    int64_t value;
-    size_t count;
-};
-
-static int shout(troupe_self *self, struct probe *probe, void *context)
-{
-    struct shout *s = context;
-
-    (void)probe;
-    assert_int_equal(
-        troupe_broadcast(self, s->group, &number_type, &(number){.value = s->value}, &s->count),
-        TROUPE_OK);
-    return TROUPE_OK;
-}
-
-static size_t broadcast(struct probe *probe, const char *group, int64_t value)
-{
-    struct shout s = {.group = group, .value = value};
-
-    (void)probe_do(probe, shout, &s);
-    return s.count;
-}
-
-#define JOIN(probe, group) ((void)probe_do(probe, join, (void *)(uintptr_t)(group)))
-#define LEAVE(probe, group) ((void)probe_do(probe, leave, (void *)(uintptr_t)(group)))
 
 static size_t count_of(const char *group)
 {
@@ -112,16 +69,16 @@ static void a_member_is_listed_until_it_leaves(void **state)
     struct probe *b = probe_spawn(stage, NULL);
 
     (void)state;
-    JOIN(a, "room");
-    JOIN(b, "room");
-    JOIN(b, "other");
+    probe_join(a, "room");
+    probe_join(b, "room");
+    probe_join(b, "other");
     assert_int_equal(count_of("room"), 2);
     assert_true(is_member("room", a->pid) && is_member("room", b->pid));
     assert_int_equal(count_of("other"), 1);
-    LEAVE(a, "room");
+    probe_leave(a, "room");
     assert_false(is_member("room", a->pid));
     assert_true(is_member("room", b->pid));
-    LEAVE(b, "room");
+    probe_leave(b, "room");
     assert_int_equal(count_of("room"), 0);
     assert_int_equal(count_of("other"), 1);
 }
@@ -136,16 +93,16 @@ static void who_stays_is_listed_whoever_has_left(void **state)
     for (size_t i = 0; i < 8; i++) {
         probes[i] = probe_spawn(stage, NULL);
         there[i] = true;
-        JOIN(probes[i], "room");
+        probe_join(probes[i], "room");
     }
     for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        LEAVE(probes[order[i]], "room");
+        probe_leave(probes[order[i]], "room");
         there[order[i]] = false;
         for (size_t k = 0; k < 8; k++) {
             assert_int_equal(is_member("room", probes[k]->pid), there[k]);
         }
     }
-    assert_int_equal(broadcast(probes[0], "room", 1), 3);
+    assert_int_equal(probe_broadcast(probes[0], "room", 1), 3);
 }
 
 static int members_of(troupe_self *self, struct probe *probe, void *context)
@@ -165,8 +122,8 @@ static void more_members_than_room_are_counted(void **state)
     struct probe *b = probe_spawn(stage, NULL);
 
     (void)state;
-    JOIN(a, "room");
-    JOIN(b, "room");
+    probe_join(a, "room");
+    probe_join(b, "room");
     assert_int_equal(probe_do(a, members_of, (void *)(uintptr_t) "room"), 2);
 }
 
@@ -176,9 +133,9 @@ static void a_group_that_nobody_has_joined_is_empty(void **state)
 
     (void)state;
     assert_int_equal(count_of("nobody"), 0);
-    assert_int_equal(broadcast(a, "nobody", 1), 0);
+    assert_int_equal(probe_broadcast(a, "nobody", 1), 0);
     (void)probe_do(a, leave_in_vain, (void *)(uintptr_t) "nobody");
-    JOIN(a, "room");
+    probe_join(a, "room");
     (void)probe_do(a, leave_in_vain, (void *)(uintptr_t) "nobody");
     assert_int_equal(count_of("room"), 1);
 }
@@ -220,17 +177,17 @@ static void joins_are_counted_and_a_member_is_one_member(void **state)
     struct probe *b = probe_spawn(stage, NULL);
 
     (void)state;
-    JOIN(a, "room");
-    JOIN(a, "room");
+    probe_join(a, "room");
+    probe_join(a, "room");
     assert_int_equal(count_of("room"), 1);
-    assert_int_equal(broadcast(b, "room", 1), 1);
-    LEAVE(a, "room");
+    assert_int_equal(probe_broadcast(b, "room", 1), 1);
+    probe_leave(a, "room");
     assert_int_equal(count_of("room"), 1);
-    assert_int_equal(broadcast(b, "room", 2), 1);
-    LEAVE(a, "room");
+    assert_int_equal(probe_broadcast(b, "room", 2), 1);
+    probe_leave(a, "room");
     assert_int_equal(count_of("room"), 0);
     (void)probe_do(a, leave_in_vain, (void *)(uintptr_t) "room");
-    assert_int_equal(broadcast(b, "room", 3), 0);
+    assert_int_equal(probe_broadcast(b, "room", 3), 0);
     assert_int_equal(probe_seen(a), 2);
     has_number(a, 0, 1);
     has_number(a, 1, 2);
@@ -245,9 +202,9 @@ static void a_broadcast_reaches_each_member_once(void **state)
         probes[i] = probe_spawn(stage, NULL);
     }
     for (size_t i = 0; i < 4; i++) {
-        JOIN(probes[i], "room");
+        probe_join(probes[i], "room");
     }
-    assert_int_equal(broadcast(probes[0], "room", 7), 4);
+    assert_int_equal(probe_broadcast(probes[0], "room", 7), 4);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(probe_seen(probes[i]), i < 4 ? 1 : 0);
     }
@@ -262,11 +219,13 @@ struct scene {
 static int send_shout_send(troupe_self *self, struct probe *probe, void *context)
 {
     const struct scene *scene = context;
-    struct shout s = {.group = "room", .value = scene->first + 1};
 
+    (void)probe;
     assert_int_equal(troupe_send(self, scene->to, &number_type, &(number){.value = scene->first}),
                      TROUPE_OK);
-    (void)shout(self, probe, &s);
+    assert_int_equal(
+        troupe_broadcast(self, "room", &number_type, &(number){.value = scene->first + 1}, NULL),
+        TROUPE_OK);
     assert_int_equal(
         troupe_send(self, scene->to, &number_type, &(number){.value = scene->first + 2}),
         TROUPE_OK);
@@ -280,8 +239,8 @@ static void a_broadcast_keeps_its_place_among_what_its_sender_sends(void **state
     struct probe *other = probe_spawn(stage, NULL);
 
     (void)state;
-    JOIN(other, "room");
-    JOIN(member, "room");
+    probe_join(other, "room");
+    probe_join(member, "room");
     for (int64_t i = 0; i < 300; i += 3) {
         (void)probe_do(sender, send_shout_send, &(struct scene){.to = member->pid, .first = i});
     }
@@ -298,13 +257,13 @@ static void who_ends_has_left_all_its_groups(void **state)
     struct probe *stays = probe_spawn(stage, NULL);
 
     (void)state;
-    JOIN(stays, "room");
+    probe_join(stays, "room");
     for (size_t i = 0; i < 3; i++) {
         struct probe *goes = probe_spawn(stage, NULL);
 
-        JOIN(goes, "room");
-        JOIN(goes, "room");
-        JOIN(goes, "other");
+        probe_join(goes, "room");
+        probe_join(goes, "room");
+        probe_join(goes, "other");
         assert_int_equal(count_of("room"), 2);
         if (kinds[i] == TROUPE_REASON_KILL) {
             assert_int_equal(troupe_node_exit(stage->node, goes->pid, kinds[i], NULL), TROUPE_OK);
@@ -348,11 +307,11 @@ static void a_full_member_misses_its_copy_and_the_others_do_not(void **state)
 
     (void)state;
     gate_init(&gate);
-    JOIN(full, "room");
-    JOIN(free_one, "room");
+    probe_join(full, "room");
+    probe_join(free_one, "room");
     probe_block(full, &gate);
-    assert_int_equal(broadcast(sender, "room", 1), 2);
-    assert_int_equal(broadcast(sender, "room", 2), 1);
+    assert_int_equal(probe_broadcast(sender, "room", 1), 2);
+    assert_int_equal(probe_broadcast(sender, "room", 2), 1);
     gate_open(&gate);
     has_number(free_one, 1, 2);
     has_number(full, 0, 1);

@@ -4,54 +4,11 @@
 #include <string.h>
 
 #include "support/actors.h"
+#include "support/members.h"
 
 enum { MANY = 10000, EVENTS_MAX = 32000 };
 
 static struct stage *stage;
-
-/* ---- what probes are told to do ---- */
-
-static int join(troupe_self *self, struct probe *probe, void *context)
-{
-    (void)probe;
-    assert_int_equal(troupe_join(self, context), TROUPE_OK);
-    return TROUPE_OK;
-}
-
-static int leave(troupe_self *self, struct probe *probe, void *context)
-{
-    (void)probe;
-    assert_int_equal(troupe_leave(self, context), TROUPE_OK);
-    return TROUPE_OK;
-}
-
-struct shout {
-    const char *group;
-    int64_t value;
-    size_t count;
-};
-
-static int shout(troupe_self *self, struct probe *probe, void *context)
-{
-    struct shout *s = context;
-
-    (void)probe;
-    assert_int_equal(
-        troupe_broadcast(self, s->group, &number_type, &(number){.value = s->value}, &s->count),
-        TROUPE_OK);
-    return TROUPE_OK;
-}
-
-static size_t broadcast(struct probe *probe, const char *group, int64_t value)
-{
-    struct shout s = {.group = group, .value = value};
-
-    (void)probe_do(probe, shout, &s);
-    return s.count;
-}
-
-#define JOIN(probe, group) ((void)probe_do(probe, join, (void *)(uintptr_t)(group)))
-#define LEAVE(probe, group) ((void)probe_do(probe, leave, (void *)(uintptr_t)(group)))
 
 static size_t count_of(const char *group)
 {
@@ -240,7 +197,7 @@ static void who_hears_of_an_end_finds_no_member(void **state)
         assert_int_equal(
             troupe_node_spawn(stage->node, &probe_behavior, (const void *)&member, NULL, &looker),
             TROUPE_OK);
-        JOIN(member, "room");
+        probe_join(member, "room");
         looker_saw = -1;
         assert_int_equal(troupe_node_spawn(stage->node, &looker_behavior, NULL, NULL, &looker),
                          TROUPE_OK);
@@ -259,13 +216,13 @@ static void a_watcher_hears_of_those_there_and_of_each_change(void **state)
     const troupe_pid watcher = watcher_spawn(NULL);
 
     (void)state;
-    JOIN(a, "room");
+    probe_join(a, "room");
     (void)call_watcher(watcher, &watch_type, &(watch){.group = "room", .on = true});
-    JOIN(b, "room");
-    JOIN(b, "elsewhere");
-    JOIN(b, "room"); /* No change: it is a member. */
-    LEAVE(b, "room");
-    LEAVE(a, "room");
+    probe_join(b, "room");
+    probe_join(b, "elsewhere");
+    probe_join(b, "room"); /* No change: it is a member. */
+    probe_leave(b, "room");
+    probe_leave(a, "room");
     (void)call_watcher(watcher, &watch_type, &(watch){.group = "room", .on = true});
     probe_stop(b, TROUPE_REASON_NORMAL, NULL);
     (void)probe_end(b);
@@ -275,7 +232,7 @@ static void a_watcher_hears_of_those_there_and_of_each_change(void **state)
     expect_event(2, a, false);
     expect_event(3, b, false);
     (void)call_watcher(watcher, &watch_type, &(watch){.group = "room", .on = false});
-    JOIN(a, "room");
+    probe_join(a, "room");
     assert_int_equal(call_watcher(watcher, &number_type, &(number){0}), 4);
 }
 
@@ -297,8 +254,8 @@ static void group_messages_need_no_room_in_the_mailbox(void **state)
     }
     (void)pthread_mutex_unlock(&gate.mutex);
     for (int i = 0; i < 100; i++) {
-        JOIN(a, "room");
-        LEAVE(a, "room");
+        probe_join(a, "room");
+        probe_leave(a, "room");
     }
     gate_open(&gate);
     assert_int_equal(call_watcher(watcher, &number_type, &(number){0}), 200);
@@ -349,7 +306,7 @@ static void ten_thousand_members_hear_a_broadcast(void **state)
                          TROUPE_OK);
     }
     assert_int_equal(count_of("crowd"), MANY);
-    assert_int_equal(broadcast(sender, "crowd", 0), MANY);
+    assert_int_equal(probe_broadcast(sender, "crowd", 0), MANY);
     assert_true(wait_until(crowd_has_heard, &heard));
     assert_int_equal(
         troupe_node_broadcast(stage->node, "crowd", &number_type, &(number){.value = 1}, &count),
