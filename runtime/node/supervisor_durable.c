@@ -76,6 +76,10 @@ static void take(troupe_self *self, struct tr_supervisor *supervisor, struct tr_
 {
     const bool linked = tr_relations_link(&self->actor->relations, pid) != NULL;
 
+    if (troupe_pid_equal(pid, child->ended)) {
+        look_later(self, supervisor, child); /* The registry has not heard of its end yet. */
+        return;
+    }
     if (!linked && !is_alone(self, pid)) {
         watch(self, supervisor, child, pid);
         return;
@@ -182,6 +186,7 @@ void tr_child_lost(troupe_self *self, struct tr_supervisor *supervisor, uint64_t
         return;
     }
     if (kind != TROUPE_REASON_NOCONNECTION) {
+        child->ended = child->pid;
         tr_child_ended(self, supervisor, child, kind, text);
         return;
     }

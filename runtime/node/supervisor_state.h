@@ -33,6 +33,7 @@ struct tr_child {
     const struct tr_child *template; /* whose id it lends; NULL: its own */
     void *args;                      /* the copy of described arguments; owned */
     troupe_pid pid;                  /* UP, STOPPING, ELSEWHERE */
+    troupe_pid ended;                /* the last one elsewhere whose end was counted */
     uint64_t restarts;
     uint64_t timer;   /* STOPPING: ends the patience. RECOVERING: until the next look. 0: none */
     uint64_t key;     /* in by_key; 0: none */
