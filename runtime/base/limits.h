@@ -113,6 +113,18 @@
 #define TR_SILENCE_MS 3000u       /* without one until the connection is given up: six of them */
 #define TR_RESUME_WINDOW_MS 3000u /* without a connection until the session is given up */
 
+/* ---- placement: on which node an actor starts (troupe/placement.h) ---- */
+
+/* Behaviors that a node tells its peers of: with names of 127 bytes half a megabyte per session. Of
+ * a node that has more each behavior is taken to be known there. */
+#define TR_NEWS_BEHAVIORS_MAX 4096u
+/* Milliseconds between looks at the number of actors, and the part of it by which it has to change
+ * for the peers to be told. */
+#define TR_NEWS_LOOK_MS 1000u
+#define TR_NEWS_CHANGE_PART 16u
+/* Counters of "round_robin" per node: one per role, which may share one. */
+#define TR_PLACE_TURNS 64u
+
 /* ---- clients: the command line and other callers that are no nodes ---- */
 
 #define TR_CLIENTS_MAX 64u                                /* connected at one time */

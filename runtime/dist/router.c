@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "dist/news.h"
 #include "dist/peers.h"
 #include "type/value.h"
 
@@ -368,6 +369,8 @@ void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t s
             return;
         }
         router->options.on_inbox(context, name);
+    } else if (size > 0 && bytes[0] == TR_PACKET_NEWS) {
+        router->options.on_news(context, node_id, bytes, size);
     } else {
         on_signal(router, node_id, session, bytes, size);
     }

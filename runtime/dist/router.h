@@ -28,6 +28,8 @@ struct tr_router_options {
     /* Loop thread. What is no signal between actors. */
     void (*on_spawn)(void *context, const struct tr_spawn_request *request, uint32_t session);
     void (*on_inbox)(void *context, const char *name);
+    /* What the node tells of itself (dist/news.h). */
+    void (*on_news)(void *context, uint64_t node_id, const uint8_t *bytes, size_t size);
     void (*on_returned)(void *context, struct tr_message *message); /* takes the message */
     void (*on_bad)(void *context, uint64_t node_id, const char *why);
 };

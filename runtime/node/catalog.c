@@ -6,6 +6,7 @@
 
 #include "io/loop.h"
 #include "node/node.h"
+#include "node/places.h"
 #include "troupe/group.h"
 
 troupe_status tr_catalog_init(struct troupe_node *node)
@@ -173,6 +174,7 @@ static void publish(struct troupe_node *node)
     if (node->loop != NULL && tr_loop_post(node->loop, publish_behaviors, node) != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "cannot tell the registry of new behaviors");
     }
+    tr_places_tell(node, true);
 }
 
 troupe_status troupe_node_add_behavior(troupe_node *node, const troupe_behavior *behavior,

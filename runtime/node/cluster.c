@@ -10,6 +10,7 @@
 #include "node/address.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/places.h"
 #include "node/sampler.h"
 #include "sched/telemetry.h"
 
@@ -108,6 +109,7 @@ static void on_up(void *context, uint64_t node_id, uint32_t session)
 
     member_name(node, node_id, name);
     tr_router_on_up(node->router, node_id, session);
+    tr_places_tell_one(node, node_id);
     tr_node_log(node, TROUPE_LOG_INFO, "connected to node %s (%llu), session %u", name,
                 (unsigned long long)node_id, (unsigned)session);
     tr_cluster_tell_node(node, node_id, name, true, "");
@@ -145,6 +147,7 @@ static void on_lost(void *context, uint64_t node_id, uint32_t session, int reaso
     char name[TR_NODE_NAME_SIZE_MAX + 1];
 
     member_name(node, node_id, name);
+    tr_places_lost(node, node_id); /* Whoever hears of it must not start anything there. */
     tr_router_on_lost(node->router, node_id, session);
     tr_node_log(node, TROUPE_LOG_WARNING, "lost node %s (%llu): %s", name,
                 (unsigned long long)node_id, lost_text(reason));
@@ -458,6 +461,9 @@ static void start_on_loop(void *context)
         status = tr_sampler_create(node, &node->sampler);
     }
     if (status == TROUPE_OK) {
+        status = tr_places_start(node);
+    }
+    if (status == TROUPE_OK) {
         status = port_of(node)->start(port_of(node)->context, &join);
     }
     if (status != TROUPE_OK) {
@@ -495,6 +501,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .context = node,
                                               .on_spawn = on_spawn,
                                               .on_inbox = on_inbox_hint,
+                                              .on_news = tr_places_heard,
                                               .on_returned = on_returned,
                                               .on_bad = on_bad};
     troupe_status status = tr_loop_create(&node->loop);
@@ -529,6 +536,7 @@ static void on_registry_stopped(void *context)
     tr_timer_close(node->lookup_timer);
     tr_timer_close(node->fence_timer);
     tr_sampler_destroy(node->sampler);
+    tr_places_stop(node);
     tr_loop_stop(node->loop);
 }
 
@@ -560,20 +568,6 @@ static void stop_on_loop(void *context)
     } else {
         tr_router_set_peers(node->router, NULL);
         tr_peers_close(node->peers, on_peers_closed, node);
-    }
-}
-
-static void drain_on_loop(void *context)
-{
-    struct troupe_node *node = context;
-
-    port_of(node)->drain(port_of(node)->context);
-}
-
-void tr_cluster_drain(struct troupe_node *node)
-{
-    if (node->loop_runs && tr_loop_post(node->loop, drain_on_loop, node) != TROUPE_OK) {
-        tr_node_log(node, TROUPE_LOG_WARNING, "cannot tell the registry that this node drains");
     }
 }
 

@@ -12,6 +12,7 @@
 #include "node/groups.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/places.h"
 #include "node/trace.h"
 
 /* ---- checking the configuration ---- */
@@ -235,6 +236,7 @@ static void node_free(struct troupe_node *node)
     tr_groups_destroy(node->groups);
     tr_traces_destroy(node->traces);
     tr_router_destroy(node->router);
+    tr_places_free(node);
     if (node->registry != NULL) {
         troupe_registry_destroy(node->registry);
     }
@@ -433,7 +435,7 @@ troupe_status troupe_node_wait_cluster(troupe_node *node, uint32_t nodes_min, ui
 
     tr_mutex_lock(&node->state_mutex);
     for (;;) {
-        const uint32_t up = 1 + (node->router == NULL ? 0 : tr_router_peers_up(node->router));
+        const uint32_t up = 1 + tr_places_count(node);
 
         if (up >= nodes_min) {
             status = TROUPE_OK;

@@ -103,6 +103,10 @@ struct troupe_node {
     struct tr_map members;       /* node id -> struct tr_member_info */
     struct tr_map node_watchers; /* actor id -> itself */
     uint32_t clients;            /* requests under way; under state_mutex */
+    struct tr_map neighbours;    /* node id -> struct tr_neighbour, of places.c */
+    uint64_t turns[TR_PLACE_TURNS];
+    struct tr_atomic_u32 draining; /* nothing is placed here from elsewhere */
+    struct tr_atomic_u32 news_due; /* some peer may not know all of this node */
 
     /* Loop thread. */
     bool fenced;
@@ -111,6 +115,8 @@ struct troupe_node {
     struct tr_timer *lookup_timer;
     struct tr_timer *fence_timer;
     struct tr_sampler *sampler;
+    struct tr_timer *news_timer;
+    uint64_t actors_told;
     bool leaving;
 
     struct tr_atomic_u64 refused; /* handshakes */

@@ -9,6 +9,7 @@
 #include "node/agent.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/places.h"
 #include "type/value.h"
 
 _Static_assert((TR_SPAWN_LOOKS & TR_SPAWN_FLAGS_MASK) != 0, "it would be taken for a policy");
@@ -269,25 +270,28 @@ static troupe_status encode_args(struct tr_spawn_request *request, const troupe_
     return TROUPE_OK;
 }
 
-/* Finds the node's id; 0: no such member. *local tells that it is this one. */
-static uint64_t member_id(struct troupe_node *node, const char *name, bool *local)
+/* Finds out where the request goes. What is wrong with the rule itself is the call's answer; that
+ * there is no place is the operation's: then place->node_id is 0 and text says why. */
+static troupe_status find_place(troupe_self *self, const char *rule_text,
+                                const struct tr_spawn_request *request, struct tr_place *place,
+                                troupe_status *unplaced, char text[TR_REASON_TEXT_SIZE])
 {
-    const struct tr_member_info *member = NULL;
-    uint32_t position = 0;
-    uint64_t id = 0;
+    struct tr_placement rule;
+    troupe_status status =
+        tr_placement_read(rule_text, &rule, self->fail_text, sizeof(self->fail_text));
 
-    *local = name == NULL || name[0] == '\0' || strcmp(name, node->name) == 0;
-    if (*local) {
-        return tr_sched_node_id(node->sched);
+    if (status != TROUPE_OK) {
+        return status;
     }
-    tr_mutex_lock(&node->state_mutex);
-    while ((member = tr_map_next(&node->members, &position)) != NULL) {
-        if (strcmp(member->name, name) == 0) {
-            id = member->node_id;
-        }
+    *unplaced = tr_places_choose(
+        self->sched->options.owner,
+        &(struct tr_place_ask){.rule = &rule, .behavior = request->behavior, .key = request->name},
+        place, text, TR_REASON_TEXT_SIZE);
+    if (*unplaced == TROUPE_E_INVALID) {
+        (void)troupe_fail(self, "%s", text);
+        status = TROUPE_E_INVALID;
     }
-    tr_mutex_unlock(&node->state_mutex);
-    return id;
+    return status;
 }
 
 static void answer_own(troupe_self *self, uint64_t ref, troupe_status status, troupe_pid pid,
@@ -345,7 +349,11 @@ static void serve(troupe_self *self, const struct tr_spawn_request *request, uin
     troupe_pid pid = {0};
     troupe_status status = TROUPE_OK;
 
-    if (behavior == NULL) {
+    if (session != 0 && tr_load32_relaxed(&node->draining) != 0) {
+        (void)snprintf(error, sizeof(error), "node \"%s\" drains and starts nothing for others",
+                       node->name);
+        status = TROUPE_E_CLOSED;
+    } else if (behavior == NULL) {
         (void)snprintf(error, sizeof(error), "node \"%s\" has no behavior \"%.100s\"", node->name,
                        request->behavior);
         status = TROUPE_E_NOT_FOUND;
@@ -379,22 +387,27 @@ void tr_spawn_answer(struct troupe_node *node, struct tr_worker *worker, troupe_
     }
 }
 
-troupe_status troupe_spawn_on(troupe_self *self, const char *node_name, const char *behavior,
+troupe_status troupe_spawn_on(troupe_self *self, const char *placement, const char *behavior,
                               const void *args, const troupe_type *args_type,
                               const troupe_spawn_options *options, uint32_t timeout_ms,
                               troupe_then then, uint64_t tag)
 {
     struct troupe_node *node = self->sched->options.owner;
     struct tr_spawn_request request = {.caller = tr_self_pid(self)};
-    bool local = false;
+    struct tr_place place = {0};
+    char text[TR_REASON_TEXT_SIZE] = "";
+    troupe_status unplaced = TROUPE_OK;
 
     if (behavior == NULL || then == NULL) {
         return TROUPE_E_INVALID;
     }
     fill_request(&request, options);
     request.behavior = behavior;
-    troupe_status status = encode_args(&request, args_type, args);
+    troupe_status status = find_place(self, placement, &request, &place, &unplaced, text);
 
+    if (status == TROUPE_OK) {
+        status = encode_args(&request, args_type, args);
+    }
     if (status != TROUPE_OK) {
         return status;
     }
@@ -408,17 +421,12 @@ troupe_status troupe_spawn_on(troupe_self *self, const char *node_name, const ch
     wait->then = then;
     wait->tag = tag;
     request.ref = wait->ref;
-    const uint64_t node_id = member_id(node, node_name, &local);
-
-    if (node_id == 0) {
-        char text[160];
-
-        (void)snprintf(text, sizeof(text), "no such node: \"%.100s\"", node_name);
-        answer_own(self, request.ref, TROUPE_E_NOT_FOUND, (troupe_pid){0}, 0, text);
-    } else if (local) {
+    if (unplaced != TROUPE_OK) {
+        answer_own(self, request.ref, unplaced, (troupe_pid){0}, 0, text);
+    } else if (place.local) {
         serve(self, &request, 0);
     } else {
-        tr_spawn_send(self, node_id, &request);
+        tr_spawn_send(self, place.node_id, &request);
     }
     free((void *)(uintptr_t)request.args);
     return TROUPE_OK;

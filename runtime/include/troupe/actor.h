@@ -192,11 +192,12 @@ typedef int (*troupe_then)(troupe_self *self, void *state, const troupe_result *
 TROUPE_API const void *troupe_result_as(const troupe_result *result, const troupe_type *type);
 
 /* Starts an actor by the name of its behavior on another node, or on this one, and calls then
- * with its pid. node is a node name; NULL or "" means this one. Fails at once with
- * TROUPE_E_INVALID, else then gets TROUPE_E_NOT_FOUND (no such node or behavior), TROUPE_E_EXISTS
- * (name taken), TROUPE_E_NOCONNECTION, TROUPE_E_TIMEOUT, or what init answered. Actor only. Erlang:
- * spawn/4. */
-TROUPE_API TROUPE_MUST_USE troupe_status troupe_spawn_on(troupe_self *self, const char *node,
+ * with its pid. placement is a node's name or another rule (placement.h): "round_robin role:x";
+ * NULL or "" means this node. Fails at once with TROUPE_E_INVALID (troupe_fail's text says what is
+ * wrong with the rule), else then gets TROUPE_E_NOT_FOUND (no such node or behavior, or no node
+ * that the rule can choose), TROUPE_E_CLOSED (the node drains), TROUPE_E_EXISTS (name taken),
+ * TROUPE_E_NOCONNECTION, TROUPE_E_TIMEOUT, or what init answered. Actor only. Erlang: spawn/4. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_spawn_on(troupe_self *self, const char *placement,
                                                          const char *behavior, const void *args,
                                                          const troupe_type *args_type,
                                                          const troupe_spawn_options *options,

@@ -1,8 +1,8 @@
 /* troupe/troupe.h - all of Troupe: Erlang-style actors for C whose cluster lives in PostgreSQL.
  *
  * Read in this order: type.h (messages and states), actor.h (what an actor is and can do),
- * mailbox.h (what waits for it), node.h (running a node), supervisor.h, group.h, module.h,
- * registry.h.
+ * mailbox.h (what waits for it), node.h (running a node), placement.h (on which one actors start),
+ * supervisor.h, group.h, module.h, registry.h.
  */
 #ifndef TROUPE_TROUPE_H
 #define TROUPE_TROUPE_H
@@ -14,6 +14,7 @@
 #include "troupe/module.h"
 #include "troupe/node.h"
 #include "troupe/pid.h"
+#include "troupe/placement.h"
 #include "troupe/registry.h"
 #include "troupe/statem.h"
 #include "troupe/status.h"
