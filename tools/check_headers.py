@@ -25,7 +25,7 @@ def headers():
 
 
 def library_flags():
-    command = ["pkg-config", "--cflags", "libuv", "libpq", "libcjson", "libcrypto"]
+    command = ["pkg-config", "--cflags", "libuv", "libpq", "libcjson", "libssl", "libcrypto"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 

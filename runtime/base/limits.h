@@ -76,6 +76,24 @@
 #define TR_HANDSHAKE_FRAME_SIZE_MAX (4u * 1024u)
 /* Bytes taken from a peer before it has proven who it is: four of those frames. */
 #define TR_UNPROVEN_BYTES_MAX (16u * 1024u)
+/* Bytes taken within TLS from a peer before it has proven itself: its certificates, 16 KiB at most
+ * (TR_TLS_CHAIN_SIZE_MAX), and the frames above. */
+#define TR_UNPROVEN_TLS_BYTES_MAX (32u * 1024u)
+/* Bytes of the certificates of one peer: ten of the largest that are in use. */
+#define TR_TLS_CHAIN_SIZE_MAX (16u * 1024u)
+/* Certificates between a peer's own and an authority that is trusted. */
+#define TR_TLS_DEPTH_MAX 4
+/* Bytes of a file with certificates or a key: room for 30 authorities. */
+#define TR_TLS_FILE_SIZE_MAX (64u * 1024u)
+/* Bytes of one TLS record, as TLS 1.3 has it. */
+#define TR_TLS_RECORD_SIZE_MAX (16u * 1024u)
+/* Encrypted bytes that wait for one connection: the largest write (a client's request) and what TLS
+ * adds to it. */
+#define TR_TLS_OUTPUT_SIZE_MAX (2u * 1024u * 1024u)
+/* Records sent under one key. RFC 8446 5.5 allows 2^24.5 for AES-GCM. */
+#define TR_TLS_REKEY_RECORDS (1ull << 22)
+/* Days before a certificate expires from which on the log says so. */
+#define TR_TLS_EXPIRY_WARNING_DAYS 30
 /* Connections that have not proven who they are, at one time, of one listener. */
 #define TR_UNPROVEN_PEERS_MAX 128u
 /* Milliseconds such a connection may live, whatever it sends. */

@@ -1,9 +1,11 @@
 #include "dist/client.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
+#include "dist/channel.h"
 #include "io/loop.h"
 #include "io/stream.h"
 #include "io/timer.h"
@@ -11,6 +13,7 @@
 #include "wire/crypto.h"
 #include "wire/frame_reader.h"
 #include "wire/handshake.h"
+#include "wire/tls.h"
 
 enum { NS_PER_MS = 1000000, REQUEST_ID = 1 };
 
@@ -21,7 +24,8 @@ struct client {
     troupe_status status; /* TROUPE_E_AGAIN until it is over */
     struct tr_loop *loop;
     struct tr_timer *timer;
-    struct tr_stream *stream;
+    struct tr_channel channel;
+    uint8_t binding[TR_BINDING_SIZE];
     struct tr_frame_reader *reader;
     struct tr_handshake *handshake;
     struct tr_seal *sending;
@@ -41,9 +45,8 @@ static void finish(struct client *client, troupe_status status)
     /* What may have been done is not known to have failed. */
     client->status = status != TROUPE_OK && client->asked ? TROUPE_E_UNKNOWN : status;
     tr_timer_close(client->timer);
-    tr_stream_close(client->stream);
+    tr_channel_close(&client->channel);
     client->timer = NULL;
-    client->stream = NULL;
     tr_loop_stop(client->loop);
 }
 
@@ -56,7 +59,7 @@ static troupe_status handshake_write(struct client *client)
 {
     const struct tr_slice output = tr_handshake_output(client->handshake);
     bool done = true;
-    troupe_status status = tr_stream_write(client->stream, &output, 1, &done);
+    troupe_status status = tr_channel_write(&client->channel, &output, 1, &done);
 
     return status == TROUPE_OK && !done ? TROUPE_E_NOCONNECTION : status;
 }
@@ -75,13 +78,10 @@ static troupe_status greet(struct client *client)
                 .name = "client",
             },
         .secret = {client->config->secret, client->config->secret_size},
+        .binding = {client->binding, client->channel.tls != NULL ? sizeof(client->binding) : 0},
     };
     troupe_status status = tr_crypto_random(config.self.nonce, TR_NONCE_SIZE);
 
-    if (status == TROUPE_OK && client->config->secret_size == 0 &&
-        !tr_stream_is_local(client->stream)) {
-        status = TROUPE_E_DENIED;
-    }
     if (status == TROUPE_OK) {
         status = tr_frame_reader_create(TR_FRAME_SIZE_MAX, TR_FRAME_SIZE_MAX, &client->reader);
     }
@@ -92,7 +92,47 @@ static troupe_status greet(struct client *client)
         tr_handshake_start(client->handshake);
         status = handshake_write(client);
     }
-    return status == TROUPE_OK ? tr_stream_read_start(client->stream) : status;
+    return status == TROUPE_OK ? tr_stream_read_start(client->channel.stream) : status;
+}
+
+static void on_open(void *context)
+{
+    struct client *client = context;
+    troupe_status status = tr_tls_binding(client->channel.tls, client->binding);
+
+    if (status == TROUPE_OK) {
+        status = greet(client);
+    }
+    if (status != TROUPE_OK) {
+        finish(client, status);
+    }
+}
+
+static void on_refused(void *context, troupe_status why, const char *text)
+{
+    struct client *client = context;
+
+    if (client->config->why != NULL) {
+        (void)snprintf(client->config->why, client->config->why_size, "%s", text);
+    }
+    finish(client, why);
+}
+
+static const struct tr_stream_events events;
+static const struct tr_channel_events secured = {
+    .stream = &events,
+    .on_open = on_open,
+    .on_refused = on_refused,
+};
+
+static troupe_status secure(struct client *client)
+{
+    const struct tr_tls_options options = {.dialer = true, .node = client->config->node_name};
+    struct tr_tls *tls = NULL;
+    const troupe_status status = tr_tls_create(client->config->tls, &options, &tls);
+
+    return status != TROUPE_OK ? status
+                               : tr_channel_secure(&client->channel, tls, &secured, client);
 }
 
 static void on_connect(void *context, troupe_status status, bool refused)
@@ -100,8 +140,12 @@ static void on_connect(void *context, troupe_status status, bool refused)
     struct client *client = context;
 
     (void)refused;
-    if (status == TROUPE_OK) {
-        status = greet(client);
+    if (status == TROUPE_OK && client->config->tls != NULL) {
+        status = secure(client);
+    } else if (status == TROUPE_OK) {
+        status = client->config->secret_size == 0 && !tr_stream_is_local(client->channel.stream)
+                     ? TROUPE_E_DENIED
+                     : greet(client);
     }
     if (status != TROUPE_OK) {
         finish(client, status);
@@ -128,7 +172,8 @@ static troupe_status ask(struct client *client)
         return status;
     }
     client->asked = true;
-    return tr_stream_write(client->stream, &frames, 1, &done);
+    tr_channel_trust(&client->channel);
+    return tr_channel_write(&client->channel, &frames, 1, &done);
 }
 
 static troupe_status handshake_frame(struct client *client, const struct tr_frame *frame)
@@ -230,7 +275,8 @@ static const struct tr_stream_events events = {
 static void client_fini(struct client *client)
 {
     tr_timer_close(client->timer);
-    tr_stream_close(client->stream);
+    tr_channel_fini(&client->channel);
+    tr_crypto_wipe(client->binding, sizeof(client->binding));
     tr_loop_destroy(client->loop);
     tr_frame_reader_destroy(client->reader);
     tr_handshake_destroy(client->handshake);
@@ -251,6 +297,9 @@ troupe_status tr_client_call(const struct tr_client_config *config, const uint8_
     };
     troupe_status status = TROUPE_OK;
 
+    if (config->why != NULL) {
+        config->why[0] = '\0';
+    }
     if (size > TR_CLIENT_REQUEST_SIZE_MAX) {
         return TROUPE_E_LIMIT;
     }
@@ -261,7 +310,7 @@ troupe_status tr_client_call(const struct tr_client_config *config, const uint8_
     if (status == TROUPE_OK) {
         tr_timer_start(client.timer, (uint64_t)config->timeout_ms * NS_PER_MS, 0);
         status = tr_stream_connect_tcp(client.loop, config->host, config->port, &events, &client,
-                                       &client.stream);
+                                       &client.channel.stream);
     }
     if (status == TROUPE_OK) {
         tr_loop_run(client.loop);

@@ -4,7 +4,7 @@
  *     tr_client_call(&(struct tr_client_config){.host = "127.0.0.1", .port = 4370, ...}, request,
  * size, &response, &response_size)
  *
- * It connects, proves that it knows the cluster's secret and makes the node prove it, asks, waits
+ * It connects, proves who it is and makes the node prove who it is, asks, waits
  * for the answer and closes. It takes no node id and leaves nothing behind.
  *
  * Threads: any; the caller's thread blocks up to the deadline.
@@ -17,12 +17,18 @@
 
 #include "troupe/status.h"
 
+struct tr_tls_context;
+
 struct tr_client_config {
     const char *host; /* numeric or a name */
     uint16_t port;
     const uint8_t *secret;
-    size_t secret_size;  /* 0 = plain: loopback only */
-    uint32_t timeout_ms; /* for all of it; at least 1 */
+    size_t secret_size;               /* 0 without TLS = plain: loopback only */
+    const struct tr_tls_context *tls; /* lent; NULL = no TLS */
+    const char *node_name; /* with TLS, the node whose certificate is expected; NULL = any node */
+    uint32_t timeout_ms;   /* for all of it; at least 1 */
+    char *why;             /* filled in words when TLS was refused, else ""; may be NULL */
+    size_t why_size;
 };
 
 /* Gives *response from malloc, *response_size bytes and a zero byte behind them.

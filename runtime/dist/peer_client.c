@@ -7,9 +7,11 @@
 #include "dist/peers_inside.h"
 #include "wire/client_frame.h"
 
+enum { WRITE_SIZE = 512 * 1024 }; /* what is written at one time is encrypted at one time */
+
 struct client_out {
     struct client_out *next;
-    size_t size;      /* to be handed to the stream */
+    size_t at;        /* bytes handed to the connection */
     size_t wire_size; /* of bytes */
     uint8_t bytes[];
 };
@@ -102,18 +104,20 @@ void client_flush(struct conn *conn)
     bool done = true;
 
     /* What was being written when this is called by on_written is the first. */
-    while (conn->out_first != NULL && !tr_stream_is_writing(conn->stream)) {
+    while (conn->out_first != NULL && !tr_channel_is_writing(&conn->channel)) {
         struct client_out *out = conn->out_first;
-        const struct tr_slice slice = {out->bytes, out->size};
+        const size_t left = out->wire_size - out->at;
+        const struct tr_slice slice = {out->bytes + out->at,
+                                       left < WRITE_SIZE ? left : (size_t)WRITE_SIZE};
 
-        if (out->size > 0) {
-            if (tr_stream_write(conn->stream, &slice, 1, &done) != TROUPE_OK) {
+        if (slice.size > 0) {
+            if (tr_channel_write(&conn->channel, &slice, 1, &done) != TROUPE_OK) {
                 conn_close(conn);
                 return;
             }
-            out->size = 0; /* handed over: the bytes are kept until the write is over */
+            out->at += slice.size; /* the bytes are kept until the write is over */
         }
-        if (done) {
+        if (done && out->at == out->wire_size) {
             conn->out_first = out->next;
             conn->out_bytes -= out->wire_size;
             if (conn->out_first == NULL) {
@@ -156,7 +160,7 @@ void tr_peers_client_reply(struct tr_peers *peers, uint64_t client, uint64_t req
     }
     out->wire_size = wire_size;
     out->next = NULL;
-    out->size = wire_size;
+    out->at = 0;
     if (tr_client_frames_put(conn->sending, TR_FRAME_RESPONSE, request,
                              (struct tr_slice){bytes, size}, out->bytes) != TROUPE_OK) {
         free(out);

@@ -23,7 +23,7 @@ static void on_deadline(void *context)
         conn_refuse(conn, TROUPE_E_AGAIN);
         return;
     }
-    peers_refused(conn->peers, conn->address, TROUPE_E_TIMEOUT);
+    peers_refused(conn->peers, conn->address, TROUPE_E_TIMEOUT, NULL);
     if (conn->dialer) {
         conn_events.on_end(conn, TROUPE_E_TIMEOUT);
     } else {
@@ -42,7 +42,7 @@ struct conn *conn_create(struct tr_peers *peers, struct tr_stream *stream, struc
         return NULL;
     }
     conn->peers = peers;
-    conn->stream = stream;
+    conn->channel.stream = stream;
     conn->peer = target;
     conn->dialer = target != NULL;
     conn->out_last = &conn->out_first;
@@ -84,8 +84,7 @@ void conn_close(struct conn *conn)
     }
     conn->state = CONN_CLOSED;
     no_longer_unproven(conn);
-    tr_stream_close(conn->stream);
-    conn->stream = NULL;
+    tr_channel_close(&conn->channel);
     tr_timer_close(conn->timer);
     conn->timer = NULL;
     conn->peer = NULL;
@@ -103,11 +102,12 @@ void conn_free(struct conn *conn)
     tr_frame_reader_destroy(conn->reader);
     tr_handshake_destroy(conn->handshake);
     client_fini(conn);
+    tr_channel_fini(&conn->channel);
+    tr_crypto_wipe(conn->binding, sizeof(conn->binding));
     free(conn);
 }
 
-/* A dial came to nothing, or a session's connection broke: the peer decides what next. */
-static void conn_failed(struct conn *conn, bool refused, uint64_t delay_ns)
+void conn_failed(struct conn *conn, bool refused, uint64_t delay_ns)
 {
     struct peer *peer = conn->peer;
     const bool is_dial = peer != NULL && peer->dial == conn;
@@ -139,15 +139,15 @@ bool conn_flush_handshake(struct conn *conn)
     }
     /* Nothing but handshake frames has ever been written, and the next one is made only after the
      * other side has answered; a peer that makes us wait for a few hundred bytes is let go. */
-    if (tr_stream_is_writing(conn->stream) ||
-        tr_stream_write(conn->stream, &output, 1, &done) != TROUPE_OK || !done) {
+    if (tr_channel_is_writing(&conn->channel) ||
+        tr_channel_write(&conn->channel, &output, 1, &done) != TROUPE_OK || !done) {
         conn_failed(conn, false, 0);
         return false;
     }
     return true;
 }
 
-void conn_refuse(struct conn *conn, troupe_status why)
+void conn_refuse_because(struct conn *conn, troupe_status why, const char *text)
 {
     tr_handshake_refuse(conn->handshake, why);
     if (conn_flush_handshake(conn)) {
@@ -155,8 +155,13 @@ void conn_refuse(struct conn *conn, troupe_status why)
     }
     /* The closed connection stays readable until the end of the turn. */
     if (why != TROUPE_E_AGAIN && why != TROUPE_E_EXISTS) {
-        peers_refused(conn->peers, conn->address, why);
+        peers_refused(conn->peers, conn->address, why, text);
     }
+}
+
+void conn_refuse(struct conn *conn, troupe_status why)
+{
+    conn_refuse_because(conn, why, NULL);
 }
 
 static troupe_status handshake_make(struct conn *conn)
@@ -175,6 +180,7 @@ static troupe_status handshake_make(struct conn *conn)
                 .silence_ms = peers->config.silence_ms,
             },
         .secret = {peers->secret, peers->config.secret_size},
+        .binding = {conn->binding, conn->channel.tls != NULL ? sizeof(conn->binding) : 0},
         .expected_node_id = conn->dialer ? conn->peer->node_id : 0,
     };
     troupe_status status = tr_crypto_random(config.self.nonce, TR_NONCE_SIZE);
@@ -194,7 +200,8 @@ static troupe_status handshake_make(struct conn *conn)
 void conn_greet(struct conn *conn)
 {
     conn->state = CONN_GREETING;
-    if (handshake_make(conn) != TROUPE_OK || tr_stream_read_start(conn->stream) != TROUPE_OK) {
+    if (handshake_make(conn) != TROUPE_OK ||
+        tr_stream_read_start(conn->channel.stream) != TROUPE_OK) {
         conn_failed(conn, false, 0);
         return;
     }
@@ -214,6 +221,7 @@ bool conn_promote(struct conn *conn, enum conn_state state)
     }
     conn->state = state;
     no_longer_unproven(conn);
+    tr_channel_trust(&conn->channel);
     tr_timer_stop(conn->timer);
     return true;
 }
@@ -256,7 +264,7 @@ static void handshake_frame(struct conn *conn, const struct tr_frame *frame)
     if (conn_flush_handshake(conn)) {
         conn_failed(conn, false, status == TROUPE_E_AUTH ? ms_to_ns(BACKOFF_AUTH_MS) : 0);
     }
-    peers_refused(conn->peers, conn->address, status);
+    peers_refused(conn->peers, conn->address, status, NULL);
 }
 
 /* ---- reading ---- */
@@ -265,16 +273,15 @@ static void on_connect(void *context, troupe_status status, bool refused)
 {
     struct conn *conn = context;
 
-    if (status == TROUPE_OK && conn->peers->config.secret_size == 0 &&
-        !tr_stream_is_local(conn->stream)) {
-        peers_refused(conn->peers, conn->address, TROUPE_E_DENIED);
-        status = TROUPE_E_DENIED; /* without a secret only loopback is spoken to */
+    if (status == TROUPE_OK && !peers_may_use(conn->peers, conn->channel.stream)) {
+        peers_refused(conn->peers, conn->address, TROUPE_E_DENIED, NULL);
+        status = TROUPE_E_DENIED;
     }
     if (status != TROUPE_OK) {
         conn_failed(conn, refused, 0);
         return;
     }
-    conn_greet(conn);
+    conn_secure(conn);
 }
 
 static size_t on_space(void *context, uint8_t **space)
@@ -377,12 +384,12 @@ void conn_on_accept(void *context, struct tr_stream *stream)
         tr_stream_close(stream);
         return;
     }
-    if (peers->config.secret_size == 0 && !tr_stream_is_local(stream)) {
+    if (!peers_may_use(peers, stream)) {
         char address[ADDRESS_SIZE];
 
         tr_stream_peer(stream, address, sizeof(address));
         tr_stream_close(stream);
-        peers_refused(peers, address, TROUPE_E_DENIED);
+        peers_refused(peers, address, TROUPE_E_DENIED, NULL);
         return;
     }
     conn = conn_create(peers, stream, NULL);
@@ -392,6 +399,6 @@ void conn_on_accept(void *context, struct tr_stream *stream)
     if (peers->node_id == 0) {
         conn->state = CONN_WAITING;
     } else {
-        conn_greet(conn);
+        conn_secure(conn);
     }
 }

@@ -121,6 +121,8 @@ void judge_claim(struct conn *conn)
 {
     if (conn->peers->closing) {
         conn_refuse(conn, TROUPE_E_CLOSED);
+    } else if (!conn_is_who_it_says(conn)) {
+        conn_refuse_because(conn, TROUPE_E_DENIED, "its certificate is that of somebody else");
     } else if (tr_handshake_peer(conn->handshake)->role == (int)TR_WIRE_CLIENT) {
         client_accept(conn);
     } else {

@@ -182,7 +182,7 @@ static void dial(struct peer *peer)
                    (unsigned)peer->port);
     peer->dial = conn;
     if (tr_stream_connect_tcp(peers->loop, peer->host, peer->port, &conn_events, conn,
-                              &conn->stream) != TROUPE_OK) {
+                              &conn->channel.stream) != TROUPE_OK) {
         conn_events.on_end(conn, TROUPE_E_SYSTEM);
     }
 }
@@ -410,7 +410,7 @@ static bool write_once(struct peer *peer)
     if (count == 0) {
         return false;
     }
-    if (tr_stream_write(conn->stream, slices, count, &done) != TROUPE_OK) {
+    if (tr_channel_write(&conn->channel, slices, count, &done) != TROUPE_OK) {
         conn_events.on_end(conn, TROUPE_E_NOCONNECTION);
         return false;
     }
@@ -459,20 +459,21 @@ void peer_flush(struct peer *peer)
         peer_lose(peer, TR_PEERS_LOST_OVERLOAD);
     }
     if (peer->box != NULL && peer->conn != NULL) {
-        while (writes < WRITES_PER_TURN && !tr_stream_is_writing(peer->conn->stream) &&
+        while (writes < WRITES_PER_TURN && !tr_channel_is_writing(&peer->conn->channel) &&
                write_once(peer)) {
             writes++;
         }
         if (peer->peers->closing && peer->box != NULL && peer->conn != NULL) {
             leave_if_drained(peer);
-            if (!tr_stream_is_writing(peer->conn->stream)) {
+            if (!tr_channel_is_writing(&peer->conn->channel)) {
                 (void)write_once(peer);
             }
         }
     }
     if (writes == WRITES_PER_TURN) {
         peer_touch(peer);
-    } else if (peer->conn != NULL && !tr_stream_is_writing(peer->conn->stream) && is_stuck(peer)) {
+    } else if (peer->conn != NULL && !tr_channel_is_writing(&peer->conn->channel) &&
+               is_stuck(peer)) {
         arm_at(peer, now_of(peer) + ms_to_ns(RETRY_MS));
     }
     peer_arm(peer);
@@ -488,6 +489,9 @@ static void trim_if_quiet(struct peer *peer)
         tr_send_queue_recycle(&peer->queue, tr_session_take_done(peer->box->session));
         tr_send_queue_trim(&peer->queue);
         tr_mutex_unlock(&shard->lock);
+        if (peer->conn != NULL) {
+            tr_channel_trim(&peer->conn->channel);
+        }
     }
     peer->used = false;
 }

@@ -86,7 +86,12 @@ static struct refusal *refusal_of(struct tr_peers *peers, const char *host)
     return oldest;
 }
 
-void peers_refused(struct tr_peers *peers, const char *address, troupe_status why)
+bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream)
+{
+    return peers->config.secret_size > 0 || peers->tls != NULL || tr_stream_is_local(stream);
+}
+
+void peers_refused(struct tr_peers *peers, const char *address, troupe_status why, const char *text)
 {
     const uint64_t now = tr_loop_now(peers->loop);
     struct refusal *refusal = NULL;
@@ -101,11 +106,13 @@ void peers_refused(struct tr_peers *peers, const char *address, troupe_status wh
         *port = '\0';
     }
     refusal = refusal_of(peers, host);
+    if (text == NULL && why == TROUPE_E_AUTH) {
+        text = "its cluster secret is not ours";
+    }
     if (refusal->logged_at == 0 || now - refusal->logged_at >= ms_to_ns(REFUSAL_LOG_MS)) {
         peers_log(peers, TR_PEERS_LOG_WARNING,
-                  "handshake with %s refused: %s%s (%llu more since the last line)", address,
-                  troupe_status_text(why),
-                  why == TROUPE_E_AUTH ? ": its cluster secret is not ours" : "",
+                  "handshake with %s refused: %s%s%s (%llu more since the last line)", address,
+                  troupe_status_text(why), text != NULL ? ": " : "", text != NULL ? text : "",
                   (unsigned long long)refusal->silent);
         refusal->logged_at = now;
         refusal->silent = 0;
@@ -176,6 +183,7 @@ static void peers_free(struct tr_peers *peers)
     }
     tr_mutex_fini(&peers->dirty_lock);
     dead_fini(&peers->dead);
+    tr_tls_context_destroy(peers->tls);
     if (peers->secret != NULL) {
         tr_crypto_wipe(peers->secret, peers->config.secret_size);
         free(peers->secret);
@@ -339,7 +347,8 @@ troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out)
 {
     const struct tr_listener_events events = {.context = peers, .on_accept = conn_on_accept};
 
-    if (peers->config.secret_size == 0 && !tr_host_is_loopback(peers->listen_host)) {
+    if (peers->config.secret_size == 0 && peers->tls == NULL &&
+        !tr_host_is_loopback(peers->listen_host)) {
         return TROUPE_E_DENIED;
     }
     return tr_listener_open_tcp(peers->loop, peers->listen_host, peers->config.listen_port, &events,
@@ -378,7 +387,7 @@ void tr_peers_set_identity(struct tr_peers *peers, uint64_t node_id, const uint8
     memcpy(peers->cluster_id, cluster_id, TR_CLUSTER_ID_SIZE);
     for (conn = conn_find(peers, CONN_WAITING, 0); conn != NULL;
          conn = conn_find(peers, CONN_WAITING, 0)) {
-        conn_greet(conn);
+        conn_secure(conn);
     }
     each_peer(peers, plan_first_dial);
 }
@@ -429,6 +438,22 @@ troupe_status tr_peers_want(struct tr_peers *peers, uint64_t node_id, const char
         judge_parked(peer);
     }
     return TROUPE_OK;
+}
+
+/* Who could not be reached may be reachable now. */
+static void dial_now(struct peer *peer)
+{
+    if (peer->conn == NULL && peer->dial == NULL && peer->attempts > 0) {
+        peer->attempts = 0;
+        peer_plan_dial(peer, 0);
+    }
+}
+
+void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls)
+{
+    tr_tls_context_destroy(peers->tls);
+    peers->tls = tls;
+    each_peer(peers, dial_now);
 }
 
 void tr_peers_forget(struct tr_peers *peers, uint64_t node_id)

@@ -27,6 +27,7 @@
 
 struct tr_loop;
 struct tr_peers;
+struct tr_tls_context;
 
 enum { TR_PEERS_LOG_DEBUG, TR_PEERS_LOG_INFO, TR_PEERS_LOG_WARNING, TR_PEERS_LOG_ERROR };
 
@@ -45,7 +46,7 @@ struct tr_peers_config {
     struct tr_loop *loop;
     const char *node_name;   /* 1 to TR_NODE_NAME_SIZE_MAX printable characters */
     const uint8_t *secret;   /* copied */
-    size_t secret_size;      /* 0 = plain: loopback only, in both directions */
+    size_t secret_size;      /* 0 without TLS = plain: loopback only, in both directions */
     const char *listen_host; /* a numeric address */
     uint16_t listen_port;    /* 0 = let the system choose */
     uint32_t heartbeat_ms;   /* 0 in this group = the default of base/limits.h */
@@ -85,7 +86,7 @@ struct tr_peers_counters {
     uint64_t dialled;
     uint64_t dial_failures;
     uint64_t refused;      /* handshakes, for whatever reason */
-    uint64_t refused_auth; /* of these: wrong secret or mode */
+    uint64_t refused_auth; /* of these: wrong secret, mode or certificate */
     uint64_t turned_away;  /* connections closed because too many were unproven */
     uint64_t handshake_timeouts;
     uint64_t garbage; /* connections closed for frames that cannot be */
@@ -107,7 +108,12 @@ TROUPE_MUST_USE troupe_status tr_peers_create(const struct tr_peers_config *conf
  * by tr_peers_close. NULL is allowed. */
 void tr_peers_destroy(struct tr_peers *peers);
 
-/* Begins to accept. TROUPE_E_DENIED without a secret on anything but loopback, and what
+/* From now on connections are made within TLS, with this certificate; those there are go on, and
+ * who could not be reached is dialled at once. Before tr_peers_listen, or again later with a new
+ * certificate. Takes the context. */
+void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls);
+
+/* Begins to accept. TROUPE_E_DENIED without secret and TLS on anything but loopback, and what
  * tr_listener_open_tcp answers. */
 TROUPE_MUST_USE troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out);
 

@@ -19,8 +19,13 @@ struct shard *peers_shard(struct tr_peers *peers, uint64_t node_id);
 /* Lends the peer that is wanted under this id, or NULL. */
 struct peer *peers_find(struct tr_peers *peers, uint64_t node_id);
 
-/* Counts, logs and reports a handshake that was refused. */
-void peers_refused(struct tr_peers *peers, const char *address, troupe_status why);
+/* Counts, logs and reports a handshake that was refused; text says more than why, or is NULL. */
+void peers_refused(struct tr_peers *peers, const char *address, troupe_status why,
+                   const char *text);
+
+/* Whether a stream may be used although nobody proves who they are: without secret and TLS it is
+ * loopback only. */
+bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream);
 
 /* ---- peer_link.c ---- */
 
@@ -85,11 +90,18 @@ struct conn *conn_create(struct tr_peers *peers, struct tr_stream *stream, struc
 void conn_close(struct conn *conn);
 void conn_free(struct conn *conn);
 
-/* Begins the handshake of a connected stream. */
+/* Begins the handshake of a connection, within TLS or without. */
 void conn_greet(struct conn *conn);
+
+/* A dial came to nothing, or a session's connection broke: closes it, and the peer decides what
+ * next, after a time that is 0 for the usual one. */
+void conn_failed(struct conn *conn, bool refused, uint64_t delay_ns);
 
 /* Refuses with a reason for the other side, reports it and closes. */
 void conn_refuse(struct conn *conn, troupe_status why);
+
+/* The same, and the log says why in more words. */
+void conn_refuse_because(struct conn *conn, troupe_status why, const char *text);
 
 /* Writes what the handshake has to say. False when the connection was closed for it. */
 bool conn_flush_handshake(struct conn *conn);
@@ -98,6 +110,14 @@ bool conn_flush_handshake(struct conn *conn);
  * and it was closed. */
 bool conn_promote(struct conn *conn, enum conn_state state);
 void conn_on_accept(void *context, struct tr_stream *stream);
+
+/* ---- peer_secure.c ---- */
+
+/* Begins TLS on a connected stream if there is to be any, and the handshake behind it. */
+void conn_secure(struct conn *conn);
+
+/* Whether the certificate, if there is one, is that of whom the hello speaks. */
+bool conn_is_who_it_says(const struct conn *conn);
 
 /* ---- peer_judge.c ---- */
 

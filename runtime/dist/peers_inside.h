@@ -4,6 +4,7 @@
  *   peers_send.c   what any thread may call
  *   peer_link.c    one wanted node: dialling, its session, sending, time
  *   peer_conn.c    one connection: reading frames, the handshake
+ *   peer_secure.c  TLS below it
  *   peer_judge.c   which connection a pair of nodes keeps
  *   peer_client.c  connections of clients
  *   peer_dead.c    node ids that are refused for ever
@@ -20,6 +21,7 @@
 
 #include "base/map.h"
 #include "base/rng.h"
+#include "dist/channel.h"
 #include "dist/peers.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -51,6 +53,7 @@ enum {
 enum conn_state {
     CONN_CONNECTING, /* our dial; first, so that a zeroed one is that */
     CONN_WAITING,    /* accepted, and we do not know yet who we are */
+    CONN_SECURING,   /* TLS is being agreed on */
     CONN_GREETING,   /* handshake */
     CONN_PARKED,     /* proven, and not wanted yet: the registry's news may be on its way */
     CONN_SESSION,
@@ -68,12 +71,13 @@ struct conn {
     enum conn_state state;
     bool dialer;
     bool counted; /* among the unproven */
-    struct tr_stream *stream;
+    struct tr_channel channel;
     struct tr_frame_reader *reader;
     struct tr_handshake *handshake;
     struct tr_timer *timer; /* deadline; of a client, idleness */
     struct peer *peer;      /* dial: the target; CONN_SESSION: whose */
     size_t unproven_bytes;
+    uint8_t binding[TR_BINDING_SIZE]; /* of the handshake to TLS */
     char address[ADDRESS_SIZE];
 
     /* CONN_CLIENT */
@@ -151,6 +155,7 @@ struct tr_peers {
     struct tr_peers_events events;
     struct tr_loop *loop;
     uint8_t *secret;
+    struct tr_tls_context *tls; /* owned; NULL = none */
     char name[TR_NODE_NAME_SIZE_MAX + 1];
     char listen_host[ADDRESS_SIZE];
     uint64_t node_id; /* 0 until the identity is known */

@@ -43,6 +43,14 @@ struct tr_handshake {
     uint8_t output[TR_HANDSHAKE_FRAME_SIZE_MAX];
 };
 
+static uint8_t mode_of(const struct tr_handshake_config *config)
+{
+    if (config->binding.size > 0) {
+        return TR_WIRE_TLS;
+    }
+    return config->secret.size > 0 ? TR_WIRE_SECRET : TR_WIRE_PLAIN;
+}
+
 troupe_status tr_handshake_create(const struct tr_handshake_config *config,
                                   struct tr_handshake **out)
 {
@@ -54,8 +62,7 @@ troupe_status tr_handshake_create(const struct tr_handshake_config *config,
     handshake->config = *config;
     handshake->config.self.version_min = TR_WIRE_VERSION;
     handshake->config.self.version_max = TR_WIRE_VERSION;
-    handshake->config.self.mode =
-        config->secret.size > 0 ? (uint8_t)TR_WIRE_SECRET : (uint8_t)TR_WIRE_PLAIN;
+    handshake->config.self.mode = mode_of(config);
     if (!config->dialer) {
         handshake->state = TR_HANDSHAKE_AWAIT_HELLO;
     }
@@ -76,7 +83,7 @@ void tr_handshake_destroy(struct tr_handshake *handshake)
 
 static bool is_plain(const struct tr_handshake *handshake)
 {
-    return handshake->config.secret.size == 0;
+    return handshake->config.self.mode == (int)TR_WIRE_PLAIN;
 }
 
 static void move(struct tr_handshake *handshake, enum tr_handshake_event event)
@@ -113,27 +120,34 @@ static troupe_status keys_derive(struct tr_handshake *handshake)
     static const char info[] = "troupe wire 1 keys";
     const struct tr_hello *self = &handshake->config.self;
     const bool dialer = handshake->config.dialer;
-    uint8_t nonces[2 * TR_NONCE_SIZE]; /* the dialer's first */
+    const struct tr_slice binding = handshake->config.binding;
+    uint8_t salt[2 * TR_NONCE_SIZE + TR_BINDING_SIZE]; /* the dialer's nonce first */
     uint8_t derived[sizeof(struct keys)];
     troupe_status status = TROUPE_OK;
 
     if (is_plain(handshake)) {
         return TROUPE_OK;
     }
-    memcpy(nonces, dialer ? self->nonce : handshake->peer.nonce, TR_NONCE_SIZE);
-    memcpy(nonces + TR_NONCE_SIZE, dialer ? handshake->peer.nonce : self->nonce, TR_NONCE_SIZE);
-    status = tr_crypto_hkdf(handshake->config.secret, (struct tr_slice){nonces, sizeof(nonces)},
+    TR_CHECK(binding.size == 0 || binding.size == TR_BINDING_SIZE);
+    memcpy(salt, dialer ? self->nonce : handshake->peer.nonce, TR_NONCE_SIZE);
+    memcpy(salt + TR_NONCE_SIZE, dialer ? handshake->peer.nonce : self->nonce, TR_NONCE_SIZE);
+    if (binding.size > 0) {
+        memcpy(salt + 2 * TR_NONCE_SIZE, binding.bytes, binding.size);
+    }
+    status = tr_crypto_hkdf(handshake->config.secret,
+                            (struct tr_slice){salt, 2 * TR_NONCE_SIZE + binding.size},
                             (struct tr_slice){(const uint8_t *)info, sizeof(info) - 1}, derived,
                             sizeof(derived));
     if (status == TROUPE_OK) {
         memcpy(&handshake->keys, derived, sizeof(derived)); /* bytes only: no padding */
     }
     tr_crypto_wipe(derived, sizeof(derived));
+    tr_crypto_wipe(salt, sizeof(salt));
     return status;
 }
 
 /* The proof that one direction owes at this point of the conversation: the label is in the key.
- * Without a secret it is zeros. */
+ * Without a secret and TLS it is zeros. */
 static troupe_status proof_make(const struct tr_handshake *handshake, bool of_dialer,
                                 const uint8_t *fields, uint8_t proof[static TR_HASH_SIZE])
 {
@@ -157,7 +171,8 @@ static troupe_status seals_make(struct tr_handshake *handshake)
         handshake->config.dialer ? handshake->keys.seal_listener : handshake->keys.seal_dialer;
     troupe_status status = TROUPE_OK;
 
-    if (is_plain(handshake)) {
+    if (handshake->config.self.mode != (int)TR_WIRE_SECRET) {
+        tr_crypto_wipe(&handshake->keys, sizeof(handshake->keys));
         return TROUPE_OK;
     }
     status = tr_seal_create(out, out + TR_SEAL_KEY_SIZE, &handshake->sending);

@@ -10,7 +10,8 @@
  *
  * Either side may send REFUSE with a status instead and is FAILED then; so is who receives it.
  * A proof is an HMAC, with a key per direction that HKDF makes from the secret and both nonces,
- * over everything that was sent before it on either side and its own fields.
+ * over everything that was sent before it on either side and its own fields. Within TLS the keys
+ * come from that connection too (binding): a handshake that somebody passes on proves nothing.
  *
  * Threads: one at a time. No socket, no clock: frames come in, bytes go out, the owner keeps the
  * deadline and the number of bytes.
@@ -35,6 +36,9 @@ struct tr_handshake_config {
     bool dialer;
     struct tr_hello self;   /* mode and versions are filled in by create; the nonce must be fresh */
     struct tr_slice secret; /* lent for the life of the handshake; size 0 = plain */
+    /* What both ends of a TLS connection know of it and nobody else does; lent as the secret is.
+     * Size 0 = no TLS. With it there are proofs also without a secret, and never seals. */
+    struct tr_slice binding;
     uint64_t expected_node_id; /* a dialer's: who should answer; 0 = any node */
 };
 
@@ -88,7 +92,7 @@ const struct tr_resume *tr_handshake_peer_resume(const struct tr_handshake *hand
 /* Lends the bytes to be sent, and forgets them: they are lent until the next call of anything. */
 struct tr_slice tr_handshake_output(struct tr_handshake *handshake);
 
-/* In state DONE, once: gives the seals of both directions, NULL without a secret. */
+/* In state DONE, once: gives the seals of both directions, NULL without a secret and within TLS. */
 void tr_handshake_take_seals(struct tr_handshake *handshake, struct tr_seal **sending,
                              struct tr_seal **receiving);
 

@@ -101,7 +101,7 @@ static bool fields_are_valid(const struct tr_hello *hello)
     if (hello->role != (hello->node_id == 0 ? (int)TR_WIRE_CLIENT : (int)TR_WIRE_NODE)) {
         return false;
     }
-    if (hello->mode != (int)TR_WIRE_PLAIN && hello->mode != (int)TR_WIRE_SECRET) {
+    if (hello->mode > (int)TR_WIRE_TLS) {
         return false;
     }
     return hello->version_min <= TR_WIRE_VERSION && hello->version_max >= TR_WIRE_VERSION;

@@ -17,11 +17,12 @@ enum {
     TR_WIRE_VERSION = 1, /* the only one so far: the range of versions is 1 to 1 */
     TR_NONCE_SIZE = 32,
     TR_CLUSTER_ID_SIZE = 16,
+    TR_BINDING_SIZE = 32, /* of what ties a handshake to the TLS connection it is in */
     TR_HELLO_FIXED_SIZE = 105 /* of the body, without the name */
 };
 
 enum tr_wire_role { TR_WIRE_NODE = 1, TR_WIRE_CLIENT = 2 };
-enum tr_wire_mode { TR_WIRE_PLAIN = 0, TR_WIRE_SECRET = 1 };
+enum tr_wire_mode { TR_WIRE_PLAIN = 0, TR_WIRE_SECRET = 1, TR_WIRE_TLS = 2 };
 
 struct tr_hello {
     uint16_t version_min;
