@@ -134,10 +134,9 @@ static troupe_status keys_derive(struct tr_handshake *handshake)
     if (binding.size > 0) {
         memcpy(salt + 2 * TR_NONCE_SIZE, binding.bytes, binding.size);
     }
-    status = tr_crypto_hkdf(handshake->config.secret,
-                            (struct tr_slice){salt, 2 * TR_NONCE_SIZE + binding.size},
-                            (struct tr_slice){(const uint8_t *)info, sizeof(info) - 1}, derived,
-                            sizeof(derived));
+    status = tr_crypto_hkdf(
+        handshake->config.secret, (struct tr_slice){salt, 2 * TR_NONCE_SIZE + binding.size},
+        (struct tr_slice){(const uint8_t *)info, sizeof(info) - 1}, derived, sizeof(derived));
     if (status == TROUPE_OK) {
         memcpy(&handshake->keys, derived, sizeof(derived)); /* bytes only: no padding */
     }

@@ -17,7 +17,7 @@ enum {
     TR_WIRE_VERSION = 1, /* the only one so far: the range of versions is 1 to 1 */
     TR_NONCE_SIZE = 32,
     TR_CLUSTER_ID_SIZE = 16,
-    TR_BINDING_SIZE = 32, /* of what ties a handshake to the TLS connection it is in */
+    TR_BINDING_SIZE = 32,     /* of what ties a handshake to the TLS connection it is in */
     TR_HELLO_FIXED_SIZE = 105 /* of the body, without the name */
 };
 
