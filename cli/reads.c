@@ -70,9 +70,8 @@ static int print_list(struct cli *cli, const struct list *list)
 int command_node_list(struct cli *cli)
 {
     static const char *const columns[] = {
-        "name",       "node_id", "state", "address",     "lease_left_seconds",
-        "started_at", "version", "roles", "down_reason", "declared_by",
-        NULL};
+        "name",    "node_id", "state",       "address",     "lease_left_seconds", "started_at",
+        "version", "roles",   "down_reason", "declared_by", "metadata",           NULL};
     const struct list all = {
         .sql = "SELECT n.* FROM troupe.nodes n ORDER BY n.name, n.node_id LIMIT $1::bigint",
         .columns = columns};

@@ -217,6 +217,7 @@ static int build_choices(const struct builder *builder)
     }
     options->db = get(builder, SETTING_DB);
     options->roles = get_or_null(builder, SETTING_ROLES);
+    options->metadata = get_or_null(builder, SETTING_METADATA);
     options->pid_file = get_or_null(builder, SETTING_PID_FILE);
     options->ready_file = get_or_null(builder, SETTING_READY_FILE);
     return 0;

@@ -21,6 +21,7 @@ struct options {
     const char *advertise; /* "auto": the node knows or finds it */
     const char *db;
     const char *roles;        /* NULL: none */
+    const char *metadata;     /* NULL: none */
     const char *admin_socket; /* NULL: none */
     mode_t admin_mode;
     const char *pid_file;   /* NULL: none */

@@ -139,6 +139,7 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->advertise_host = options->advertise;
     config->secret = (troupe_bytes){options->secret.bytes, options->secret.size};
     config->roles = options->roles;
+    config->metadata = options->metadata;
     config->lease_ttl_ms = options->lease_ttl_ms;
     config->heartbeat_ms = options->heartbeat_ms;
     config->silence_ms = options->silence_ms;

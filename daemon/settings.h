@@ -39,7 +39,8 @@
     X(ADMIN_SOCKET, "admin_socket", "", "PATH", 0, "unix socket for the command line")             \
     X(ADMIN_MODE, "admin_mode", "0660", "OCTAL", 0, "mode of the admin socket: 0600 or 0660")      \
     X(WORKERS, "workers", "0", "COUNT", 0, "threads that run actors; 0: one per core")             \
-    X(ROLES, "roles", "", "LIST", 0, "comma list, shown in troupe.nodes")                          \
+    X(ROLES, "roles", "", "LIST", 0, "comma list that all nodes know: what this one is for")       \
+    X(METADATA, "metadata", "", "LIST", 0, "comma list of key=value that all nodes know")          \
     X(LEASE_TTL, "lease_ttl", "5s", "TIME", 0, "a silent node is dead after so long")              \
     X(HEARTBEAT, "heartbeat", "500ms", "TIME", 0, "how often nodes greet each other")              \
     X(SILENCE, "silence", "3s", "TIME", 0, "a connection silent for so long is cut")               \

@@ -217,6 +217,7 @@ void reg_control_join(struct node_registry *registry)
     reg_params_u64(&params, join->ttl_ms);
     reg_params_text(&params, join->roles);
     reg_params_text(&params, join->version);
+    reg_params_text(&params, join->metadata);
     reg_lease_sent(&registry->lease, reg_clock_now(registry));
     (void)reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_JOIN, &params, on_join);
 }

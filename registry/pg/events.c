@@ -7,8 +7,25 @@
 enum { EVENTS_PER_READ = 1000 };
 
 /* Columns of sql/members.sql and sql/events_since.sql. */
-enum { MEMBER_ID, MEMBER_NAME, MEMBER_HOST, MEMBER_PORT, MEMBER_EPOCH };
-enum { EVENT_EPOCH, EVENT_KIND, EVENT_NODE, EVENT_NAME, EVENT_HOST, EVENT_PORT, EVENT_REASON };
+enum {
+    MEMBER_ID,
+    MEMBER_NAME,
+    MEMBER_HOST,
+    MEMBER_PORT,
+    MEMBER_EPOCH,
+    MEMBER_DRAINING,
+    MEMBER_ROLES
+};
+enum {
+    EVENT_EPOCH,
+    EVENT_KIND,
+    EVENT_NODE,
+    EVENT_NAME,
+    EVENT_HOST,
+    EVENT_PORT,
+    EVENT_REASON,
+    EVENT_ROLES
+};
 
 static void member_down(struct node_registry *registry, uint64_t node_id, const char *why)
 {
@@ -36,12 +53,16 @@ static void member_up(struct node_registry *registry, const struct tr_member *me
     }
 }
 
-/* Reads a row's node; false for a row that makes no sense. */
-static bool get_member(const struct reg_result *result, int row, int first,
+/* Reads a row's node, whose columns begin at first, and its roles and what follows at labels; false
+ * for a row that makes no sense. */
+static bool get_member(const struct reg_result *result, int row, int first, int labels,
                        struct tr_member *member)
 {
     uint64_t port = 0;
 
+    *member = (struct tr_member){.roles = reg_result_text(result, row, labels),
+                                 .metadata = reg_result_text(result, row, labels + 1)};
+    (void)reg_result_i64(result, row, labels + 2, &member->since_ms);
     member->name = reg_result_text(result, row, first + 1);
     member->host = reg_result_text(result, row, first + 2);
     if (!reg_result_u64(result, row, first, &member->node_id) || member->name == NULL ||
@@ -51,6 +72,33 @@ static bool get_member(const struct reg_result *result, int row, int first,
     }
     member->port = (uint16_t)port;
     return true;
+}
+
+static void member_draining(struct node_registry *registry, uint64_t node_id)
+{
+    if (registry->join.events.on_member_draining != NULL) {
+        registry->join.events.on_member_draining(registry->join.events.context, node_id);
+    }
+}
+
+/* What the list says of one that lives. */
+static void apply_member(struct node_registry *registry, const struct reg_result *result, int row)
+{
+    struct tr_member member;
+    bool draining = false;
+
+    if (!get_member(result, row, MEMBER_ID, MEMBER_ROLES, &member)) {
+        reg_log(registry, TROUPE_LOG_ERROR, "row %d of the members makes no sense", row);
+        return;
+    }
+    if (member.node_id != registry->node_id) {
+        member_up(registry, &member);
+    } else if (registry->join.events.on_member_self != NULL) {
+        registry->join.events.on_member_self(registry->join.events.context, &member);
+    }
+    if (reg_result_bool(result, row, MEMBER_DRAINING, &draining) && draining) {
+        member_draining(registry, member.node_id);
+    }
 }
 
 /* Applies the whole list: the dead first, in the order of their ids. */
@@ -63,7 +111,7 @@ static bool apply_members(struct node_registry *registry, const struct reg_resul
 
     reg_members_mark_begin(&registry->members);
     for (int row = 0; row < count; row++) {
-        if (get_member(result, row, MEMBER_ID, &member)) {
+        if (get_member(result, row, MEMBER_ID, MEMBER_ROLES, &member)) {
             self = self || member.node_id == registry->node_id;
             (void)reg_members_keep(&registry->members, member.node_id);
         }
@@ -78,11 +126,7 @@ static bool apply_members(struct node_registry *registry, const struct reg_resul
         gone = reg_members_unmarked(&registry->members);
     }
     for (int row = 0; row < count; row++) {
-        if (!get_member(result, row, MEMBER_ID, &member)) {
-            reg_log(registry, TROUPE_LOG_ERROR, "row %d of the members makes no sense", row);
-        } else if (member.node_id != registry->node_id) {
-            member_up(registry, &member);
-        }
+        apply_member(registry, result, row);
     }
     return registry->phase == REG_PHASE_JOINED || registry->phase == REG_PHASE_LEAVING;
 }
@@ -158,8 +202,10 @@ static void apply_event(struct node_registry *registry, const struct reg_result 
             member_down(registry, node_id, reason == NULL ? "" : reason);
         }
     } else if (strcmp(kind, "node_up") == 0 && node_id != registry->node_id &&
-               get_member(result, row, EVENT_NODE, &member)) {
+               get_member(result, row, EVENT_NODE, EVENT_ROLES, &member)) {
         member_up(registry, &member);
+    } else if (strcmp(kind, "node_draining") == 0) {
+        member_draining(registry, node_id);
     }
 }
 

@@ -232,10 +232,11 @@ static void free_behaviors(struct node_registry *registry)
 
 static void free_join(struct tr_registry_join *join)
 {
-    /* All four are copies that copy_join made. */
+    /* All five are copies that copy_join made. */
     free((void *)(uintptr_t)join->name);
     free((void *)(uintptr_t)join->host);
     free((void *)(uintptr_t)join->roles);
+    free((void *)(uintptr_t)join->metadata);
     free((void *)(uintptr_t)join->version);
 }
 
@@ -246,8 +247,10 @@ static troupe_status copy_join(struct node_registry *registry, const struct tr_r
     copy.name = strdup(join->name);
     copy.host = strdup(join->host);
     copy.roles = strdup(join->roles == NULL ? "" : join->roles);
+    copy.metadata = strdup(join->metadata == NULL ? "" : join->metadata);
     copy.version = strdup(join->version == NULL ? "" : join->version);
-    if (copy.name == NULL || copy.host == NULL || copy.roles == NULL || copy.version == NULL) {
+    if (copy.name == NULL || copy.host == NULL || copy.roles == NULL || copy.metadata == NULL ||
+        copy.version == NULL) {
         free_join(&copy);
         return TROUPE_E_NO_MEMORY;
     }

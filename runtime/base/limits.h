@@ -48,6 +48,8 @@
 #define TR_SECRET_SIZE_MIN 32u
 /* Between look-ups of a name whose durable holder is being recovered. */
 #define TR_LOOKUP_AGAIN_MS 50u
+/* Bytes of one value of a node's metadata: a word or an address, not a document. */
+#define TR_METADATA_VALUE_SIZE_MAX 255u
 /* Groups that one actor is in or watches. Its list is searched, at its end all are left. */
 #define TR_ACTOR_GROUPS_MAX 1000u
 /* Actors of one node that are traced at a time: each keeps up to 1,000 records. */

@@ -19,6 +19,11 @@ struct tr_member {
     const char *name;
     const char *host;
     uint16_t port;
+    bool draining;
+    /* Comma lists, "a,b" and "key=value,..."; NULL is "". */
+    const char *roles;
+    const char *metadata;
+    int64_t since_ms; /* when it joined: since 1970, on the registry's clock */
 };
 
 /* How an operation on a name ended. */

@@ -36,6 +36,11 @@ struct tr_registry_events {
      * which. */
     void (*on_failed)(void *context, troupe_status status, const char *text);
     void (*on_member_up)(void *context, const struct tr_member *member); /* never for oneself */
+    /* The node, which may be this one, is about to leave. As often as the registry likes; may be
+     * NULL. */
+    void (*on_member_draining)(void *context, uint64_t node_id);
+    /* After on_joined: this node as the registry has it. May be NULL. */
+    void (*on_member_self)(void *context, const struct tr_member *self);
     void (*on_member_down)(void *context, uint64_t node_id, const char *name, const char *why);
     /* The lease is good until this time of the loop's clock (counted from before the renewal was
      * sent). */
@@ -52,8 +57,9 @@ struct tr_registry_join {
     const char *host; /* advertised */
     uint16_t port;
     uint32_t ttl_ms;
-    const char *roles;
-    const char *version; /* of the library */
+    const char *roles;    /* comma list */
+    const char *metadata; /* comma list of key=value */
+    const char *version;  /* of the library */
     uint64_t seed;
     bool allow_unsafe_fsync;
     struct tr_registry_events events;

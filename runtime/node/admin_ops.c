@@ -6,6 +6,7 @@
 
 #include "node/admin.h"
 #include "node/agent.h"
+#include "node/members.h"
 #include "node/names.h"
 
 void tr_admin_ping(struct tr_admin *admin)
@@ -345,23 +346,22 @@ void tr_admin_members(struct tr_admin *admin)
 {
     struct troupe_node *node = admin->node;
     cJSON *list = cJSON_AddArrayToObject(admin->reply, "nodes");
-    const struct tr_member_info *member = NULL;
-    uint32_t position = 0;
-    cJSON *own = cJSON_CreateObject();
+    const troupe_cluster *cluster = NULL;
+    const troupe_status status = troupe_node_cluster(node, &cluster);
 
-    tr_admin_add_id(own, "node_id", tr_sched_node_id(node->sched));
-    tr_admin_add_text(own, "name", node->name);
-    (void)cJSON_AddTrueToObject(own, "connected");
-    (void)cJSON_AddItemToArray(list, own);
-    tr_mutex_lock(&node->state_mutex);
-    while ((member = tr_map_next(&node->members, &position)) != NULL) {
+    for (size_t i = 0; status == TROUPE_OK && i < troupe_cluster_count(cluster); i++) {
+        const troupe_member *member = troupe_cluster_member(cluster, i);
         cJSON *item = cJSON_CreateObject();
 
-        tr_admin_add_id(item, "node_id", member->node_id);
+        tr_admin_add_id(item, "node_id", member->node);
         tr_admin_add_text(item, "name", member->name);
-        (void)cJSON_AddBoolToObject(item, "connected",
-                                    tr_router_session(node->router, member->node_id) != 0);
+        (void)cJSON_AddBoolToObject(item, "connected", member->connected);
+        tr_admin_add_text(item, "roles", member->roles);
+        tr_admin_add_text(item, "metadata", member->metadata);
+        (void)cJSON_AddBoolToObject(item, "draining", member->draining);
         (void)cJSON_AddItemToArray(list, item);
     }
-    tr_mutex_unlock(&node->state_mutex);
+    if (status == TROUPE_OK) {
+        troupe_cluster_drop(node, cluster);
+    }
 }

@@ -8,6 +8,7 @@
 #include "io/loop.h"
 #include "io/timer.h"
 #include "node/address.h"
+#include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/places.h"
@@ -92,28 +93,17 @@ void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char
 
 /* ---- events of the peers ---- */
 
-static void member_name(struct troupe_node *node, uint64_t node_id,
-                        char name[TR_NODE_NAME_SIZE_MAX + 1])
-{
-    tr_mutex_lock(&node->state_mutex);
-    const struct tr_member_info *member = tr_map_get(&node->members, node_id);
-
-    (void)snprintf(name, TR_NODE_NAME_SIZE_MAX + 1, "%s", member == NULL ? "?" : member->name);
-    tr_mutex_unlock(&node->state_mutex);
-}
-
 static void on_up(void *context, uint64_t node_id, uint32_t session)
 {
     struct troupe_node *node = context;
     char name[TR_NODE_NAME_SIZE_MAX + 1];
 
-    member_name(node, node_id, name);
+    tr_members_name(node, node_id, name);
     tr_router_on_up(node->router, node_id, session);
     tr_places_tell_one(node, node_id);
     tr_node_log(node, TROUPE_LOG_INFO, "connected to node %s (%llu), session %u", name,
                 (unsigned long long)node_id, (unsigned)session);
     tr_cluster_tell_node(node, node_id, name, true, "");
-    set_state(node, node->state); /* For those who wait for the cluster. */
 }
 
 static void on_message(void *context, uint64_t node_id, uint32_t session, const uint8_t *bytes,
@@ -146,9 +136,10 @@ static void on_lost(void *context, uint64_t node_id, uint32_t session, int reaso
     struct troupe_node *node = context;
     char name[TR_NODE_NAME_SIZE_MAX + 1];
 
-    member_name(node, node_id, name);
+    tr_members_name(node, node_id, name);
     tr_places_lost(node, node_id); /* Whoever hears of it must not start anything there. */
     tr_router_on_lost(node->router, node_id, session);
+    tr_members_connected(node, node_id, false);
     tr_node_log(node, TROUPE_LOG_WARNING, "lost node %s (%llu): %s", name,
                 (unsigned long long)node_id, lost_text(reason));
     tr_cluster_tell_node(node, node_id, name, false, lost_text(reason));
@@ -289,22 +280,11 @@ static void on_failed(void *context, troupe_status status, const char *text)
 static void on_member_up(void *context, const struct tr_member *member)
 {
     struct troupe_node *node = context;
-    struct tr_member_info *info = calloc(1, sizeof(*info));
 
-    if (info == NULL) {
+    if (tr_members_up(node, member) != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "out of memory for node %s", member->name);
         return;
     }
-    info->node_id = member->node_id;
-    (void)snprintf(info->name, sizeof(info->name), "%s", member->name);
-    tr_mutex_lock(&node->state_mutex);
-    struct tr_member_info *old = tr_map_take(&node->members, member->node_id);
-
-    if (tr_map_put(&node->members, member->node_id, info) != TROUPE_OK) {
-        free(info);
-    }
-    tr_mutex_unlock(&node->state_mutex);
-    free(old);
     /* While this node leaves, its peers are closed before the registry falls silent. */
     const troupe_status status =
         node->peers == NULL
@@ -326,11 +306,17 @@ static void on_member_down(void *context, uint64_t node_id, const char *name, co
     if (node->peers != NULL) {
         tr_peers_forget(node->peers, node_id);
     }
-    tr_mutex_lock(&node->state_mutex);
-    struct tr_member_info *member = tr_map_take(&node->members, node_id);
+    tr_members_down(node, node_id);
+}
 
-    tr_mutex_unlock(&node->state_mutex);
-    free(member);
+static void on_member_draining(void *context, uint64_t node_id)
+{
+    tr_members_draining(context, node_id);
+}
+
+static void on_member_self(void *context, const struct tr_member *self)
+{
+    tr_members_self(context, self->since_ms);
 }
 
 static void on_lease(void *context, int64_t deadline_ns)
@@ -366,6 +352,7 @@ static void rejoin(void *context)
     struct troupe_node *node = context;
 
     node->peers = NULL;
+    tr_members_clear(node); /* Each was lost by now, and told of by its name. */
     const troupe_status status = make_peers(node);
 
     if (status != TROUPE_OK) {
@@ -401,7 +388,6 @@ static void look_whether_ended(void *context)
 static void on_fenced(void *context, const char *why)
 {
     struct troupe_node *node = context;
-    struct tr_member_info *member = NULL;
 
     tr_node_log(node, TROUPE_LOG_ERROR, "fenced: %s", why);
     if (tr_wants(node->sched, TROUPE_EVENT_FENCED)) {
@@ -411,11 +397,6 @@ static void on_fenced(void *context, const char *why)
     tr_store_relaxed(&node->sched->lease_deadline_ns, INT64_MAX);
     tr_node_signal_all(node, TROUPE_REASON_FENCED, "this node was declared dead");
     tr_sched_thaw(node->sched);
-    tr_mutex_lock(&node->state_mutex);
-    while ((member = tr_map_take_any(&node->members)) != NULL) {
-        free(member);
-    }
-    tr_mutex_unlock(&node->state_mutex);
     tr_timer_start(node->fence_timer, 0, FENCE_LOOK_MS * TR_NS_PER_MS);
 }
 
@@ -437,6 +418,7 @@ static void start_on_loop(void *context)
                                           .port = node->port,
                                           .ttl_ms = node->config.lease_ttl_ms,
                                           .roles = node->roles,
+                                          .metadata = node->metadata,
                                           .version = TR_VERSION,
                                           .seed = node->config.seed,
                                           .allow_unsafe_fsync = node->config.allow_unsafe_fsync,
@@ -445,6 +427,8 @@ static void start_on_loop(void *context)
                                                      .on_joined = on_joined,
                                                      .on_failed = on_failed,
                                                      .on_member_up = on_member_up,
+                                                     .on_member_draining = on_member_draining,
+                                                     .on_member_self = on_member_self,
                                                      .on_member_down = on_member_down,
                                                      .on_lease = on_lease,
                                                      .on_fenced = on_fenced,

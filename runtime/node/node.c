@@ -10,6 +10,7 @@
 #include "node/address.h"
 #include "node/agent.h"
 #include "node/groups.h"
+#include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/places.h"
@@ -27,6 +28,15 @@ static bool name_is_valid(const char *name)
         }
     }
     return size >= 1 && size <= TR_NODE_NAME_SIZE_MAX;
+}
+
+static const char *what_is_wrong_with_labels(const troupe_config *config)
+{
+    struct troupe_node *node = NULL;
+    char read[sizeof(node->metadata)];
+    const char *wrong = tr_roles_read(config->roles, read, sizeof(node->roles));
+
+    return wrong != NULL ? wrong : tr_metadata_read(config->metadata, read, sizeof(node->metadata));
 }
 
 static const char *what_is_wrong(const troupe_config *config)
@@ -67,11 +77,10 @@ static const char *what_is_wrong(const troupe_config *config)
         return "there is no such mailbox policy";
     }
     if (config->listen_host == NULL || strlen(config->listen_host) > 63 ||
-        (config->advertise_host != NULL && strlen(config->advertise_host) > 255) ||
-        (config->roles != NULL && strlen(config->roles) > 255)) {
-        return "an address or the roles are too long";
+        (config->advertise_host != NULL && strlen(config->advertise_host) > 255)) {
+        return "an address is too long";
     }
-    return NULL;
+    return what_is_wrong_with_labels(config);
 }
 
 /* ---- ports of the scheduler ---- */
@@ -204,8 +213,9 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     (void)snprintf(node->name, sizeof(node->name), "%s", config->name);
     (void)snprintf(node->listen_host, sizeof(node->listen_host), "%s", config->listen_host);
     tr_address_init(node, config->advertise_host);
-    (void)snprintf(node->roles, sizeof(node->roles), "%s",
-                   config->roles != NULL ? config->roles : "");
+    /* Found right before. */
+    (void)tr_roles_read(config->roles, node->roles, sizeof(node->roles));
+    (void)tr_metadata_read(config->metadata, node->metadata, sizeof(node->metadata));
     node->port = config->listen_port;
     if (config->seed == 0 && getrandom(&node->config.seed, sizeof(node->config.seed), 0) !=
                                  (ssize_t)sizeof(node->config.seed)) {
@@ -224,14 +234,13 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->config.listen_host = node->listen_host;
     node->config.advertise_host = node->advertise_host;
     node->config.roles = node->roles;
+    node->config.metadata = node->metadata;
     node->config.secret = (troupe_bytes){0};
     return TROUPE_OK;
 }
 
 static void node_free(struct troupe_node *node)
 {
-    struct tr_member_info *member = NULL;
-
     tr_sched_destroy(node->sched);
     tr_groups_destroy(node->groups);
     tr_traces_destroy(node->traces);
@@ -243,10 +252,7 @@ static void node_free(struct troupe_node *node)
     tr_loop_destroy(node->loop);
     tr_names_fini(node);
     tr_catalog_fini(node);
-    while ((member = tr_map_take_any(&node->members)) != NULL) {
-        free(member);
-    }
-    tr_map_fini(&node->members);
+    tr_members_fini(node);
     tr_map_fini(&node->node_watchers);
     tr_map_fini(&node->lookups);
     tr_adopt_fini(node);
@@ -359,6 +365,7 @@ void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
     const bool already = node->state == TR_NODE_STOPPING;
 
     node->state = TR_NODE_STOPPING;
+    tr_cond_broadcast(&node->state_changed);
     tr_mutex_unlock(&node->state_mutex);
     if (already) {
         return;
@@ -425,29 +432,4 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);
     info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);
-}
-
-troupe_status troupe_node_wait_cluster(troupe_node *node, uint32_t nodes_min, uint32_t timeout_ms)
-{
-    const struct tr_clock *clock = node->sched->options.clock;
-    const int64_t until = tr_clock_now(clock) + (int64_t)timeout_ms * TR_NS_PER_MS;
-    troupe_status status = TROUPE_E_TIMEOUT;
-
-    tr_mutex_lock(&node->state_mutex);
-    for (;;) {
-        const uint32_t up = 1 + tr_places_count(node);
-
-        if (up >= nodes_min) {
-            status = TROUPE_OK;
-            break;
-        }
-        const int64_t left = until - tr_clock_now(clock);
-
-        if (left <= 0) {
-            break;
-        }
-        tr_node_wait(node, &node->state_changed, &node->state_mutex, left);
-    }
-    tr_mutex_unlock(&node->state_mutex);
-    return status;
 }

@@ -39,8 +39,13 @@ struct tr_held_name {
 
 struct tr_member_info {
     uint64_t node_id;
+    int64_t since_ms;
+    const char *roles; /* in texts, as the next */
+    const char *metadata;
+    bool connected; /* it has a session with this node */
+    bool draining;
     char name[TR_NODE_NAME_SIZE_MAX + 1];
-    bool announced; /* nodeup was sent for the present session */
+    char texts[];
 };
 
 #define TR_VERSION "0.1.0"
@@ -63,6 +68,7 @@ struct troupe_node {
     char advertise_host[256]; /* written by the loop under state_mutex when the node finds it */
     bool finds_address;
     char roles[256];
+    char metadata[2048];
     const struct tr_driver *driver; /* lent; NULL: the node has threads of its own */
     struct tr_sched *sched;
     uint64_t agent;       /* id of the system actor that acts for other threads */
@@ -100,10 +106,12 @@ struct troupe_node {
     enum tr_node_state state;
     troupe_status failure;
     char failure_text[512];
-    struct tr_map members;       /* node id -> struct tr_member_info */
-    struct tr_map node_watchers; /* actor id -> itself */
-    uint32_t clients;            /* requests under way; under state_mutex */
-    struct tr_map neighbours;    /* node id -> struct tr_neighbour, of places.c */
+    struct tr_map members;          /* node id -> struct tr_member_info */
+    struct troupe_cluster *cluster; /* them and this node, for who asks; NULL: to be made */
+    int64_t since_ms;               /* when this node joined */
+    struct tr_map node_watchers;    /* actor id -> itself */
+    uint32_t clients;               /* requests under way; under state_mutex */
+    struct tr_map neighbours;       /* node id -> struct tr_neighbour, of places.c */
     uint64_t turns[TR_PLACE_TURNS];
     struct tr_atomic_u32 draining; /* nothing is placed here from elsewhere */
     struct tr_atomic_u32 news_due; /* some peer may not know all of this node */

@@ -7,6 +7,7 @@
 
 #include "dist/news.h"
 #include "io/timer.h"
+#include "node/members.h"
 
 /* What another node has said of itself. Under the node's state_mutex. */
 struct tr_neighbour {
@@ -218,19 +219,26 @@ void tr_places_heard(void *context, uint64_t node_id, const uint8_t *bytes, size
     struct troupe_node *node = context;
     struct tr_news news;
     troupe_status status = tr_news_decode(bytes, size, &news);
+    bool known = false;
 
     if (status == TROUPE_OK) {
         tr_mutex_lock(&node->state_mutex);
         struct tr_neighbour *neighbour = find_or_add(node, node_id, news.full);
 
+        known = neighbour != NULL;
         if (neighbour != NULL) {
             status = news.full ? learn(neighbour, &news) : TROUPE_OK;
             neighbour->draining = news.draining;
             neighbour->actors = news.actors;
             neighbour->placed = 0;
         }
-        tr_cond_broadcast(&node->state_changed); /* For those who wait for the cluster. */
         tr_mutex_unlock(&node->state_mutex);
+    }
+    if (known) {
+        tr_members_connected(node, node_id, true);
+    }
+    if (known && news.draining) {
+        tr_members_draining(node, node_id);
     }
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_WARNING, "what node %llu tells of itself is lost: %s",

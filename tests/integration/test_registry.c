@@ -72,6 +72,53 @@ static void three_nodes_join_and_see_one_another(void **state)
     world_fini(&world);
 }
 
+static void drain_node(void *context)
+{
+    const struct world_node *node = context;
+
+    node->box->port.drain(node->box->port.context);
+}
+
+static void members_know_each_others_roles_and_metadata_and_who_drains(void **state)
+{
+    static const struct world_options web = {.roles = "web,db", .metadata = "zone=a,note=b c"};
+    static const struct world_options plain = {.roles = ""};
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct world_node *n3 = NULL;
+    struct reg_sync *admin = connect_as_admin();
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "l1", &web);
+    n2 = world_join(&world, pg_server_conninfo(server), "l2", &plain);
+    struct world_seen first = {.node = n2, .node_id = n1->node_id};  /* from the list */
+    struct world_seen second = {.node = n1, .node_id = n2->node_id}; /* from an event */
+
+    world_wait(&world, node_sees_up, &first);
+    world_wait(&world, node_sees_up, &second);
+    assert_string_equal(n2->up_labels[0], "web,db|note=b c,zone=a|0");
+    assert_string_equal(n1->up_labels[0], "||0");
+    assert_true(n1->since_ms > 0 && n2->since_ms >= n1->since_ms);
+    assert_int_equal(n2->up_since_ms[0], n1->since_ms);
+    assert_int_equal(n1->up_since_ms[0], n2->since_ms);
+    assert_string_equal(pg_one(admin,
+                               "SELECT format('%s %s', roles, metadata ->> 'zone') FROM "
+                               "troupe.nodes WHERE name = 'l1' AND state = 'up'",
+                               PG_NONE),
+                        "{web,db} a");
+    world_do(&world, drain_node, n1);
+    world_wait(&world, node_sees_draining, &first);
+    second.node_id = n1->node_id;
+    world_wait(&world, node_sees_draining, &second); /* Of itself. */
+    n3 = world_join(&world, pg_server_conninfo(server), "l3", NULL);
+    struct world_seen late = {.node = n3, .node_id = n1->node_id};
+
+    world_wait(&world, node_sees_draining, &late);
+    reg_sync_close(admin);
+    world_fini(&world);
+}
+
 static void a_host_that_refuses_is_passed_over_for_the_next(void **state)
 {
     const char *conninfo = pg_server_conninfo(server);
@@ -463,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_nodes_join_and_see_one_another),
+        cmocka_unit_test(members_know_each_others_roles_and_metadata_and_who_drains),
         cmocka_unit_test(a_host_that_refuses_is_passed_over_for_the_next),
         cmocka_unit_test(a_node_that_leaves_is_down_with_that_reason),
         cmocka_unit_test(a_name_of_a_node_that_lives_is_refused),

@@ -175,6 +175,29 @@ static void what_a_node_says_of_itself_is_in_the_view(void **state)
                         "{web,db} 1");
 }
 
+static void metadata_is_a_text_between_nodes_and_an_object_for_people(void **state)
+{
+    struct cluster *cluster = *state;
+
+    assert_string_equal(
+        pg_one(cluster->admin, "SELECT troupe.metadata_read('b=2,a=x=y,c=')::text", PG_NONE),
+        "{\"a\": \"x=y\", \"b\": \"2\", \"c\": \"\"}");
+    assert_string_equal(pg_one(cluster->admin,
+                               "SELECT troupe.metadata_text(troupe.metadata_read('b=2,a=x=y,c='))",
+                               PG_NONE),
+                        "a=x=y,b=2,c=");
+    assert_string_equal(pg_one(cluster->admin,
+                               "SELECT format('%s|%s|%s', troupe.metadata_text(NULL), "
+                               "troupe.metadata_text('[1]'), troupe.metadata_text("
+                               "'{\"a\": \"1,2\", \"b c\": \"3\", \"d\": 4, \"e\": null}'))",
+                               PG_NONE),
+                        "||d=4");
+    assert_string_equal(pg_refused(cluster->admin, "SELECT troupe.metadata_read('a')", PG_NONE),
+                        "22023");
+    assert_string_equal(
+        pg_refused(cluster->admin, "SELECT troupe.metadata_read('a=1,a=2')", PG_NONE), "22023");
+}
+
 static void a_draining_node_takes_no_names_and_then_leaves(void **state)
 {
     struct cluster *cluster = *state;
@@ -411,6 +434,7 @@ int main(void)
         TEST(who_dialled_the_holder_in_vain_may_replace_one_that_has_no_session),
         TEST(bad_names_addresses_and_times_are_refused),
         TEST(what_a_node_says_of_itself_is_in_the_view),
+        TEST(metadata_is_a_text_between_nodes_and_an_object_for_people),
         TEST(a_draining_node_takes_no_names_and_then_leaves),
         TEST(hold_is_taken_once_and_a_boot_that_is_not_ours_renews_nothing),
         TEST(session_keys_of_large_ids_do_not_wrap),

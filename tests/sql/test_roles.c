@@ -59,6 +59,8 @@ static const struct {
     {"SELECT * FROM troupe.node_declare_lost(1, 2, 300)", "n"},
     {"SELECT * FROM troupe.node_declare_expired(1, 2)", "n"},
     {"SELECT * FROM troupe.events_since(0, 10)", "n"},
+    {"SELECT troupe.metadata_read('a=b')", "n"},
+    {"SELECT troupe.metadata_text('{}')", "n"},
     {"SELECT * FROM troupe.name_unregister(1, '{a}', '{1}')", "n"},
     {"SELECT * FROM troupe.name_claim(1, 2, NULL, '', 10)", "n"},
     {"SELECT * FROM troupe.name_load(1, '{a}')", "n"},
@@ -212,7 +214,7 @@ static void the_views_have_the_columns_that_are_promised(void **state)
         const char *columns;
     } views[] = {
         {"nodes", "node_id,name,address,state,lease_left_seconds,roles,version,started_at,ended_at,"
-                  "down_reason,declared_by"},
+                  "down_reason,declared_by,metadata"},
         {"names", "name,node,node_id,actor_id,epoch,durable,strict,behavior,status,registered_at"},
         {"actors", "name,node,node_id,actor_id,behavior,status,state,version,seq,saved_at,"
                    "mailbox_messages,oldest_message_seconds,sampled_at"},

@@ -38,6 +38,7 @@ struct fake_item {
     char *b;
     char *c;
     char *d;
+    int64_t since_ms;
     struct tr_name_result result;
     tr_name_done done;
     tr_samples_done samples_done;
@@ -81,6 +82,7 @@ struct fake_node {
     char host[128];
     struct tr_timer *timer; /* renews the lease; the loop's thread */
     uint64_t node_id;
+    int64_t since_ms;
     enum node_state state;
     bool crashed;
     bool draining;
@@ -116,6 +118,8 @@ bool fake_is_up(struct fake_node *node); /* takes the mutex */
 struct fake_item *fake_tell(struct fake_node *node,
                             void (*run)(struct fake_node *node, const struct fake_item *item));
 void fake_tell_up(struct fake_node *node, const struct fake_node *other);
+void fake_tell_self(struct fake_node *node);
+void fake_tell_draining(struct fake_cluster *cluster, uint64_t node_id);
 void fake_tell_answer(struct fake_node *node, tr_name_done done, void *context,
                       struct tr_name_result result, const char *text);
 void fake_tell_outcome(struct fake_node *node, struct tr_step *step, enum tr_step_outcome outcome);

@@ -64,7 +64,9 @@ static void join_cluster(struct fake_node *node)
     node->state = NODE_UP;
     node->crashed = false;
     node->draining = false;
+    node->since_ms = (int64_t)node->node_id * 1000; /* A clock that nobody has to wait for. */
     fake_tell(node, run_joined)->node_id = node->node_id;
+    fake_tell_self(node);
     for (size_t index = 0; index < cluster->node_count; index++) {
         struct fake_node *other = cluster->nodes[index];
 
@@ -176,6 +178,7 @@ static void drain(void *context)
 
     lock(node);
     node->draining = true;
+    fake_tell_draining(node->cluster, node->node_id);
     unlock(node);
 }
 

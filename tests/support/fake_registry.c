@@ -76,11 +76,32 @@ bool fake_is_up(struct fake_node *node)
 
 static void run_up(struct fake_node *node, const struct fake_item *item)
 {
-    const struct tr_member member = {
-        .node_id = item->node_id, .name = item->a, .host = item->b, .port = item->port};
+    const struct tr_member member = {.node_id = item->node_id,
+                                     .name = item->a,
+                                     .host = item->b,
+                                     .port = item->port,
+                                     .draining = item->strict,
+                                     .roles = item->c,
+                                     .metadata = item->d,
+                                     .since_ms = item->since_ms};
+    const struct tr_registry_events *events = &node->join.events;
 
-    if (fake_is_up(node)) {
-        node->join.events.on_member_up(node->join.events.context, &member);
+    if (!fake_is_up(node)) {
+        return;
+    }
+    if (item->node_id != node->node_id) {
+        events->on_member_up(events->context, &member);
+    } else if (events->on_member_self != NULL) {
+        events->on_member_self(events->context, &member);
+    }
+}
+
+static void run_draining(struct fake_node *node, const struct fake_item *item)
+{
+    const struct tr_registry_events *events = &node->join.events;
+
+    if (fake_is_up(node) && events->on_member_draining != NULL) {
+        events->on_member_draining(events->context, item->node_id);
     }
 }
 
@@ -100,6 +121,24 @@ void fake_tell_up(struct fake_node *node, const struct fake_node *other)
     item->a = fake_copy(other->name);
     item->b = fake_copy(other->host);
     item->port = other->join.port;
+    item->c = fake_copy(other->join.roles);
+    item->d = fake_copy(other->join.metadata);
+    item->since_ms = other->since_ms;
+    item->strict = other->draining;
+}
+
+void fake_tell_self(struct fake_node *node)
+{
+    fake_tell_up(node, node);
+}
+
+void fake_tell_draining(struct fake_cluster *cluster, uint64_t node_id)
+{
+    for (size_t index = 0; index < cluster->node_count; index++) {
+        if (cluster->nodes[index]->state == NODE_UP) {
+            fake_tell(cluster->nodes[index], run_draining)->node_id = node_id;
+        }
+    }
 }
 
 static void run_answer(struct fake_node *node, const struct fake_item *item)

@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dist/peers.h"
+#include "io/loop.h"
+#include "node/node.h"
+
 struct fake_cluster *cluster;
 struct stage *stages[NODES_MAX];
 size_t nodes_count;
@@ -19,7 +23,7 @@ void troupe_registry_destroy(troupe_registry *registry)
     }
 }
 
-void node_begin(size_t i, const char *roles)
+static struct stage *start(size_t i, const char *roles, nodes_configure configure)
 {
     troupe_config config;
     char name[32];
@@ -32,6 +36,9 @@ void node_begin(size_t i, const char *roles)
     config.roles = roles;
     config.registry = fake_registry_create(cluster);
     config.exit_when_fenced = true;
+    if (configure != NULL) {
+        configure(&config);
+    }
     stages[i] = stage_begin_with(&config);
     assert_int_equal(
         troupe_node_add_behavior(stages[i]->node, &probe_behavior, error, sizeof(error)),
@@ -44,6 +51,17 @@ void node_begin(size_t i, const char *roles)
     }
     ids[i] = stage_info(stages[i]).node_id;
     nodes_count = i + 1 > nodes_count ? i + 1 : nodes_count;
+    return stages[i];
+}
+
+void node_begin(size_t i, const char *roles)
+{
+    (void)start(i, roles, NULL);
+}
+
+struct stage *node_start(size_t i, nodes_configure configure)
+{
+    return start(i, "", configure);
 }
 
 void nodes_wait(size_t count)
@@ -82,6 +100,41 @@ void nodes_end(void)
     }
     fake_cluster_destroy(cluster);
     cluster = NULL;
+}
+
+struct cut {
+    struct stage *stage;
+    uint64_t other;
+    struct tr_mutex mutex;
+    struct tr_cond cond;
+    bool done;
+};
+
+static void cut_on_loop(void *context)
+{
+    struct cut *cut = context;
+
+    tr_peers_cut(cut->stage->node->peers, cut->other);
+    tr_mutex_lock(&cut->mutex);
+    cut->done = true;
+    tr_cond_broadcast(&cut->cond);
+    tr_mutex_unlock(&cut->mutex);
+}
+
+void node_cut(size_t i, size_t other)
+{
+    struct cut cut = {.stage = stages[i], .other = ids[other]};
+
+    tr_mutex_init(&cut.mutex);
+    tr_cond_init(&cut.cond);
+    assert_int_equal(tr_loop_post(stages[i]->node->loop, cut_on_loop, &cut), TROUPE_OK);
+    tr_mutex_lock(&cut.mutex);
+    while (!cut.done) {
+        tr_cond_wait(&cut.cond, &cut.mutex);
+    }
+    tr_mutex_unlock(&cut.mutex);
+    tr_cond_fini(&cut.cond);
+    tr_mutex_fini(&cut.mutex);
 }
 
 void node_kill(size_t i)

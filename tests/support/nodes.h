@@ -25,10 +25,15 @@ void nodes_begin(size_t count, const char *const *roles);
 void nodes_end(void);
 /* Starts node number i (from 0) again or in addition; waits for nothing. */
 void node_begin(size_t i, const char *roles);
+/* The same with any configuration: what configure (may be NULL) changes. */
+typedef void (*nodes_configure)(troupe_config *config);
+struct stage *node_start(size_t i, nodes_configure configure);
 /* Stops it in order. */
 void node_end(size_t i);
 /* Waits until so many nodes see each other. */
 void nodes_wait(size_t count);
+/* Breaks the connection between two nodes as a fault would; their session is resumed. */
+void node_cut(size_t i, size_t other);
 /* The cluster declares it dead. It is not started again, its stage stays until nodes_end. */
 void node_kill(size_t i);
 uint64_t node_id_of(size_t i);

@@ -46,6 +46,18 @@ bool node_sees_up(void *context)
     return contains(seen->node->up, seen->node->up_count, seen->node_id);
 }
 
+bool node_sees_draining(void *context)
+{
+    const struct world_seen *seen = context;
+
+    for (size_t index = 0; index < seen->node->draining_count; index++) {
+        if (seen->node->draining[index] == seen->node_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool node_sees_down(void *context)
 {
     const struct world_seen *seen = context;

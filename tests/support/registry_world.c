@@ -64,8 +64,32 @@ static void on_member_up(void *context, const struct tr_member *member)
 
     lock(node);
     if (node->up_count < WORLD_NOTES_MAX) {
+        (void)snprintf(node->up_labels[node->up_count], sizeof(node->up_labels[0]), "%s|%s|%d",
+                       member->roles == NULL ? "" : member->roles,
+                       member->metadata == NULL ? "" : member->metadata, member->draining);
+        node->up_since_ms[node->up_count] = member->since_ms;
         node->up[node->up_count++] = member->node_id;
     }
+    unlock(node);
+}
+
+static void on_member_draining(void *context, uint64_t node_id)
+{
+    struct world_node *node = context;
+
+    lock(node);
+    if (node->draining_count < WORLD_NOTES_MAX) {
+        node->draining[node->draining_count++] = node_id;
+    }
+    unlock(node);
+}
+
+static void on_member_self(void *context, const struct tr_member *self)
+{
+    struct world_node *node = context;
+
+    lock(node);
+    node->since_ms = self->since_ms;
     unlock(node);
 }
 
@@ -255,7 +279,8 @@ static void start_node(void *context)
         .host = "127.0.0.1",
         .port = options->port != 0 ? options->port : 4000,
         .ttl_ms = options->ttl_ms != 0 ? options->ttl_ms : 2000,
-        .roles = "test",
+        .roles = options->roles != NULL ? options->roles : "test",
+        .metadata = options->metadata,
         .version = "0.1.0",
         .seed = node->world->node_count,
         .allow_unsafe_fsync = options->allow_unsafe_fsync,
@@ -263,6 +288,8 @@ static void start_node(void *context)
                    .on_joined = on_joined,
                    .on_failed = on_failed,
                    .on_member_up = on_member_up,
+                   .on_member_draining = on_member_draining,
+                   .on_member_self = on_member_self,
                    .on_member_down = on_member_down,
                    .on_lease = on_lease,
                    .on_fenced = on_fenced,

@@ -57,7 +57,12 @@ struct world_node {
     troupe_status failed;
     char failed_text[WORLD_TEXT_MAX];
     uint64_t up[WORLD_NOTES_MAX];
+    char up_labels[WORLD_NOTES_MAX][64]; /* "roles|metadata|draining" */
+    int64_t up_since_ms[WORLD_NOTES_MAX];
     size_t up_count;
+    uint64_t draining[WORLD_NOTES_MAX];
+    size_t draining_count;
+    int64_t since_ms; /* its own */
     uint64_t down[WORLD_NOTES_MAX];
     int64_t down_ns[WORLD_NOTES_MAX];
     char down_why[WORLD_NOTES_MAX][32];
@@ -92,6 +97,8 @@ struct world_options {
     bool rejoin;
     const char *const *behaviors;
     size_t behavior_count;
+    const char *roles;    /* NULL: "test" */
+    const char *metadata; /* NULL: none */
 };
 
 void world_init(struct world *world);
@@ -138,6 +145,7 @@ bool node_is_fenced(void *context);       /* likewise */
 bool node_has_stopped(void *context);     /* likewise */
 bool node_sees_up(void *context);         /* a struct world_seen */
 bool node_sees_down(void *context);       /* likewise */
+bool node_sees_draining(void *context);   /* likewise */
 bool node_has_lease_after(void *context); /* a struct world_seen: more leases than `count` */
 bool node_has_started(void *context);     /* likewise: `count` orphans at least */
 bool node_has_messages(void *context);    /* likewise: `count` messages at least */

@@ -47,7 +47,12 @@ typedef struct troupe_config {
                                    first interface */
     troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty: loopback only, nothing is
                             authenticated */
-    const char *roles;   /* comma list, seen in troupe.nodes; may be NULL */
+    /* What all members and troupe.nodes know of this node; may be NULL. Roles are a comma list,
+     * each of 1 to 63 of [A-Za-z0-9_.-], 255 bytes together. Metadata is a comma list of key=value:
+     * keys as roles, values up to 255 bytes of UTF-8 without commas and control characters, 2,047
+     * bytes together. */
+    const char *roles;
+    const char *metadata;
 
     uint32_t lease_ttl_ms;     /* default 5,000; at least 500 */
     uint32_t heartbeat_ms;     /* default 500 */
@@ -166,7 +171,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_join_reason(troupe_node *no
                                                                  uint32_t timeout_ms, int32_t *kind,
                                                                  char *text, size_t text_size);
 
-/* Blocks until so many nodes, this one included, are up and connected. */
+/* Blocks until so many nodes, this one included, are up and connected, and do not drain.
+ * TROUPE_E_TIMEOUT, TROUPE_E_CLOSED. More conditions: troupe_node_wait_cluster_for (cluster.h). */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_wait_cluster(troupe_node *node,
                                                                   uint32_t nodes_min,
                                                                   uint32_t timeout_ms);

@@ -2,13 +2,14 @@
  *
  * Read in this order: type.h (messages and states), actor.h (what an actor is and can do),
  * mailbox.h (what waits for it), node.h (running a node), placement.h (on which one actors start),
- * supervisor.h, group.h, module.h, registry.h.
+ * supervisor.h, group.h, cluster.h, module.h, registry.h.
  */
 #ifndef TROUPE_TROUPE_H
 #define TROUPE_TROUPE_H
 
 #include "troupe/actor.h"
 #include "troupe/blocking.h"
+#include "troupe/cluster.h"
 #include "troupe/group.h"
 #include "troupe/mailbox.h"
 #include "troupe/module.h"
