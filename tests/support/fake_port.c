@@ -66,7 +66,7 @@ static void join_cluster(struct fake_node *node)
     node->draining = false;
     node->since_ms = (int64_t)node->node_id * 1000; /* A clock that nobody has to wait for. */
     fake_tell(node, run_joined)->node_id = node->node_id;
-    fake_tell_self(node);
+    fake_tell_up(node, node); /* Of itself. */
     for (size_t index = 0; index < cluster->node_count; index++) {
         struct fake_node *other = cluster->nodes[index];
 

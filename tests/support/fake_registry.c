@@ -127,11 +127,6 @@ void fake_tell_up(struct fake_node *node, const struct fake_node *other)
     item->strict = other->draining;
 }
 
-void fake_tell_self(struct fake_node *node)
-{
-    fake_tell_up(node, node);
-}
-
 void fake_tell_draining(struct fake_cluster *cluster, uint64_t node_id)
 {
     for (size_t index = 0; index < cluster->node_count; index++) {
