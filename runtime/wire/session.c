@@ -460,8 +460,9 @@ uint64_t tr_session_wake(const struct tr_session *session)
     if (!has_connection(session)) {
         return UINT64_MAX;
     }
-    if (session->lent) { /* nothing can be said before the present write is over */
-        return session->heard_at + session->config.silence_ns;
+    if (session->lent) { /* nothing can be said before the present write is over; see the tick */
+        return earlier(session->ticked_at + session->config.heartbeat_ns,
+                       session->heard_at + session->config.silence_ns);
     }
     return earlier(earlier(session->sent_at + session->config.heartbeat_ns, session->ack_at),
                    session->heard_at + session->config.silence_ns);

@@ -473,6 +473,24 @@ static void who_stood_still_itself_does_not_blame_the_peer(void **state)
     assert_int_equal(let_pass(10), TR_SESSION_SILENT);
 }
 
+/* A cable that is cut under load: the write that is under way never ends. */
+static void write_that_does_not_end_hides_no_silence(void **state)
+{
+    struct tr_slice slices[8];
+    const uint64_t start = now;
+    enum tr_session_verdict verdict = TR_SESSION_FINE;
+
+    (void)state;
+    submit('a');
+    assert_true(tr_session_output(session, now, slices, 8, 1000) > 0);
+    while (verdict == TR_SESSION_FINE && now - start < (uint64_t)10 * SILENCE * MS) {
+        now = tr_session_wake(session);
+        verdict = tr_session_tick(session, now);
+    }
+    assert_int_equal(verdict, TR_SESSION_SILENT);
+    assert_int_equal(now - start, (uint64_t)SILENCE * MS);
+}
+
 static void goodbye_follows_what_was_submitted(void **state)
 {
     (void)state;
@@ -512,6 +530,7 @@ int main(void)
         SESSION_TEST(broken_session_expires_after_the_window_and_not_before),
         SESSION_TEST(silent_peer_is_noticed_and_a_heartbeat_is_enough_against_it),
         SESSION_TEST(who_stood_still_itself_does_not_blame_the_peer),
+        SESSION_TEST(write_that_does_not_end_hides_no_silence),
         SESSION_TEST(goodbye_follows_what_was_submitted),
     };
 
