@@ -30,6 +30,8 @@ DOC_PATH = re.compile(r"(?<![\w/.-])((?:runtime|registry|daemon|cli|tests|tools|
 
 # `test_call`: `one_test`, `another_test`
 NAMED_TESTS = re.compile(r"`((?:test|prop|stress)_\w+)`: (`\w+`(?:, `\w+`)*)")
+# How a test is run: a call of a C library's macro, or a case of a Python program.
+RUNS = r"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{0}\b|^@case\(.*\)\ndef {0}\("
 
 
 def tracked():
@@ -124,11 +126,11 @@ def check_named_tests(path, lines):
     for number, line in enumerate(lines, 1):
         for match in NAMED_TESTS.finditer(line):
             text = ""
-            for source in glob.glob(f"tests/*/{match.group(1)}.c"):
+            for source in glob.glob(f"tests/**/{match.group(1)}.*", recursive=True):
                 with open(source, encoding="utf-8") as file:
                     text += file.read()
             for name in re.findall(r"\w+", match.group(2)):
-                if not re.search(rf"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{name}\b", text):
+                if not re.search(RUNS.format(name), text, re.M):
                     yield f"{path}:{number}: names {name} of {match.group(1)}, which does not run"
 
 

@@ -164,6 +164,7 @@ def full():
         Job("model.supervision", Command(["build/release/bin/model_supervision", "20000"]), release),
         Job("bugs", Command(["tests/bugs/run", "build/release"]), release),
         Job("tools", Command(["tests/tools/test_checks.py"])),
+        Job("scenarios", Command(["tests/scenarios/distributed/run", "build/release"]), release),
         Job("package", Command(["tests/package/run.sh"]), release),
         Job("docs", Command(["tools/check_docs.py"]), release),
     ] + linted[:-1]

@@ -112,6 +112,12 @@ class Tidy(Tree):
         self.refused("| a | `test_a`: `it_holds`, `it_ran` |\n", "names it_ran", "README.md")
         self.refused("| a | `test_b`: `it_holds` |\n", "names it_holds of test_b", "README.md")
 
+    def test_a_document_that_names_a_missing_case_of_a_program_is_refused(self):
+        self.write("tests/a/b/test_c.py", '@case("it holds")\ndef it_holds(world):\n    pass\n\n\ndef helps(world):\n    pass\n')
+        self.write("README.md", "| a | `test_c`: `it_holds` |\n")
+        self.assert_accepted("check_tidy.py")
+        self.refused("| a | `test_c`: `helps` |\n", "names helps of test_c", "README.md")
+
     def test_a_document_that_names_a_missing_file_is_refused(self):
         self.refused("Read `runtime/core/none.c`.\n", "which is not there", "docs/a.md")
 
