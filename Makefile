@@ -5,7 +5,7 @@ BUILD := build/release
 # The version that the format check asks for; others format differently.
 CLANG_FORMAT := $(or $(shell command -v clang-format-14),clang-format)
 
-.PHONY: all programs demo test quick lint format bench install clean help
+.PHONY: all programs demo test quick lint format fuzz bench install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs into build/release (programs in build/release/bin)
@@ -32,6 +32,10 @@ lint: ## layers, style rules, formatting, clang-tidy, cppcheck, shellcheck, docu
 
 format: ## reformat our C files
 	@git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs $(CLANG_FORMAT) -i
+
+fuzz: ## any bytes as what comes from others: FUZZ_SECONDS for each target (default 60)
+	@tools/install_dependencies.sh test
+	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)
 
 bench: ## measure Troupe beside Erlang/OTP, CAF and bare C, alternating, with ratios
 	@tools/install_dependencies.sh bench

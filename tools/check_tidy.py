@@ -35,10 +35,11 @@ RUNS = r"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{0}\b|^@case\(.*\)\ndef {0}\("
 
 
 def tracked():
-    """Files of the repository, those not committed yet included."""
+    """Files of the repository, those not committed yet included; not the inputs of fuzzers, which are any bytes."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
-    return sorted(name for name in set(names) if name and os.path.isfile(name))
+    return sorted(name for name in set(names)
+                  if name and os.path.isfile(name) and not name.startswith("tests/fuzz/corpus/"))
 
 
 def blank(text, comments_only=False):
