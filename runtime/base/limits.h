@@ -144,6 +144,8 @@
 #define TR_NEWS_CHANGE_PART 16u
 /* Counters of "round_robin" per node: one per role, which may share one. */
 #define TR_PLACE_TURNS 64u
+/* Nodes that are remembered to drain, though they have gone: more than ever leave at one time. */
+#define TR_PLACE_DRAINED 64u
 
 /* ---- clients: the command line and other callers that are no nodes ---- */
 

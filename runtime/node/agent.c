@@ -148,6 +148,7 @@ static void call_run(troupe_self *self, struct tr_ask *ask)
     const uint64_t tag = (uint64_t)(uintptr_t)call;
     troupe_status status = TROUPE_OK;
 
+    self->fail_text[0] = '\0';
     if (call->begin != NULL) {
         status = call->begin(self, call_then, tag, call->context);
     } else if (call->name != NULL) {
@@ -159,6 +160,7 @@ static void call_run(troupe_self *self, struct tr_ask *ask)
     }
     if (status != TROUPE_OK) {
         call->result->status = status;
+        call->result->reason.text = self->fail_text[0] == '\0' ? NULL : strdup(self->fail_text);
         tr_ask_done(ask);
     }
 }

@@ -113,6 +113,8 @@ struct troupe_node {
     uint32_t clients;               /* requests under way; under state_mutex */
     struct tr_map neighbours;       /* node id -> struct tr_neighbour, of places.c */
     uint64_t turns[TR_PLACE_TURNS];
+    uint64_t drained[TR_PLACE_DRAINED]; /* nodes that drain, or did; a ring */
+    uint32_t drained_at;
     struct tr_atomic_u32 draining; /* nothing is placed here from elsewhere */
     struct tr_atomic_u32 news_due; /* some peer may not know all of this node */
 

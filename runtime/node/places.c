@@ -214,6 +214,21 @@ static struct tr_neighbour *find_or_add(struct troupe_node *node, uint64_t node_
     return neighbour;
 }
 
+/* Notes whether a node drains, so that it is still known when the node has gone: the ends of its
+ * actors may be looked at later. With the lock. */
+static void note_draining(struct troupe_node *node, struct tr_neighbour *neighbour, bool draining)
+{
+    if (draining && !neighbour->draining) {
+        node->drained[node->drained_at++ % TR_PLACE_DRAINED] = neighbour->node_id;
+    }
+    for (uint32_t i = 0; !draining && neighbour->draining && i < TR_PLACE_DRAINED; i++) {
+        if (node->drained[i] == neighbour->node_id) {
+            node->drained[i] = 0;
+        }
+    }
+    neighbour->draining = draining;
+}
+
 void tr_places_heard(void *context, uint64_t node_id, const uint8_t *bytes, size_t size)
 {
     struct troupe_node *node = context;
@@ -228,7 +243,7 @@ void tr_places_heard(void *context, uint64_t node_id, const uint8_t *bytes, size
         known = neighbour != NULL;
         if (neighbour != NULL) {
             status = news.full ? learn(neighbour, &news) : TROUPE_OK;
-            neighbour->draining = news.draining;
+            note_draining(node, neighbour, news.draining);
             neighbour->actors = news.actors;
             neighbour->placed = 0;
         }
@@ -270,10 +285,12 @@ uint32_t tr_places_count(const struct troupe_node *node)
 
 bool tr_places_drains(struct troupe_node *node, uint64_t node_id)
 {
-    tr_mutex_lock(&node->state_mutex);
-    const struct tr_neighbour *neighbour = find(node, node_id);
-    const bool drains = neighbour != NULL && neighbour->draining;
+    bool drains = false;
 
+    tr_mutex_lock(&node->state_mutex);
+    for (uint32_t i = 0; i < TR_PLACE_DRAINED && !drains; i++) {
+        drains = node->drained[i] == node_id;
+    }
     tr_mutex_unlock(&node->state_mutex);
     return drains;
 }

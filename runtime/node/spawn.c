@@ -10,6 +10,7 @@
 #include "node/names.h"
 #include "node/node.h"
 #include "node/places.h"
+#include "node/spawn.h"
 #include "type/value.h"
 
 _Static_assert((TR_SPAWN_LOOKS & TR_SPAWN_FLAGS_MASK) != 0, "it would be taken for a policy");
@@ -251,25 +252,6 @@ troupe_status troupe_spawn(troupe_self *self, const troupe_behavior *behavior, c
 
 /* ---- on a node, by the name of the behavior ---- */
 
-/* Encodes the arguments of a spawn. Gives request->args (malloc). */
-static troupe_status encode_args(struct tr_spawn_request *request, const troupe_type *type,
-                                 const void *args)
-{
-    if (args == NULL || type == NULL) {
-        return TROUPE_OK;
-    }
-    const size_t size_max = tr_value_encoded_size_max(type, args);
-    uint8_t *bytes = malloc(size_max == 0 ? 1 : size_max);
-
-    if (bytes == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    request->args_size = tr_value_encode(type, args, bytes, size_max);
-    request->args = bytes;
-    request->args_type = type->name;
-    return TROUPE_OK;
-}
-
 /* Finds out where the request goes. What is wrong with the rule itself is the call's answer; that
  * there is no place is the operation's: then place->node_id is 0 and text says why. */
 static troupe_status find_place(troupe_self *self, const char *rule_text,
@@ -307,36 +289,6 @@ static void answer_own(troupe_self *self, uint64_t ref, troupe_status status, tr
     }
 }
 
-/* Decodes the arguments against what the behavior wants. Gives *args (malloc), NULL for none. */
-static troupe_status decode_args(const troupe_behavior *behavior,
-                                 const struct tr_spawn_request *request, void **args, char *error,
-                                 size_t error_size)
-{
-    size_t size = 0;
-
-    *args = NULL;
-    if (request->args_type[0] == '\0' || behavior->args == NULL) {
-        return TROUPE_OK;
-    }
-    if (strcmp(behavior->args->name, request->args_type) != 0) {
-        (void)snprintf(error, error_size, "behavior \"%s\" takes \"%s\", not \"%s\"",
-                       behavior->name, behavior->args->name, request->args_type);
-        return TROUPE_E_TYPE;
-    }
-    const troupe_status status = tr_value_decoded_size(
-        behavior->args, request->args, request->args_size, &size, error, error_size);
-
-    if (status != TROUPE_OK) {
-        return status;
-    }
-    *args = malloc(size == 0 ? 1 : size);
-    if (*args == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    tr_value_decode_into(behavior->args, request->args, request->args_size, *args, size);
-    return TROUPE_OK;
-}
-
 /* Starts an actor for a request and answers it, in the context of self (an agent or the caller):
  * when it has begun, or, a named one's, when the registry has decided. */
 static void serve(troupe_self *self, const struct tr_spawn_request *request, uint32_t session)
@@ -359,7 +311,7 @@ static void serve(troupe_self *self, const struct tr_spawn_request *request, uin
         status = TROUPE_E_NOT_FOUND;
     }
     if (status == TROUPE_OK) {
-        status = decode_args(behavior, request, &args, error, sizeof(error));
+        status = tr_spawn_decode_args(behavior, request, &args, error, sizeof(error));
     }
     if (status == TROUPE_OK) {
         status = spawn_in(self, behavior, args, request, &asker, &pid, error, sizeof(error));
@@ -406,7 +358,7 @@ troupe_status troupe_spawn_on(troupe_self *self, const char *placement, const ch
     troupe_status status = find_place(self, placement, &request, &place, &unplaced, text);
 
     if (status == TROUPE_OK) {
-        status = encode_args(&request, args_type, args);
+        status = tr_spawn_encode_args(&request, args_type, args);
     }
     if (status != TROUPE_OK) {
         return status;
@@ -430,6 +382,29 @@ troupe_status troupe_spawn_on(troupe_self *self, const char *placement, const ch
     }
     free((void *)(uintptr_t)request.args);
     return TROUPE_OK;
+}
+
+troupe_status tr_spawn_at(troupe_self *self, const struct tr_spawn_at *spawn)
+{
+    struct tr_spawn_request request = {.caller = tr_self_pid(self)};
+
+    fill_request(&request, spawn->options);
+    request.behavior = spawn->behavior;
+    const troupe_status status = tr_spawn_encode_args(&request, spawn->args_type, spawn->args);
+
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    struct tr_wait *wait = tr_wait_start(self, TR_WAIT_OPERATION, 0);
+
+    if (wait != NULL) {
+        wait->then = spawn->then;
+        wait->tag = spawn->tag;
+        request.ref = wait->ref;
+        tr_spawn_send(self, spawn->node_id, &request);
+    }
+    free((void *)(uintptr_t)request.args);
+    return wait == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
 }
 
 void tr_spawn_send(troupe_self *self, uint64_t node_id, const struct tr_spawn_request *request)

@@ -89,8 +89,9 @@ static troupe_status add(troupe_self *self, struct tr_supervisor *supervisor,
 {
     const bool simple = supervisor->strategy == TROUPE_SIMPLE_ONE_FOR_ONE;
     struct tr_child *child = NULL;
+    char words[TR_REASON_TEXT_SIZE];
     const char *why = NULL;
-    troupe_status status = tr_child_create(spec, &child, &why);
+    troupe_status status = tr_child_create(spec, &child, &why, words);
 
     if (status == TROUPE_OK && simple && spec->significant &&
         supervisor->auto_shutdown == TROUPE_AUTO_SHUTDOWN_NEVER) {
@@ -160,6 +161,7 @@ static void release(void *state)
     tr_map_fini(&supervisor->by_id);
     tr_map_fini(&supervisor->by_pid);
     tr_map_fini(&supervisor->by_key);
+    tr_far_free_nodes(supervisor);
     free(supervisor->restarts_ms);
 }
 
@@ -231,6 +233,10 @@ static int init(troupe_self *self, void *state, const void *args)
     for (struct tr_child *child = supervisor->head; child != NULL && status == TROUPE_OK;
          child = child->next) {
         status = tr_child_start(self, supervisor, child);
+        if (status == TROUPE_OK && child->state == TR_CHILD_STARTING) {
+            tr_supervisor_start_on(supervisor, child); /* The others follow when it is up. */
+            break;
+        }
     }
     if (status != TROUPE_OK && supervisor->active > 0) {
         bury_children(self, supervisor);
@@ -244,6 +250,7 @@ static const troupe_handler handlers[] = {
     {&tr_child_late_type, tr_supervisor_on_late},
     {&tr_child_again_type, tr_supervisor_on_again},
     {&tr_child_look_type, tr_supervisor_on_look},
+    {&tr_child_place_type, tr_supervisor_on_place},
     {&troupe_start_child_type, tr_supervisor_on_start},
     {&troupe_terminate_child_type, tr_supervisor_on_terminate},
     {&troupe_restart_child_type, tr_supervisor_on_restart},

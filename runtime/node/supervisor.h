@@ -4,6 +4,7 @@
  *     supervisor_child.c   the children: one record each, in order, found by id and by pid
  *     supervisor_task.c    starting, restarting, stopping
  *     supervisor_durable.c what is different for durable children
+ *     supervisor_far.c     what is different for children with a placement
  *     supervisor_ask.c     requests of others: the message side
  *     supervisor_api.c     the functions of troupe/supervisor.h
  *     supervisor_types.c   descriptions of the messages
@@ -21,10 +22,10 @@
 
 /* ---- supervisor_child.c ---- */
 
-/* Makes a record from a specification, which it copies. *why gets words when it makes no sense.
- * INVALID, NO_MEMORY, or what copying args answers. Any thread. */
+/* Makes a record from a specification, which it copies. *why gets words when it makes no sense,
+ * which may lie in words. INVALID, NO_MEMORY, or what copying args answers. Any thread. */
 TROUPE_MUST_USE troupe_status tr_child_create(const troupe_child *spec, struct tr_child **out,
-                                              const char **why);
+                                              const char **why, char words[TR_REASON_TEXT_SIZE]);
 /* Any thread. */
 void tr_child_destroy(struct tr_child *child);
 /* Puts it behind the others; with a template, which it has to fit, it becomes one like that.
@@ -35,10 +36,15 @@ TROUPE_MUST_USE troupe_status tr_child_add(struct tr_supervisor *supervisor, str
 void tr_child_forget(struct tr_supervisor *supervisor, struct tr_child *child);
 struct tr_child *tr_child_by_id(const struct tr_supervisor *supervisor, const char *id);
 struct tr_child *tr_child_by_pid(const struct tr_supervisor *supervisor, troupe_pid pid);
+uint64_t tr_child_key(troupe_pid pid);
+/* A key for by_key that no monitor has; by it the child is found when the answer comes. */
+uint64_t tr_child_new_key(struct tr_supervisor *supervisor);
+TROUPE_MUST_USE troupe_status tr_child_note_key(struct tr_supervisor *supervisor,
+                                                struct tr_child *child, uint64_t key);
 /* The one function that changes a child's state. */
 void tr_child_move(struct tr_supervisor *supervisor, struct tr_child *child,
                    enum tr_child_state state);
-/* It runs by that pid. NO_MEMORY. */
+/* It runs by that pid. NO_MEMORY; AGAIN when another one has its key. */
 TROUPE_MUST_USE troupe_status tr_child_up(struct tr_supervisor *supervisor, struct tr_child *child,
                                           troupe_pid pid);
 /* It does not run any more. */
@@ -47,7 +53,8 @@ void tr_child_gone(struct tr_supervisor *supervisor, struct tr_child *child,
 void tr_child_push(struct tr_child_queue *queue, struct tr_child *child);
 void tr_child_unqueue(struct tr_child *child);
 /* What it looks like to others; strings are lent. */
-void tr_child_show(const struct tr_child *child, troupe_child_state *shown);
+void tr_child_show(const struct troupe_node *node, const struct tr_child *child,
+                   troupe_child_state *shown);
 static inline bool tr_child_is_supervisor(const struct tr_child *child)
 {
     return child->spec.supervisor != NULL;
@@ -58,6 +65,17 @@ static inline bool tr_child_is_supervisor(const struct tr_child *child)
 /* Starts a child; answers what its init did. The words are in self->fail_text. */
 troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor,
                              struct tr_child *child);
+/* The same on this node, whatever its placement. */
+troupe_status tr_child_start_here(troupe_self *self, struct tr_supervisor *supervisor,
+                                  struct tr_child *child);
+/* An actor that cannot be a child of ours: it is unlinked and killed. */
+void tr_child_drop(troupe_self *self, troupe_pid pid);
+/* Starts the children from this one on in their order, as the first thing that a supervisor does.
+ */
+void tr_supervisor_start_on(struct tr_supervisor *supervisor, struct tr_child *child);
+/* Notes a restart; when that is one too many the supervisor ends. */
+bool tr_supervisor_counts_too_many(troupe_self *self, struct tr_supervisor *supervisor,
+                                   const struct tr_child *child);
 /* It has ended, for whatever reason; what follows from it is left to tr_supervisor_proceed. */
 void tr_child_ended(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
                     int32_t kind, const char *text);
@@ -76,6 +94,9 @@ bool tr_child_start_or_again(troupe_self *self, struct tr_supervisor *supervisor
                              struct tr_child *child);
 void tr_child_again(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
                     const char *why);
+/* It did not start: tried again at once, or when there may be a place for it. */
+void tr_child_not_started(troupe_self *self, struct tr_supervisor *supervisor,
+                          struct tr_child *child, troupe_status status, const char *why);
 /* It runs after a look; when all are being stopped, so is it. */
 void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
                           struct tr_child *child);
@@ -98,6 +119,35 @@ void tr_child_lost(troupe_self *self, struct tr_supervisor *supervisor, uint64_t
 /* It is nobody's concern any more: DOWN, whatever it waited for. */
 void tr_child_let_go(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child);
 int tr_supervisor_on_look(troupe_self *self, void *state, const void *message);
+
+/* ---- supervisor_far.c ---- */
+
+/* What a placement needs; child->far stays NULL when there is none. As tr_child_create. */
+TROUPE_MUST_USE troupe_status tr_far_create(struct tr_child *child, const troupe_child *spec,
+                                            const char **why, char words[TR_REASON_TEXT_SIZE]);
+/* That of a child like the template. */
+TROUPE_MUST_USE troupe_status tr_far_resemble(struct tr_child *child,
+                                              const struct tr_child *template, const char **why);
+void tr_far_destroy(struct tr_child *child);
+void tr_far_free_nodes(struct tr_supervisor *supervisor);
+/* Starts the child where its rule says: it is UP, or STARTING. */
+TROUPE_MUST_USE troupe_status tr_far_start(troupe_self *self, struct tr_supervisor *supervisor,
+                                           struct tr_child *child);
+int tr_far_on_started(troupe_self *self, void *state, const troupe_result *result);
+/* It runs. */
+void tr_far_up(struct tr_supervisor *supervisor, struct tr_child *child);
+/* Whether it may start elsewhere, or later. */
+bool tr_far_has_no_place(troupe_status status);
+/* Tries all that have no place after a while. */
+void tr_far_wait(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                 const char *why);
+int tr_supervisor_on_place(troupe_self *self, void *state, const void *message);
+/* It has ended by itself: because its node went? */
+void tr_far_ended(const troupe_self *self, struct tr_child *child, int32_t kind);
+bool tr_far_is_displaced(const struct tr_child *child);
+/* Whether the restart of this child was counted with another's. */
+bool tr_far_is_counted(struct tr_supervisor *supervisor, struct tr_child *child);
+bool tr_far_is_remote(const troupe_self *self, const struct tr_child *child);
 
 /* ---- supervisor_ask.c ---- */
 void tr_child_ask_free(struct tr_child_ask *ask);
@@ -122,9 +172,9 @@ extern const troupe_behavior tr_supervisor_behavior; /* supervisor.c */
 
 /* ---- supervisor_types.c ---- */
 
-/* The timer that ends a child's patience: which one; 0: of all. */
+/* The timer that ends a child's patience: whose, by tr_child_key; 0: of all. */
 typedef struct tr_child_late {
-    uint64_t actor_id;
+    uint64_t key;
 } tr_child_late;
 extern const troupe_type tr_child_late_type;
 /* The timer after which a durable child is looked for again. */
@@ -134,5 +184,7 @@ typedef struct tr_child_look {
 extern const troupe_type tr_child_look_type;
 /* The timer that tries to start again those whose start failed. */
 extern const troupe_type tr_child_again_type;
+/* The one that tries those that have no place. */
+extern const troupe_type tr_child_place_type;
 
 #endif

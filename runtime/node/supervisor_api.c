@@ -71,10 +71,11 @@ static troupe_status start_here(troupe_self *self, troupe_pid supervisor, const 
     struct start *start = calloc(1, sizeof(*start));
     struct tr_message *message =
         tr_message_create(&self->worker->cache, TR_SIGNAL_RUN, sizeof(struct tr_run));
+    char words[TR_REASON_TEXT_SIZE];
     const char *why = NULL;
     troupe_status status = start == NULL || message == NULL
                                ? TROUPE_E_NO_MEMORY
-                               : tr_child_create(child, &start->child, &why);
+                               : tr_child_create(child, &start->child, &why, words);
     struct tr_wait *wait =
         status != TROUPE_OK
             ? NULL
@@ -135,7 +136,8 @@ static troupe_status start_there(troupe_self *self, troupe_pid supervisor,
                                                 .durable =
                                                     (child->flags & TROUPE_SPAWN_DURABLE) != 0,
                                                 .strict = (child->flags & TROUPE_SPAWN_STRICT) != 0,
-                                                .significant = child->significant};
+                                                .significant = child->significant,
+                                                .placement = child->placement};
     const troupe_status status =
         troupe_call(self, supervisor, &troupe_start_child_type, &request, timeout_ms, then, tag);
 

@@ -34,7 +34,7 @@ void tr_child_answer(troupe_self *self, const troupe_from *from, const struct tr
     if (from->ref == 0) {
         return;
     }
-    tr_child_show(child, &shown);
+    tr_child_show(self->sched->options.owner, child, &shown);
     const troupe_status status = troupe_reply_to(self, from, &troupe_child_state_type, &shown);
 
     if (status != TROUPE_OK && status != TROUPE_E_CLOSED) {
@@ -99,6 +99,11 @@ static void start(troupe_self *self, struct tr_supervisor *supervisor, struct tr
     ask->made = NULL;
     self->fail_text[0] = '\0';
     status = tr_child_start(self, supervisor, child);
+    if (status == TROUPE_OK && child->state == TR_CHILD_STARTING) {
+        child->far->from = ask->from; /* Its node answers first. */
+        child->far->fresh = true;
+        return;
+    }
     if (status == TROUPE_OK) {
         tr_child_answer(self, &ask->from, child);
         return;
@@ -121,7 +126,9 @@ static void start_again(troupe_self *self, struct tr_supervisor *supervisor, str
     self->fail_text[0] = '\0';
     const troupe_status status = tr_child_start(self, supervisor, child);
 
-    if (status == TROUPE_OK) {
+    if (status == TROUPE_OK && child->state == TR_CHILD_STARTING) {
+        child->far->from = ask->from;
+    } else if (status == TROUPE_OK) {
         tr_child_answer(self, &ask->from, child);
     } else {
         tr_child_refuse(self, &ask->from, status,
@@ -224,7 +231,9 @@ static troupe_status read_child(const struct tr_supervisor *supervisor, struct t
                                   (request->strict ? TROUPE_SPAWN_STRICT : 0),
                          .restart = request->restart,
                          .shutdown_ms = request->shutdown_ms,
-                         .significant = request->significant};
+                         .significant = request->significant,
+                         .placement = text_or_null(request->placement)};
+    char words[TR_REASON_TEXT_SIZE];
     const char *why = NULL;
     void *args = NULL;
 
@@ -239,7 +248,7 @@ static troupe_status read_child(const struct tr_supervisor *supervisor, struct t
 
     if (status == TROUPE_OK) {
         spec.args = args;
-        status = tr_child_create(&spec, child, &why);
+        status = tr_child_create(&spec, child, &why, words);
         if (why != NULL) {
             (void)snprintf(error, error_size, "%s", why);
         }
@@ -304,7 +313,7 @@ int tr_supervisor_on_list(troupe_self *self, void *state, const void *message)
         return TROUPE_OK; /* The caller is told that there is no reply; the children matter more. */
     }
     for (const struct tr_child *child = supervisor->head; child != NULL; child = child->next) {
-        tr_child_show(child, &states[count++]);
+        tr_child_show(self->sched->options.owner, child, &states[count++]);
     }
     const int answer = troupe_reply(self, &troupe_children_type,
                                     &(troupe_children){.children = states,

@@ -42,6 +42,7 @@ static troupe_status fill(struct tr_child *child, const troupe_child *spec)
     child->spec = *spec;
     child->spec.options = NULL;
     child->spec.name = NULL;
+    child->spec.placement = NULL;
     if (spec->options != NULL) {
         child->options = *spec->options;
     }
@@ -57,17 +58,21 @@ static troupe_status fill(struct tr_child *child, const troupe_child *spec)
     return status;
 }
 
-troupe_status tr_child_create(const troupe_child *spec, struct tr_child **out, const char **why)
+troupe_status tr_child_create(const troupe_child *spec, struct tr_child **out, const char **why,
+                              char words[TR_REASON_TEXT_SIZE])
 {
     *why = what_is_wrong(spec);
     if (*why != NULL) {
         return TROUPE_E_INVALID;
     }
     struct tr_child *child = calloc(1, sizeof(*child));
-    const troupe_status status = child == NULL ? TROUPE_E_NO_MEMORY : fill(child, spec);
+    troupe_status status = child == NULL ? TROUPE_E_NO_MEMORY : fill(child, spec);
 
+    if (status == TROUPE_OK) {
+        status = tr_far_create(child, spec, why, words);
+    }
     if (status != TROUPE_OK) {
-        *why = troupe_status_text(status);
+        *why = *why == NULL ? troupe_status_text(status) : *why;
         tr_child_destroy(child);
         return status;
     }
@@ -84,6 +89,7 @@ void tr_child_destroy(struct tr_child *child)
         free((void *)(uintptr_t)child->spec.id);
     }
     free((void *)(uintptr_t)child->spec.name);
+    tr_far_destroy(child);
     troupe_value_free(child->args);
     free(child);
 }
@@ -100,9 +106,16 @@ struct tr_child *tr_child_by_id(const struct tr_supervisor *supervisor, const ch
     return child;
 }
 
+uint64_t tr_child_key(troupe_pid pid)
+{
+    const uint64_t key = pid.id ^ tr_hash_u64(pid.node);
+
+    return key == 0 ? 1 : key; /* 0 means all of them. */
+}
+
 struct tr_child *tr_child_by_pid(const struct tr_supervisor *supervisor, troupe_pid pid)
 {
-    struct tr_child *child = tr_map_get(&supervisor->by_pid, pid.id);
+    struct tr_child *child = tr_map_get(&supervisor->by_pid, tr_child_key(pid));
 
     return child != NULL && troupe_pid_equal(child->pid, pid) ? child : NULL;
 }
@@ -150,8 +163,13 @@ static troupe_status resemble(struct tr_child *child, const struct tr_child *tem
     }
     const void *args = child->spec.args;
     const char *name = child->spec.name;
+    const troupe_status status = tr_far_resemble(child, template, why);
 
+    if (status != TROUPE_OK) {
+        return status;
+    }
     free((void *)(uintptr_t)child->spec.id);
+    free((void *)(uintptr_t)child->spec.placement);
     child->template = template;
     child->spec = template->spec;
     child->spec.args = args != NULL ? args : template->spec.args;
@@ -256,7 +274,10 @@ void tr_child_move(struct tr_supervisor *supervisor, struct tr_child *child,
 
 troupe_status tr_child_up(struct tr_supervisor *supervisor, struct tr_child *child, troupe_pid pid)
 {
-    const troupe_status status = tr_map_put(&supervisor->by_pid, pid.id, child);
+    const uint64_t key = tr_child_key(pid);
+    const troupe_status status = tr_map_get(&supervisor->by_pid, key) != NULL
+                                     ? TROUPE_E_AGAIN
+                                     : tr_map_put(&supervisor->by_pid, key, child);
 
     if (status == TROUPE_OK) {
         child->pid = pid;
@@ -269,7 +290,7 @@ void tr_child_gone(struct tr_supervisor *supervisor, struct tr_child *child,
                    enum tr_child_state state)
 {
     if (tr_child_by_pid(supervisor, child->pid) == child) {
-        (void)tr_map_take(&supervisor->by_pid, child->pid.id);
+        (void)tr_map_take(&supervisor->by_pid, tr_child_key(child->pid));
     }
     if (child->key != 0) {
         (void)tr_map_take(&supervisor->by_key, child->key);
@@ -277,6 +298,23 @@ void tr_child_gone(struct tr_supervisor *supervisor, struct tr_child *child,
     }
     child->pid = (troupe_pid){0};
     tr_child_move(supervisor, child, state);
+}
+
+/* Keys of looks and starts, which share a table with the refs of monitors. */
+#define LOOK_KEY (UINT64_C(1) << 63)
+
+uint64_t tr_child_new_key(struct tr_supervisor *supervisor)
+{
+    return LOOK_KEY | ++supervisor->looks;
+}
+
+troupe_status tr_child_note_key(struct tr_supervisor *supervisor, struct tr_child *child,
+                                uint64_t key)
+{
+    const troupe_status status = tr_map_put(&supervisor->by_key, key, child);
+
+    child->key = status == TROUPE_OK ? key : 0;
+    return status;
 }
 
 /* ---- queues ---- */
@@ -318,10 +356,21 @@ void tr_child_unqueue(struct tr_child *child)
 
 /* ---- what others see ---- */
 
-void tr_child_show(const struct tr_child *child, troupe_child_state *shown)
+/* The name of the node that runs it. */
+static const char *node_of(const struct troupe_node *node, const struct tr_child *child)
 {
-    static const char *const states[] = {"stopped",    "running",    "stopping", "ended",
-                                         "restarting", "recovering", "elsewhere"};
+    if (child->state == TR_CHILD_UP || child->state == TR_CHILD_STOPPING) {
+        return child->far == NULL ? node->name : child->far->node->name;
+    }
+    return "";
+}
+
+void tr_child_show(const struct troupe_node *node, const struct tr_child *child,
+                   troupe_child_state *shown)
+{
+    static const char *const states[] = {"stopped",   "running",    "stopping",
+                                         "ended",     "restarting", "recovering",
+                                         "elsewhere", "starting",   "waiting"};
     static const char *const restarts[] = {"permanent", "transient", "temporary"};
 
     *shown = (troupe_child_state){
@@ -335,5 +384,7 @@ void tr_child_show(const struct tr_child *child, troupe_child_state *shown)
         .restart = restarts[child->spec.restart],
         .supervisor = tr_child_is_supervisor(child),
         .significant = child->spec.significant,
+        .node = node_of(node, child),
+        .placement = child->spec.placement == NULL ? "" : child->spec.placement,
     };
 }

@@ -10,9 +10,6 @@
 
 enum { LOOK_FIRST_MS = 50, LOOK_MAX_MS = 1000, LOOKS_DOUBLED_MAX = 5 };
 
-/* Keys of looks, which share a table with the refs of monitors. */
-#define LOOK_KEY (UINT64_C(1) << 63)
-
 bool tr_child_is_durable(const struct tr_child *child)
 {
     return ((child->spec.flags | child->options.flags) &
@@ -21,8 +18,7 @@ bool tr_child_is_durable(const struct tr_child *child)
 
 static bool note_key(struct tr_supervisor *supervisor, struct tr_child *child, uint64_t key)
 {
-    child->key = tr_map_put(&supervisor->by_key, key, child) == TROUPE_OK ? key : 0;
-    return child->key != 0;
+    return tr_child_note_key(supervisor, child, key) == TROUPE_OK;
 }
 
 /* Looks again after a while, which grows: nothing can be done before the registry has changed. */
@@ -30,7 +26,7 @@ static void look_later(troupe_self *self, struct tr_supervisor *supervisor, stru
 {
     const uint32_t doubled = child->looks < LOOKS_DOUBLED_MAX ? child->looks : LOOKS_DOUBLED_MAX;
     const uint64_t delay_ms = (uint64_t)LOOK_FIRST_MS << doubled;
-    const tr_child_look look = {.key = LOOK_KEY | ++supervisor->looks};
+    const tr_child_look look = {.key = tr_child_new_key(supervisor)};
 
     tr_child_move(supervisor, child, TR_CHILD_RECOVERING);
     child->looks++;
@@ -122,7 +118,7 @@ static int on_found(troupe_self *self, void *state, const troupe_result *result)
 troupe_status tr_child_find(troupe_self *self, struct tr_supervisor *supervisor,
                             struct tr_child *child)
 {
-    const uint64_t key = LOOK_KEY | ++supervisor->looks;
+    const uint64_t key = tr_child_new_key(supervisor);
 
     if (!note_key(supervisor, child, key)) {
         return TROUPE_E_NO_MEMORY;
@@ -141,7 +137,8 @@ troupe_status tr_child_find(troupe_self *self, struct tr_supervisor *supervisor,
 
 bool tr_child_is_found(const struct tr_child *child)
 {
-    return child->state == TR_CHILD_RECOVERING && child->key != 0 && child->timer == 0;
+    return child->state == TR_CHILD_STARTING ||
+           (child->state == TR_CHILD_RECOVERING && child->key != 0 && child->timer == 0);
 }
 
 int tr_supervisor_on_look(troupe_self *self, void *state, const void *message)

@@ -9,6 +9,7 @@
 #ifndef TR_NODE_SUPERVISOR_STATE_H
 #define TR_NODE_SUPERVISOR_STATE_H
 
+#include "dist/placement.h"
 #include "node/node.h"
 
 enum tr_child_state {
@@ -18,7 +19,33 @@ enum tr_child_state {
     TR_CHILD_ENDED,      /* by itself; what follows from it waits in the queue */
     TR_CHILD_AGAIN,      /* its start failed; the next try waits */
     TR_CHILD_RECOVERING, /* durable: it comes back from its row */
-    TR_CHILD_ELSEWHERE   /* durable: its name is held by an actor that is not ours; it is watched */
+    TR_CHILD_ELSEWHERE,  /* durable: its name is held by an actor that is not ours; it is watched */
+    TR_CHILD_STARTING,   /* placed: another node was asked to start it */
+    TR_CHILD_WAITING     /* placed: there is no place for it; the next try waits */
+};
+
+/* A node that children were placed on. */
+struct tr_child_node {
+    struct tr_child_node *next;
+    uint64_t node_id;
+    uint64_t lost_at; /* the last start when children were first heard to have ended with it */
+    uint32_t children;
+    char name[TR_NODE_NAME_SIZE_MAX + 1];
+};
+
+/* What a child with a placement has. */
+struct tr_child_far {
+    const struct tr_placement *rule; /* the template's, or own_rule */
+    struct tr_placement *own_rule;   /* owned */
+    struct tr_child_node *node; /* where it runs, is being started, or ran; NULL: nowhere yet */
+    uint64_t started;           /* the number of its last start among all of the supervisor's */
+    uint64_t refused_by;        /* a node that did not take it; 0: none */
+    troupe_from from;           /* STARTING: who is answered; ref 0: nobody */
+    uint32_t refusals;          /* in a row */
+    bool displaced;             /* it ended because its node went */
+    bool counted;               /* its restart has been */
+    bool fresh;                 /* new: forgotten when it does not start */
+    bool forced;                /* STOPPING: it was killed, and does not answer */
 };
 
 struct tr_child {
@@ -32,6 +59,7 @@ struct tr_child {
     troupe_spawn_options options;
     const struct tr_child *template; /* whose id it lends; NULL: its own */
     void *args;                      /* the copy of described arguments; owned */
+    struct tr_child_far *far;        /* placed: owned; NULL: it runs here */
     troupe_pid pid;                  /* UP, STOPPING, ELSEWHERE */
     troupe_pid ended;                /* the last one elsewhere whose end was counted */
     uint64_t restarts;
@@ -65,7 +93,8 @@ struct tr_child_ask {
 
 enum tr_task_kind {
     TR_TASK_NONE,
-    TR_TASK_RESTART,   /* stops from the last child back to `first`, then starts them in order */
+    TR_TASK_RESTART,   /* stops from the last child back to `first`, then goes on with START */
+    TR_TASK_START,     /* starts from `at` on in order, each when the one before it is up */
     TR_TASK_TERMINATE, /* stops one child and answers */
     TR_TASK_END        /* stops all and ends */
 };
@@ -74,7 +103,7 @@ struct tr_task {
     uint8_t kind; /* enum tr_task_kind */
     bool asked;   /* END, all at once: they were */
     struct tr_child *first;
-    struct tr_child *at; /* whose stop is under way or next; NULL: all are stopped */
+    struct tr_child *at; /* whose stop or start is under way or next; NULL: that of all is over */
     troupe_from from;    /* TERMINATE: who is answered */
     int32_t reason;      /* END: the supervisor's own */
     char text[TR_REASON_TEXT_SIZE];
@@ -85,15 +114,21 @@ struct tr_supervisor {
     struct tr_child *tail;
     struct tr_child *template; /* SIMPLE_ONE_FOR_ONE */
     struct tr_map by_id;       /* hash of id -> children by same_id */
-    struct tr_map by_pid;      /* id of the actor -> child; UP and STOPPING, all of this node */
-    struct tr_map by_key;      /* of a look (RECOVERING) or a monitor (ELSEWHERE) -> child */
+    struct tr_map by_pid;      /* tr_child_key of the pid -> child; UP and STOPPING */
+    struct tr_map by_key; /* of a look (RECOVERING), a start, or a monitor (ELSEWHERE) -> child */
     uint64_t count;
     uint64_t active;      /* UP and STOPPING */
     uint64_t significant; /* that are not DOWN */
     uint64_t supervisors; /* children that are */
     uint64_t restarts;    /* ever */
-    uint64_t finding;     /* looks under way */
-    uint64_t looks;       /* ever */
+    uint64_t finding;     /* looks and starts elsewhere under way */
+    uint64_t looks;       /* and starts elsewhere, ever */
+    struct tr_child_node *nodes;
+    uint64_t starts;               /* of placed children, ever */
+    uint64_t turn;                 /* of round_robin */
+    struct tr_child_queue waiting; /* for a place */
+    uint64_t waiting_timer;        /* 0: none */
+    uint32_t waits;                /* in a row */
     struct tr_child_queue ended;
     struct tr_child_queue again;
     uint64_t again_timer;      /* 0: none */

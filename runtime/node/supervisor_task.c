@@ -15,8 +15,21 @@ static bool is_simple(const struct tr_supervisor *supervisor)
 
 /* ---- starting ---- */
 
+void tr_child_drop(troupe_self *self, troupe_pid pid)
+{
+    (void)!troupe_unlink(self, pid);
+    (void)!troupe_exit(self, pid, TROUPE_REASON_KILL, "out of memory in its supervisor");
+}
+
 troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor,
                              struct tr_child *child)
+{
+    return child->far != NULL ? tr_far_start(self, supervisor, child)
+                              : tr_child_start_here(self, supervisor, child);
+}
+
+troupe_status tr_child_start_here(troupe_self *self, struct tr_supervisor *supervisor,
+                                  struct tr_child *child)
 {
     const struct troupe_supervisor *below = child->spec.supervisor;
     troupe_spawn_options options = child->options;
@@ -39,8 +52,7 @@ troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor
         status = tr_child_up(supervisor, child, pid);
         if (status != TROUPE_OK) {
             /* Nobody would know it by its pid: it must not stay, and its end says nothing. */
-            (void)!troupe_unlink(self, pid);
-            (void)!troupe_exit(self, pid, TROUPE_REASON_KILL, "out of memory in its supervisor");
+            tr_child_drop(self, pid);
         }
     }
     return status;
@@ -63,6 +75,16 @@ void tr_child_again(troupe_self *self, struct tr_supervisor *supervisor, struct 
     }
 }
 
+void tr_child_not_started(troupe_self *self, struct tr_supervisor *supervisor,
+                          struct tr_child *child, troupe_status status, const char *why)
+{
+    if (child->far != NULL && tr_far_has_no_place(status)) {
+        tr_far_wait(self, supervisor, child, why);
+    } else {
+        tr_child_again(self, supervisor, child, why);
+    }
+}
+
 bool tr_child_start_or_again(troupe_self *self, struct tr_supervisor *supervisor,
                              struct tr_child *child)
 {
@@ -70,21 +92,40 @@ bool tr_child_start_or_again(troupe_self *self, struct tr_supervisor *supervisor
     const troupe_status status = tr_child_start(self, supervisor, child);
 
     if (status != TROUPE_OK) {
-        tr_child_again(self, supervisor, child,
-                       self->fail_text[0] != '\0' ? self->fail_text : troupe_status_text(status));
+        tr_child_not_started(self, supervisor, child, status,
+                             self->fail_text[0] != '\0' ? self->fail_text
+                                                        : troupe_status_text(status));
     }
     return status == TROUPE_OK;
 }
 
-/* The second half of one_for_all and rest_for_one: those behind one that does not start stay down
- * until it does. */
-static void start_range(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *first)
+static bool is_tried_again(const struct tr_child *child)
 {
-    struct tr_child *child = TR_BUG(RESTART_ORDER) ? supervisor->tail : first;
+    return child->state == TR_CHILD_AGAIN || child->state == TR_CHILD_WAITING;
+}
 
-    while (child != NULL && tr_child_start_or_again(self, supervisor, child)) {
-        child = TR_BUG(RESTART_ORDER) ? child == first ? NULL : child->previous : child->next;
+/* Starts one after the other, from the one that is next; answers whether that is over. Those behind
+ * one that does not start stay down until it does, unless no order binds them. */
+static bool start_step(troupe_self *self, struct tr_supervisor *supervisor)
+{
+    struct tr_task *task = &supervisor->task;
+
+    while (task->kind == TR_TASK_START && task->at != NULL) {
+        struct tr_child *child = task->at;
+
+        if (child->state == TR_CHILD_DOWN) {
+            (void)tr_child_start_or_again(self, supervisor, child);
+        }
+        if (child->state == TR_CHILD_STARTING) {
+            return false;
+        }
+        if (is_tried_again(child) && supervisor->strategy != TROUPE_ONE_FOR_ONE) {
+            return true;
+        }
+        task->at =
+            TR_BUG(RESTART_ORDER) ? child == task->first ? NULL : child->previous : child->next;
     }
+    return true;
 }
 
 /* ---- restarting ---- */
@@ -123,7 +164,8 @@ static void tell(const troupe_self *self, troupe_event_kind kind, const struct t
     }
 }
 
-static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
+bool tr_supervisor_counts_too_many(troupe_self *self, struct tr_supervisor *supervisor,
+                                   const struct tr_child *child)
 {
     if (TR_BUG(COUNT_PER_CHILD) ? child->restarts >= supervisor->intensity
                                 : too_many(supervisor, troupe_now_ms(self))) {
@@ -132,6 +174,15 @@ static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct 
                    child->spec.id, supervisor->intensity, supervisor->period_ms);
         tell(self, TROUPE_EVENT_GAVE_UP, child);
         tr_supervisor_end(supervisor, TROUPE_REASON_SHUTDOWN, "too many restarts");
+        return true;
+    }
+    return false;
+}
+
+static void restart(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
+{
+    if (!tr_far_is_counted(supervisor, child) &&
+        tr_supervisor_counts_too_many(self, supervisor, child)) {
         return;
     }
     child->restarts++;
@@ -157,7 +208,8 @@ static bool wants_restart(const struct tr_child *child)
     case TROUPE_RESTART_PERMANENT:
         return true;
     case TROUPE_RESTART_TRANSIENT:
-        return !is_orderly(child->ended_kind);
+        /* One that ended with its node had not done its work. */
+        return !is_orderly(child->ended_kind) || tr_far_is_displaced(child);
     case TROUPE_RESTART_TEMPORARY:
         break;
     }
@@ -182,7 +234,7 @@ static void settle(struct tr_supervisor *supervisor, struct tr_child *child)
 static void on_due(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
 {
     tr_child_unqueue(child);
-    if (child->state == TR_CHILD_AGAIN || wants_restart(child)) {
+    if (is_tried_again(child) || wants_restart(child)) {
         restart(self, supervisor, child);
     } else {
         settle(supervisor, child);
@@ -217,14 +269,23 @@ static uint32_t patience_of(const struct tr_child *child)
     return tr_child_is_supervisor(child) ? TROUPE_SHUTDOWN_INFINITY : SHUTDOWN_DEFAULT_MS;
 }
 
-/* Starts the time after which an actor, or with id 0 each, is killed. Without memory for it nobody
+/* Starts the time after which a child, or with key 0 each, is killed. Without memory for it nobody
  * is waited for. */
-static bool start_patience(troupe_self *self, uint32_t patience_ms, uint64_t id, uint64_t *timer)
+static bool start_patience(troupe_self *self, uint32_t patience_ms, uint64_t key, uint64_t *timer)
 {
     return patience_ms == TROUPE_SHUTDOWN_INFINITY ||
            (patience_ms != TROUPE_SHUTDOWN_KILL &&
             troupe_send_after(self, patience_ms, troupe_self_pid(self), &tr_child_late_type,
-                              &(tr_child_late){.actor_id = id}, timer) == TROUPE_OK);
+                              &(tr_child_late){.key = key}, timer) == TROUPE_OK);
+}
+
+/* After a kill one that runs elsewhere has so long to end; then it is taken to have. */
+static void start_forcing(troupe_self *self, struct tr_child *child)
+{
+    if (tr_far_is_remote(self, child)) {
+        child->far->forced = true;
+        (void)start_patience(self, SHUTDOWN_DEFAULT_MS, tr_child_key(child->pid), &child->timer);
+    }
 }
 
 /* A monitor sees the end of a child, too, that has unlinked itself from its supervisor. */
@@ -238,6 +299,9 @@ static troupe_status ask_to_stop(troupe_self *self, struct tr_supervisor *superv
         status = tell_exit(self, supervisor, child->pid,
                            patient ? TROUPE_REASON_SHUTDOWN : TROUPE_REASON_KILL,
                            "stopped by its supervisor");
+    }
+    if (!patient) {
+        start_forcing(self, child);
     }
     return status;
 }
@@ -294,7 +358,7 @@ static int stop_step(troupe_self *self, struct tr_supervisor *supervisor)
         if (child->state == TR_CHILD_UP) {
             return ask_to_stop(
                 self, supervisor, child,
-                start_patience(self, patience_of(child), child->pid.id, &child->timer));
+                start_patience(self, patience_of(child), tr_child_key(child->pid), &child->timer));
         }
         pass(self, supervisor, child);
     }
@@ -308,7 +372,8 @@ static int finish(troupe_self *self, struct tr_supervisor *supervisor)
 
     supervisor->task.kind = TR_TASK_NONE;
     if (task.kind == TR_TASK_RESTART) {
-        start_range(self, supervisor, task.first);
+        begin(supervisor, TR_TASK_START, task.first,
+              TR_BUG(RESTART_ORDER) ? supervisor->tail : task.first);
         return TROUPE_OK;
     }
     if (task.kind == TR_TASK_TERMINATE) {
@@ -326,16 +391,23 @@ void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
 {
     if (supervisor->task.kind == TR_TASK_END && is_simple(supervisor) &&
         ask_to_stop(self, supervisor, child,
-                    start_patience(self, patience_of(child), child->pid.id, &child->timer)) !=
-            TROUPE_OK) {
+                    start_patience(self, patience_of(child), tr_child_key(child->pid),
+                                   &child->timer)) != TROUPE_OK) {
         tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
     }
 }
 
 bool tr_supervisor_stops(const struct tr_supervisor *supervisor, const struct tr_child *child)
 {
-    return supervisor->task.kind == TR_TASK_END ||
-           (supervisor->task.kind != TR_TASK_NONE && supervisor->task.at == child);
+    const uint8_t kind = supervisor->task.kind;
+
+    return kind == TR_TASK_END ||
+           (kind != TR_TASK_NONE && kind != TR_TASK_START && supervisor->task.at == child);
+}
+
+void tr_supervisor_start_on(struct tr_supervisor *supervisor, struct tr_child *child)
+{
+    begin(supervisor, TR_TASK_START, child, child);
 }
 
 void tr_supervisor_terminate(struct tr_supervisor *supervisor, struct tr_child *child,
@@ -385,6 +457,15 @@ int tr_supervisor_proceed(troupe_self *self, struct tr_supervisor *supervisor)
             }
             continue;
         }
+        if (supervisor->task.kind == TR_TASK_START) {
+            if (!start_step(self, supervisor)) {
+                break;
+            }
+            if (supervisor->task.kind == TR_TASK_START) {
+                supervisor->task.kind = TR_TASK_NONE;
+            }
+            continue;
+        }
         int answer = stop_step(self, supervisor);
 
         if (answer == true) {
@@ -425,6 +506,9 @@ void tr_child_ended(troupe_self *self, struct tr_supervisor *supervisor, struct 
         child->monitor = 0;
     }
     child->ended_kind = kind;
+    if (!asked) {
+        tr_far_ended(self, child, kind);
+    }
     tr_child_gone(supervisor, child, asked ? TR_CHILD_DOWN : TR_CHILD_ENDED);
     if (!asked) {
         tr_child_push(&supervisor->ended, child);
@@ -433,13 +517,24 @@ void tr_child_ended(troupe_self *self, struct tr_supervisor *supervisor, struct 
 
 /* ---- timers; they have no sender: whoever else sends such a message is not listened to ---- */
 
-static int kill_late(troupe_self *self, const struct tr_supervisor *supervisor,
-                     const struct tr_child *child)
+static int kill_late(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child)
 {
-    return child == NULL || child->state != TR_CHILD_STOPPING
-               ? TROUPE_OK
-               : tell_exit(self, supervisor, child->pid, TROUPE_REASON_KILL,
-                           "did not stop in time");
+    if (child == NULL || child->state != TR_CHILD_STOPPING) {
+        return TROUPE_OK;
+    }
+    if (tr_far_is_remote(self, child) && child->far->forced) {
+        /* The kill waits for its node; whenever that is reached again, it acts. */
+        troupe_log(self, TROUPE_LOG_WARNING, "child \"%s\" on node %s does not answer a kill",
+                   child->spec.id, child->far->node->name);
+        (void)!troupe_unlink(self, child->pid);
+        tr_child_ended(self, supervisor, child, TROUPE_REASON_KILLED, "does not answer");
+        return TROUPE_OK;
+    }
+    const int answer =
+        tell_exit(self, supervisor, child->pid, TROUPE_REASON_KILL, "did not stop in time");
+
+    start_forcing(self, child);
+    return answer;
 }
 
 int tr_supervisor_on_late(troupe_self *self, void *state, const void *message)
@@ -451,14 +546,15 @@ int tr_supervisor_on_late(troupe_self *self, void *state, const void *message)
     if (!troupe_pid_is_none(troupe_sender(self))) {
         return TROUPE_OK;
     }
-    if (late->actor_id != 0) {
-        return kill_late(self, supervisor, tr_map_get(&supervisor->by_pid, late->actor_id));
+    if (late->key != 0) {
+        answer = kill_late(self, supervisor, tr_map_get(&supervisor->by_pid, late->key));
+    } else {
+        for (struct tr_child *child = supervisor->tail; child != NULL && answer == TROUPE_OK;
+             child = child->previous) {
+            answer = kill_late(self, supervisor, child);
+        }
     }
-    for (const struct tr_child *child = supervisor->tail; child != NULL && answer == TROUPE_OK;
-         child = child->previous) {
-        answer = kill_late(self, supervisor, child);
-    }
-    return answer;
+    return answer != TROUPE_OK ? answer : tr_supervisor_proceed(self, supervisor);
 }
 
 int tr_supervisor_on_again(troupe_self *self, void *state, const void *message)

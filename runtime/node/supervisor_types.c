@@ -13,6 +13,7 @@ static const troupe_field start_child_fields[] = {
     TROUPE_FIELD(troupe_start_child_request, durable, 7),
     TROUPE_FIELD(troupe_start_child_request, strict, 8),
     TROUPE_FIELD(troupe_start_child_request, significant, 9),
+    TROUPE_FIELD(troupe_start_child_request, placement, 10),
 };
 const troupe_type troupe_start_child_type = {.name = "troupe.start_child",
                                              .size = sizeof(troupe_start_child_request),
@@ -45,6 +46,8 @@ static const troupe_field child_state_fields[] = {
     TROUPE_FIELD(troupe_child_state, restart, 7),
     TROUPE_FIELD(troupe_child_state, supervisor, 8),
     TROUPE_FIELD(troupe_child_state, significant, 9),
+    TROUPE_FIELD(troupe_child_state, node, 10),
+    TROUPE_FIELD(troupe_child_state, placement, 11),
 };
 const troupe_type troupe_child_state_type = {.name = "troupe.child_state",
                                              .size = sizeof(troupe_child_state),
@@ -69,10 +72,11 @@ const troupe_type troupe_children_count_type = {.name = "troupe.children_count",
                                                 .size = sizeof(troupe_children_count),
                                                 FIELDS_OF(children_count_fields)};
 
-static const troupe_field late_fields[] = {TROUPE_FIELD(tr_child_late, actor_id, 1)};
+static const troupe_field late_fields[] = {TROUPE_FIELD(tr_child_late, key, 1)};
 const troupe_type tr_child_late_type = {
     .name = "troupe.child_late", .size = sizeof(tr_child_late), FIELDS_OF(late_fields)};
 static const troupe_field look_fields[] = {TROUPE_FIELD(tr_child_look, key, 1)};
 const troupe_type tr_child_look_type = {
     .name = "troupe.child_look", .size = sizeof(tr_child_look), FIELDS_OF(look_fields)};
 const troupe_type tr_child_again_type = {.name = "troupe.child_again"};
+const troupe_type tr_child_place_type = {.name = "troupe.child_place"};

@@ -69,8 +69,15 @@ static troupe_status make_state(struct tr_actor *actor, const struct tr_spawn *s
 /* Both relations of a spawn are made before the new actor can run: no death is missed. */
 static troupe_status make_relations(troupe_self *self, const struct tr_spawn *spawn)
 {
+    const uint32_t relations = TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR;
     struct tr_relation relation = {.pid = spawn->parent, .session = spawn->parent_session};
 
+    /* When the parent's node is lost this actor has to be told; when that has happened, it must not
+     * begin. */
+    if ((spawn->spawn_flags & relations) != 0 && spawn->parent_session != 0 &&
+        tr_self_watch(self, spawn->parent.node) != spawn->parent_session) {
+        return TROUPE_E_NOCONNECTION;
+    }
     if ((spawn->spawn_flags & TROUPE_SPAWN_LINK) != 0 && !TR_BUG(SPAWN_LINK_ONE_SIDE)) {
         relation.kind = TR_RELATION_LINK;
         const troupe_status status = tr_self_make_relation(self, &relation);

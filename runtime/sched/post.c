@@ -157,6 +157,16 @@ static void run_without(const struct tr_message *message)
     run->function(NULL, run->context);
 }
 
+/* Whether an actor was started, linked, for one that is not there any more: it hears of that as if
+ * it had made the link itself. */
+static bool is_for_an_orphan(const struct tr_message *message)
+{
+    const struct tr_op_result *op = (const struct tr_op_result *)(const void *)message->payload;
+
+    return message->signal == TR_SIGNAL_RESULT && op->status == TROUPE_OK &&
+           (op->flags & TROUPE_SPAWN_LINK) != 0;
+}
+
 void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
                      troupe_status why, const struct tr_reason *reason)
 {
@@ -202,9 +212,15 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
     case TR_SIGNAL_NAMED:
         unname(sched, message);
         break;
+    case TR_SIGNAL_RESULT:
+        if (is_for_an_orphan(message)) {
+            tr_message_turn(message, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL);
+            answer(sched, worker, message);
+            return;
+        }
+        break;
     case TR_SIGNAL_REPLY:
     case TR_SIGNAL_CALL_FAILED:
-    case TR_SIGNAL_RESULT:
     case TR_SIGNAL_FORGET_CALL:
     case TR_SIGNAL_UNLINK_ACK:
     case TR_SIGNAL_DEMONITOR:

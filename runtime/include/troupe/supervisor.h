@@ -70,6 +70,9 @@ typedef struct troupe_child {
     uint32_t shutdown_ms; /* how long it may take to stop before it is killed; 0: 5,000, and without
                              end for a supervisor; TROUPE_SHUTDOWN_KILL, _INFINITY */
     bool significant;     /* with auto_shutdown; not for permanent children */
+    const char *placement; /* on which node it runs (placement.h); NULL: on the supervisor's. Its
+                              behavior has to be known there by its name and its arguments have a
+                              described type; not for supervisors and durable children */
 } troupe_child;
 
 typedef struct troupe_supervisor {
@@ -83,7 +86,9 @@ typedef struct troupe_supervisor {
 } troupe_supervisor;
 
 /* Starts a supervisor with its children, linked to the caller, which is its parent. When a child's
- * init fails, those before it are stopped in reverse order and its error is answered.
+ * init fails, those before it are stopped in reverse order and its error is answered. With a child
+ * on another node the supervisor is there before that one is: it and those behind it start
+ * afterwards, in their order, and a start that fails then is tried again and counted.
  * TROUPE_E_INVALID when the specification makes no sense; `troupe_fail`'s text says why. Actor
  * only. Erlang: supervisor:start_link. */
 TROUPE_API TROUPE_MUST_USE troupe_status
@@ -196,6 +201,7 @@ typedef struct troupe_start_child_request {
     bool durable;
     bool strict;
     bool significant;
+    const char *placement; /* "": none */
 } troupe_start_child_request;
 TROUPE_API extern const troupe_type troupe_start_child_type; /* "troupe.start_child" */
 
@@ -219,12 +225,15 @@ typedef struct troupe_child_state {
     uint64_t restarts; /* of this child, ever */
     const char *state; /* "running", "stopping", "stopped", "ended" (its restart is next),
                           "restarting" (a start failed and is tried again), "recovering" and
-                          "elsewhere" (durable ones, see docs/semantics.md) */
+                          "elsewhere" (durable ones, see docs/semantics.md), "starting" (its node
+                          was asked) and "waiting" (no node can take it now) */
     const char *behavior;
     const char *name;    /* "": none */
     const char *restart; /* "permanent", "transient", "temporary" */
     bool supervisor;     /* it is one */
     bool significant;
+    const char *node;      /* name of the node that runs it; "": none does */
+    const char *placement; /* "": none */
 } troupe_child_state;
 TROUPE_API extern const troupe_type troupe_child_state_type; /* "troupe.child_state" */
 
