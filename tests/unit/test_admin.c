@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
-#include "support/actors.h"
+#include "support/asking.h"
 
 typedef struct counter {
     int64_t count;
@@ -15,9 +13,7 @@ typedef struct counter {
 TROUPE_TYPE(counter, "test.counter", TROUPE_FIELD(counter, count, 1),
             TROUPE_FIELD(counter, label, 2));
 
-static struct stage *stage;
 static troupe_pid holder;
-static cJSON *reply;
 static struct gate gate; /* for a handler that does not end */
 
 static int counter_init(troupe_self *self, void *state, const void *args)
@@ -54,9 +50,7 @@ static const troupe_behavior counter_behavior = {.name = "test.counter",
 
 static int begin(void **state)
 {
-    (void)state;
-    stage = stage_begin(2);
-    reply = NULL;
+    (void)asking_begin(state);
     gate_init(&gate);
     assert_int_equal(troupe_node_add_behavior(stage->node, &counter_behavior, NULL, 0), TROUPE_OK);
     assert_int_equal(troupe_node_spawn(stage->node, &counter_behavior,
@@ -68,49 +62,17 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    (void)state;
-    cJSON_Delete(reply);
     gate_open(&gate);
     gate_fini(&gate);
-    stage_end(stage);
-    return 0;
-}
-
-static bool ask_node(const char *request)
-{
-    char *text = NULL;
-
-    assert_int_equal(troupe_node_admin(stage->node, request, 5000, &text), TROUPE_OK);
-    assert_non_null(text);
-    cJSON_Delete(reply);
-    reply = cJSON_Parse(text);
-    troupe_json_free(text);
-    assert_non_null(reply);
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reply, "ok"));
-}
-
-static const char *text_of(const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(reply, key));
-
-    assert_non_null(text);
-    return text;
-}
-
-static double number_of(const cJSON *object, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-
-    assert_true(cJSON_IsNumber(item));
-    return item->valuedouble;
+    return asking_end(state);
 }
 
 static void fails(const char *request, const char *status, const char *words)
 {
     assert_false(ask_node(request));
-    assert_string_equal(text_of("status"), status);
-    if (strstr(text_of("error"), words) == NULL) {
-        fail_msg("%s: \"%s\" has no \"%s\"", request, text_of("error"), words);
+    assert_string_equal(text_of(reply, "status"), status);
+    if (strstr(text_of(reply, "error"), words) == NULL) {
+        fail_msg("%s: \"%s\" has no \"%s\"", request, text_of(reply, "error"), words);
     }
 }
 
@@ -118,8 +80,8 @@ static void a_ping_names_the_node(void **state)
 {
     (void)state;
     assert_true(ask_node("{\"op\":\"ping\"}"));
-    assert_string_equal(text_of("name"), "local");
-    assert_string_equal(text_of("node_id"), "1");
+    assert_string_equal(text_of(reply, "name"), "local");
+    assert_string_equal(text_of(reply, "node_id"), "1");
 }
 
 static void info_has_the_counters(void **state)
@@ -134,13 +96,13 @@ static void a_call_is_answered_in_json(void **state)
     (void)state;
     assert_true(ask_node("{\"op\":\"call\",\"to\":\"five\",\"type\":\"test.number\","
                          "\"message\":{\"value\":2}}"));
-    assert_string_equal(text_of("type"), "test.counter");
+    assert_string_equal(text_of(reply, "type"), "test.counter");
     const cJSON *message = cJSON_GetObjectItemCaseSensitive(reply, "message");
 
     assert_true(number_of(message, "count") > 6.5 && number_of(message, "count") < 7.5);
     char pid[TROUPE_PID_TEXT_SIZE];
 
-    assert_string_equal(text_of("from"), troupe_pid_print(holder, pid));
+    assert_string_equal(text_of(reply, "from"), troupe_pid_print(holder, pid));
 }
 
 static void integers_keep_their_digits_when_the_message_is_text(void **state)
@@ -204,7 +166,7 @@ static void actors_are_started_and_ended(void **state)
     (void)state;
     assert_true(ask_node("{\"op\":\"spawn\",\"behavior\":\"test.counter\",\"name\":\"new\","
                          "\"args\":{\"count\":3,\"label\":\"x\"}}"));
-    assert_string_equal(text_of("node_id"), "1");
+    assert_string_equal(text_of(reply, "node_id"), "1");
     fails("{\"op\":\"spawn\",\"behavior\":\"test.counter\",\"name\":\"new\"}", "TROUPE_E_EXISTS",
           "new");
     fails("{\"op\":\"spawn\",\"behavior\":\"test.unheard\"}", "TROUPE_E_NOT_FOUND", "test.unheard");
@@ -276,8 +238,8 @@ static void an_actor_is_shown_with_its_state(void **state)
 {
     (void)state;
     assert_true(ask_node("{\"op\":\"actor\",\"to\":\"five\"}"));
-    assert_string_equal(text_of("name"), "five");
-    assert_string_equal(text_of("behavior"), "test.counter");
+    assert_string_equal(text_of(reply, "name"), "five");
+    assert_string_equal(text_of(reply, "behavior"), "test.counter");
     const cJSON *shown = cJSON_GetObjectItemCaseSensitive(reply, "state");
 
     assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(shown, "label")),
@@ -325,7 +287,7 @@ static void nonsense_is_answered(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(nonsense) / sizeof(nonsense[0]) - 1; i++) {
         assert_false(ask_node(nonsense[i]));
-        assert_string_equal(text_of("status"), "TROUPE_E_INVALID");
+        assert_string_equal(text_of(reply, "status"), "TROUPE_E_INVALID");
     }
     assert_non_null(huge);
     memset(huge, ' ', (2u << 20) - 1);

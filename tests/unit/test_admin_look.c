@@ -4,61 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
-#include "support/actors.h"
-
-static struct stage *stage;
-static cJSON *reply;
-
-static int begin(void **state)
-{
-    (void)state;
-    stage = stage_begin(2);
-    reply = NULL;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    cJSON_Delete(reply);
-    stage_end(stage);
-    return 0;
-}
-
-static bool ask_node(const char *request)
-{
-    char *text = NULL;
-
-    assert_int_equal(troupe_node_admin(stage->node, request, 5000, &text), TROUPE_OK);
-    assert_non_null(text);
-    cJSON_Delete(reply);
-    reply = cJSON_Parse(text);
-    troupe_json_free(text);
-    assert_non_null(reply);
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reply, "ok"));
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    if (text == NULL) {
-        fail_msg("no text \"%s\"", key);
-    }
-    return text;
-}
-
-static double number_of(const cJSON *object, const char *key)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
-
-    if (!cJSON_IsNumber(item)) {
-        fail_msg("no number \"%s\"", key);
-    }
-    return item->valuedouble;
-}
+#include "support/asking.h"
 
 static void has_number(const cJSON *object, const char *key, int64_t value)
 {
@@ -381,7 +327,7 @@ static void a_tree_has_parents_children_and_restarts(void **state)
     has_number(reply, "total", 3);
 }
 
-#define LOOK_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define LOOK_TEST(name) cmocka_unit_test_setup_teardown(name, asking_begin, asking_end)
 
 int main(void)
 {

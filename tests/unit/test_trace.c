@@ -3,48 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
+#include "support/asking.h"
 
-#include "support/actors.h"
-
-static struct stage *stage;
-static cJSON *reply;
 static char trace[32];
-
-static int begin(void **state)
-{
-    (void)state;
-    stage = stage_begin(2);
-    reply = NULL;
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    cJSON_Delete(reply);
-    stage_end(stage);
-    return 0;
-}
-
-static bool ask_node(const char *request)
-{
-    char *text = NULL;
-
-    assert_int_equal(troupe_node_admin(stage->node, request, 5000, &text), TROUPE_OK);
-    cJSON_Delete(reply);
-    reply = cJSON_Parse(text);
-    troupe_json_free(text);
-    assert_non_null(reply);
-    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(reply, "ok"));
-}
-
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    return text == NULL ? "" : text;
-}
 
 static bool begin_trace(troupe_pid pid, const char *more)
 {
@@ -251,7 +212,7 @@ static void mistakes_are_named(void **state)
     assert_string_equal(text_of(reply, "status"), "TROUPE_E_INVALID");
 }
 
-#define TRACE_TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TRACE_TEST(name) cmocka_unit_test_setup_teardown(name, asking_begin, asking_end)
 
 int main(void)
 {
