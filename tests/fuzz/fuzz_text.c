@@ -1,12 +1,16 @@
-/* fuzz_text - any text as a pid, a name, the name of a node, a time, an address. What is taken as a
- * pid prints as a text that gives the same pid. */
+/* fuzz_text - any text as a pid, a name, the name of a node or in a certificate, a rule of
+ * placement, roles and metadata of a node, a time, an address. What is taken and can be printed
+ * gives the same when it is read again. */
 #include <string.h>
 
 #include "daemon/units.h"
+#include "dist/placement.h"
 #include "fuzz/fuzz.h"
+#include "node/members.h"
 #include "sched/sched.h"
 #include "troupe/pid.h"
 #include "wire/hello.h"
+#include "wire/tls_name.h"
 
 static void check_pid(const char *text)
 {
@@ -50,6 +54,47 @@ static void check_units(const char *text)
     (void)unit_bool(text, &truth);
 }
 
+static void check_certificate(const char *text, size_t size)
+{
+    struct tr_tls_name name;
+    struct tr_tls_name again;
+    char uri[TR_TLS_URI_SIZE];
+
+    memset(&name, 0, sizeof(name));
+    memset(&again, 0, sizeof(again));
+    if (tr_tls_name_parse(text, size, &name)) {
+        tr_tls_name_print(&name, uri);
+        FUZZ_CHECK(strlen(uri) == size && memcmp(uri, text, size) == 0);
+        FUZZ_CHECK(tr_tls_name_parse(uri, size, &again) &&
+                   memcmp(&name, &again, sizeof(name)) == 0);
+    }
+}
+
+static void check_placement(const char *text)
+{
+    struct tr_placement placement = {0};
+    char error[256] = "";
+
+    if (tr_placement_read(text, &placement, error, sizeof(error)) == TROUPE_OK) {
+        FUZZ_CHECK(placement.kind <= TR_PLACE_HASH);
+        FUZZ_CHECK((placement.kind == TR_PLACE_NODE) == (placement.node[0] != '\0'));
+    } else {
+        FUZZ_CHECK(error[0] != '\0');
+    }
+}
+
+static void check_list(const char *(*read)(const char *text, char *out, size_t size),
+                       const char *text)
+{
+    char first[256] = "";
+    char second[256] = "";
+
+    if (read(text, first, sizeof(first)) == NULL) {
+        FUZZ_CHECK(strlen(first) <= strlen(text));
+        FUZZ_CHECK(read(first, second, sizeof(second)) == NULL && strcmp(first, second) == 0);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     char *text = fuzz_text(bytes, size);
@@ -57,6 +102,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     check_pid(text);
     check_names(text);
     check_units(text);
+    check_certificate(text, size);
+    check_placement(text);
+    check_list(tr_roles_read, text);
+    check_list(tr_metadata_read, text);
     free(text);
     return 0;
 }
