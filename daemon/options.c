@@ -12,6 +12,9 @@
 #define WORKERS_MAX 1024u
 #define LEASE_TTL_MS_MIN 500u
 #define TIME_MS_MAX (3600u * 1000u)
+/* One fragment; and what no machine of today has to spare for one peer. */
+#define SEND_QUEUE_MIN (64ull << 10)
+#define SEND_QUEUE_MAX (64ull << 30)
 
 struct builder {
     const struct settings *settings;
@@ -151,6 +154,33 @@ static int build_times(const struct builder *builder)
     return 0;
 }
 
+static int build_sizes(const struct builder *builder)
+{
+    struct options *options = builder->options;
+    const struct {
+        enum setting_id id;
+        uint64_t *out;
+    } sizes[] = {
+        {SETTING_SEND_QUEUE, &options->send_queue},
+        {SETTING_SEND_QUEUE_HIGH, &options->send_queue_high},
+        {SETTING_SEND_QUEUE_LOW, &options->send_queue_low},
+    };
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        if (!unit_bytes(get(builder, sizes[i].id), sizes[i].out) ||
+            *sizes[i].out < SEND_QUEUE_MIN || *sizes[i].out > SEND_QUEUE_MAX) {
+            return wrong(builder, sizes[i].id, "a size from 64KiB to 64GiB");
+        }
+    }
+    if (options->send_queue_high > options->send_queue) {
+        return wrong(builder, SETTING_SEND_QUEUE_HIGH, "at most send_queue");
+    }
+    if (options->send_queue_low > options->send_queue_high) {
+        return wrong(builder, SETTING_SEND_QUEUE_LOW, "at most send_queue_high");
+    }
+    return 0;
+}
+
 int options_log_level(const struct settings *settings, int32_t *level, struct problem *problem)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -256,7 +286,7 @@ static int build_modules(const struct builder *builder)
 int options_build(const struct settings *settings, struct options *options, struct problem *problem)
 {
     static int (*const steps[])(const struct builder *) = {
-        build_name,  build_address, build_times,  build_log,
+        build_name,  build_address, build_times,  build_sizes,  build_log,
         build_admin, build_choices, build_secret, build_modules};
     const struct builder builder = {settings, options, problem};
 

@@ -31,6 +31,9 @@ struct options {
     uint32_t heartbeat_ms;
     uint32_t silence_ms;
     uint32_t resume_window_ms;
+    uint64_t send_queue; /* bytes, as the marks */
+    uint64_t send_queue_high;
+    uint64_t send_queue_low;
     uint32_t stop_timeout_ms;
     bool exit_when_fenced;
     bool allow_unsafe_fsync;

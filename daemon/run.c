@@ -144,6 +144,9 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->heartbeat_ms = options->heartbeat_ms;
     config->silence_ms = options->silence_ms;
     config->resume_window_ms = options->resume_window_ms;
+    config->send_queue_bytes = options->send_queue;
+    config->send_queue_high_bytes = options->send_queue_high;
+    config->send_queue_low_bytes = options->send_queue_low;
     config->exit_when_fenced = options->exit_when_fenced;
     config->allow_unsafe_fsync = options->allow_unsafe_fsync;
     config->log = log_write;

@@ -45,6 +45,11 @@
     X(HEARTBEAT, "heartbeat", "500ms", "TIME", 0, "how often nodes greet each other")              \
     X(SILENCE, "silence", "3s", "TIME", 0, "a connection silent for so long is cut")               \
     X(RESUME_WINDOW, "resume_window", "3s", "TIME", 0, "a broken connection is resumed so long")   \
+    X(SEND_QUEUE, "send_queue", "64MiB", "SIZE", 0,                                                \
+      "bytes that may wait to be sent to one other node")                                          \
+    X(SEND_QUEUE_HIGH, "send_queue_high", "16MiB", "SIZE", 0,                                      \
+      "with so many waiting, senders to that node are suspended")                                  \
+    X(SEND_QUEUE_LOW, "send_queue_low", "8MiB", "SIZE", 0, "with no more waiting, they go on")     \
     X(STOP_TIMEOUT, "stop_timeout", "10s", "TIME", 0, "how long SIGTERM lets actors end")          \
     X(ON_FENCED, "on_fenced", "rejoin", "rejoin|exit", 0,                                          \
       "when the others declared this node dead; exit ends with status 75")                         \

@@ -20,29 +20,52 @@ static bool read_digits(const char *text, uint64_t *number, const char **rest)
     return errno == 0;
 }
 
-bool unit_milliseconds(const char *text, uint32_t *milliseconds)
-{
-    static const struct {
-        const char *name;
-        uint64_t factor;
-    } units[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}};
-    uint64_t number = 0;
-    const char *unit = NULL;
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
 
-    if (!read_digits(text, &number, &unit)) {
+/* Reads a number and one of the units, the last of which has no name; false above max. */
+static bool read_with_unit(const char *text, const struct unit *units, uint64_t max,
+                           uint64_t *result)
+{
+    uint64_t number = 0;
+    const char *name = NULL;
+
+    if (!read_digits(text, &number, &name)) {
         return false;
     }
-    unit += *unit == ' ' ? 1 : 0;
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (strcmp(unit, units[i].name) == 0) {
-            if (number > UINT32_MAX / units[i].factor) {
-                return false;
-            }
-            *milliseconds = (uint32_t)(number * units[i].factor);
-            return true;
-        }
+    name += *name == ' ' ? 1 : 0;
+    while (units->name[0] != '\0' && strcmp(name, units->name) != 0) {
+        units++;
     }
-    return false;
+    if (strcmp(name, units->name) != 0 || number > max / units->factor) {
+        return false;
+    }
+    *result = number * units->factor;
+    return true;
+}
+
+bool unit_bytes(const char *text, uint64_t *bytes)
+{
+    static const struct unit units[] = {
+        {"B", 1},         {"kB", 1000},       {"KiB", 1024},       {"MB", 1000000},
+        {"MiB", 1048576}, {"GB", 1000000000}, {"GiB", 1073741824}, {"", 1}};
+
+    return read_with_unit(text, units, UINT64_MAX, bytes);
+}
+
+bool unit_milliseconds(const char *text, uint32_t *milliseconds)
+{
+    static const struct unit units[] = {
+        {"ms", 1}, {"s", 1000}, {"min", 60000}, {"h", 3600000}, {"", 1}};
+    uint64_t result = 0;
+
+    if (!read_with_unit(text, units, UINT32_MAX, &result)) {
+        return false;
+    }
+    *milliseconds = (uint32_t)result;
+    return true;
 }
 
 bool unit_count(const char *text, uint32_t max, uint32_t *count)

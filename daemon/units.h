@@ -12,6 +12,9 @@
 /* A time as PostgreSQL writes them: 250ms, 5s, 2min, 1h; a bare number counts milliseconds. */
 bool unit_milliseconds(const char *text, uint32_t *milliseconds);
 
+/* Bytes: 64MiB, 512KiB, 1GiB, 100kB (1,000 each); a bare number counts bytes. */
+bool unit_bytes(const char *text, uint64_t *bytes);
+
 /* A whole number without sign, at most max. */
 bool unit_count(const char *text, uint32_t max, uint32_t *count);
 

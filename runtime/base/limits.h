@@ -124,8 +124,13 @@
 #define TR_ACK_RECORDS 64u
 /* Milliseconds that an acknowledgement may wait for data that carries it. */
 #define TR_ACK_DELAY_MS 20u
-/* Bytes of one session that wait to be sent: senders are told BUSY above it. */
+/* Bytes of one session that wait to be sent: above it everybody is told BUSY. Room for what actors
+ * send in one callback after the high mark, and for one of the largest messages. */
 #define TR_SEND_QUEUE_BYTES_MAX (64u * 1024u * 1024u)
+/* Above the high mark sending actors are suspended, until no more than the low mark wait: as much
+ * as may be on its way unacknowledged, and what is sent in the time that waking them takes. */
+#define TR_SEND_QUEUE_HIGH_BYTES (16u * 1024u * 1024u)
+#define TR_SEND_QUEUE_LOW_BYTES (8u * 1024u * 1024u)
 /* Bytes that system signals may use beyond that; above it the session is given up. 100,000 exit
  * signals of 100 bytes, 25 times over. */
 #define TR_SEND_RESERVE_BYTES (256u * 1024u * 1024u)

@@ -80,7 +80,10 @@ struct tr_actor_extra {
     struct tr_stash stash;
     struct tr_message *awaiting; /* signals of those suspended by this one's mailbox */
     struct tr_message *awaiting_tail;
-    uint64_t blocked_ref;             /* with TR_ACTOR_BLOCKED: of the signal that ends it */
+    /* With TR_ACTOR_BLOCKED: */
+    uint64_t blocked_ref;             /* of the signal that ends it */
+    troupe_pid blocked_on;            /* whose mailbox; id 0: the send queue of that node */
+    int64_t blocked_at_ns;            /* on the coarse clock */
     struct tr_message *last_continue; /* the last one in front of the mailbox; NULL: none */
     struct tr_statem *statem;         /* of a state machine; owned by sched/statem.c */
 };
@@ -94,9 +97,10 @@ enum {
     TR_ACTOR_DIRTY = 32,  /* durable: something was handled since the last checkpoint */
     TR_ACTOR_SYSTEM = 64, /* the node's own: not counted, not listed, not reachable from the wire */
     TR_ACTOR_HOLDS = 128, /* durable: signals are kept back until the checkpoint is committed */
-    TR_ACTOR_BLOCKED = 256, /* a mailbox it sent to has no room: like suspended */
-    TR_ACTOR_AWAITED = 512, /* others are blocked by its own mailbox */
-    TR_ACTOR_TELLING = 1024 /* has ended, and comes back to tell the rest of its relations */
+    TR_ACTOR_BLOCKED = 256,   /* a mailbox or queue it sent to has no room: like suspended */
+    TR_ACTOR_AWAITED = 512,   /* others are blocked by its own mailbox */
+    TR_ACTOR_TELLING = 1024,  /* has ended, and comes back to tell the rest of its relations */
+    TR_ACTOR_NOSUSPEND = 2048 /* is told BUSY instead of being blocked */
 };
 
 /* The time of messages and mailboxes: about milliseconds of the coarse clock. Differences hold for

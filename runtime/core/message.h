@@ -51,10 +51,12 @@ enum tr_signal_kind {
 };
 
 enum {
-    TR_MESSAGE_NAMED = 1,   /* a struct tr_name_tail follows the value */
-    TR_MESSAGE_INBOX = 2,   /* from the inbox table; ref is the id of the row */
-    TR_MESSAGE_SYSTEM = 8,  /* keeps a promise: not counted against the mailbox's bound */
-    TR_MESSAGE_RETURNED = 4 /* back to its sender: the holder did not know the name any more */
+    TR_MESSAGE_NAMED = 1,    /* a struct tr_name_tail follows the value */
+    TR_MESSAGE_INBOX = 2,    /* from the inbox table; ref is the id of the row */
+    TR_MESSAGE_SYSTEM = 8,   /* keeps a promise: not counted against the mailbox's bound */
+    TR_MESSAGE_RETURNED = 4, /* back to its sender: the holder did not know the name any more */
+    TR_MESSAGE_TOLD = 16,    /* its sender is told BUSY rather than suspended */
+    TR_MESSAGE_WIRE_FLAGS = TR_MESSAGE_NAMED | TR_MESSAGE_RETURNED
 };
 
 struct tr_message {

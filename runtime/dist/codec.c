@@ -135,7 +135,7 @@ size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t
     struct writer w = {.at = bytes, .end = bytes + capacity};
 
     put_u8(&w, message->signal);
-    put_u8(&w, message->flags);
+    put_u8(&w, message->flags & TR_MESSAGE_WIRE_FLAGS);
     put_u16(&w, (uint16_t)message->status);
     put_pid(&w, message->from);
     put_u64(&w, message->to.id);
@@ -259,7 +259,7 @@ static void get_head(struct reader *r, struct head *head)
     }
     /* Only what nodes may say to each other; TR_MESSAGE_INBOX is for the database alone. */
     r->bad = r->bad || head->signal >= TR_SIGNAL_NODE_LOST ||
-             (head->flags & ~(TR_MESSAGE_NAMED | TR_MESSAGE_RETURNED)) != 0 ||
+             (head->flags & ~TR_MESSAGE_WIRE_FLAGS) != 0 ||
              ((head->flags & TR_MESSAGE_NAMED) != 0 && head->signal > TR_SIGNAL_CALL) ||
              ((head->flags & TR_MESSAGE_RETURNED) != 0 && (head->flags & TR_MESSAGE_NAMED) == 0);
 }

@@ -28,7 +28,8 @@ troupe_status peer_create(struct tr_peers *peers, uint64_t node_id, struct peer 
     peer->node_id = node_id;
     peer->dial_at = UINT64_MAX;
     peer->armed_at = UINT64_MAX;
-    tr_send_queue_init(&peer->queue, peers->config.send_queue_bytes_max);
+    tr_send_queue_init(&peer->queue, peers->config.queue_low, peers->config.queue_high,
+                       peers->config.send_queue_bytes_max);
     *out = peer;
     return TROUPE_OK;
 }
@@ -232,6 +233,7 @@ static void set_live(struct peer *peer, uint32_t number)
     tr_send_queue_clear(&peer->queue);
     peer->live = number;
     peer->overloaded = false;
+    peer->awaited = false;
     tr_mutex_unlock(&shard->lock);
 }
 
@@ -380,6 +382,7 @@ static void top_up(struct peer *peer)
     struct shard *shard = peers_shard(peer->peers, peer->node_id);
     struct tr_record *done = tr_session_take_done(session);
     struct tr_record *record = NULL;
+    bool has_room = false; /* and somebody waits for that */
 
     do {
         const bool room = tr_session_room(session) > 0;
@@ -387,6 +390,8 @@ static void top_up(struct peer *peer)
         tr_mutex_lock(&shard->lock);
         tr_send_queue_recycle(&peer->queue, done);
         record = room ? tr_send_queue_take(&peer->queue) : NULL;
+        has_room = has_room || (peer->awaited && !peer->queue.crowded);
+        peer->awaited = peer->awaited && !has_room;
         tr_mutex_unlock(&shard->lock);
         done = NULL;
         if (record != NULL) {
@@ -394,6 +399,9 @@ static void top_up(struct peer *peer)
             peer->used = true;
         }
     } while (record != NULL);
+    if (has_room && peer->peers->events.on_room != NULL) {
+        peer->peers->events.on_room(peer->peers->events.context, peer->node_id);
+    }
 }
 
 /* One write. Answers whether another one may follow at once. */

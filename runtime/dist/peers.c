@@ -269,6 +269,11 @@ static void on_turn(void *context)
 
 /* ---- creating ---- */
 
+static size_t smaller(size_t left, size_t right)
+{
+    return left < right ? left : right;
+}
+
 static void config_defaults(struct tr_peers_config *config)
 {
     config->heartbeat_ms = config->heartbeat_ms != 0 ? config->heartbeat_ms : TR_HEARTBEAT_MS;
@@ -278,6 +283,12 @@ static void config_defaults(struct tr_peers_config *config)
     config->handshake_ms = config->handshake_ms != 0 ? config->handshake_ms : TR_UNPROVEN_MS;
     config->send_queue_bytes_max =
         config->send_queue_bytes_max != 0 ? config->send_queue_bytes_max : TR_SEND_QUEUE_BYTES_MAX;
+    if (config->queue_high == 0) {
+        config->queue_high = smaller(TR_SEND_QUEUE_HIGH_BYTES, config->send_queue_bytes_max);
+    }
+    if (config->queue_low == 0) {
+        config->queue_low = smaller(TR_SEND_QUEUE_LOW_BYTES, config->queue_high / 2);
+    }
 }
 
 static troupe_status secret_copy(struct tr_peers *peers, const struct tr_peers_config *config)

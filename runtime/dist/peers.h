@@ -54,7 +54,9 @@ struct tr_peers_config {
     uint32_t resume_window_ms;
     uint32_t handshake_ms; /* deadline of a connection that has not proven itself */
     size_t send_queue_bytes_max;
-    uint64_t seed;                                           /* of the jitter */
+    size_t queue_high; /* not above that; 0: the default, or that if it is less */
+    size_t queue_low;  /* not above high; 0: the default, or half of high */
+    uint64_t seed;     /* of the jitter */
     void (*log)(void *context, int level, const char *text); /* may be NULL */
     void *log_context;
 };
@@ -69,6 +71,9 @@ struct tr_peers_events {
     /* Exactly once per on_up; nothing of a later session comes before it returned. reason is an
      * enum tr_peers_lost. */
     void (*on_lost)(void *context, uint64_t node_id, uint32_t session, int reason);
+    /* After tr_peers_await: the queue of the node's session has room again, down at its low mark.
+     * May be NULL. */
+    void (*on_room)(void *context, uint64_t node_id);
     /* A session's connection broke, or a dial failed. refused: the host itself answered that nobody
      * listens there. */
     void (*on_unreachable)(void *context, uint64_t node_id, bool refused);
@@ -132,7 +137,8 @@ TROUPE_MUST_USE troupe_status tr_peers_want(struct tr_peers *peers, uint64_t nod
 void tr_peers_forget(struct tr_peers *peers, uint64_t node_id);
 
 enum {
-    TR_PEERS_SYSTEM = 1 /* a system signal: not bound by send_queue_bytes_max */
+    TR_PEERS_SYSTEM = 1, /* a system signal: not bound by send_queue_bytes_max */
+    TR_PEERS_TOLD = 2 /* refused from the high mark on: who sends it can be told, not suspended */
 };
 
 struct tr_peers_target {
@@ -141,18 +147,27 @@ struct tr_peers_target {
     /* Messages of one order arrive in the order sent; others may overtake one above 64 KiB. Take
      * something of the sender's, such as its actor id. */
     uint32_t order;
-    unsigned flags; /* TR_PEERS_SYSTEM or 0 */
+    unsigned flags; /* TR_PEERS_SYSTEM, TR_PEERS_TOLD or 0 */
+    bool *crowded;  /* NULL, or where to say true when the queue is crowded and the message in it */
 };
 
 /* Any thread. Copies one message, made of the parts, into the session's queue.
  *   TROUPE_OK              it will arrive unless the session is lost
  *   TROUPE_E_NOCONNECTION  there is no session, or another than the one named
- *   TROUPE_E_BUSY          the queue is full, and the message is no system signal
+ *   TROUPE_E_BUSY          the queue is full, or crowded and the sender TR_PEERS_TOLD; never for a
+ *                          system signal
  *   TROUPE_E_LIMIT         above TR_MESSAGE_SIZE_MAX
  *   TROUPE_E_NO_MEMORY     for a system signal also: the session will be lost */
 TROUPE_MUST_USE troupe_status tr_peers_send(struct tr_peers *peers,
                                             const struct tr_peers_target *target,
                                             const struct tr_slice *parts, size_t count);
+
+/* Any thread. Whether the queue of the node's session is crowded; then on_room will come, unless
+ * the session is lost before. */
+bool tr_peers_await(struct tr_peers *peers, uint64_t node_id);
+
+/* Any thread. Bytes that wait in the queues of all sessions. */
+uint64_t tr_peers_queued(struct tr_peers *peers);
 
 /* Any thread. The number of the current session with the node, 0 = none. */
 uint32_t tr_peers_session(struct tr_peers *peers, uint64_t node_id);

@@ -126,6 +126,7 @@ struct peer {
     uint32_t live;   /* session number for senders; 0 = none */
     bool dirty;      /* in peers->dirty */
     bool overloaded; /* a system signal could not be kept: the session has to go */
+    bool awaited;    /* somebody is to hear when the queue has room */
     bool gone;       /* forgotten */
 
     /* under dirty_lock */

@@ -2,6 +2,14 @@
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
+static enum tr_send_patience patience_of(const struct tr_peers_target *target)
+{
+    if ((target->flags & TR_PEERS_SYSTEM) != 0) {
+        return TR_SEND_SYSTEM;
+    }
+    return (target->flags & TR_PEERS_TOLD) != 0 ? TR_SEND_TOLD : TR_SEND_PATIENT;
+}
+
 /* Lends the peer that is to get the message, under the shard's lock, and says whether it may. A
  * system signal that is lost would leave the two sides with different views: its session goes
  * instead. */
@@ -16,7 +24,7 @@ static troupe_status admit(struct shard *shard, const struct tr_peers_target *ta
         (target->session != 0 && target->session != peer->live)) {
         return TROUPE_E_NOCONNECTION;
     }
-    status = tr_send_queue_admit(&peer->queue, size, system);
+    status = tr_send_queue_admit(&peer->queue, size, patience_of(target));
     if (status != TROUPE_OK && system) {
         peer->overloaded = true;
     }
@@ -33,6 +41,9 @@ static bool sent(struct peer *peer, const struct tr_peers_target *target, troupe
     }
     if (status == TROUPE_E_NO_MEMORY && (target->flags & TR_PEERS_SYSTEM) != 0) {
         peer->overloaded = true;
+    }
+    if (status == TROUPE_OK && target->crowded != NULL && peer->queue.crowded) {
+        *target->crowded = true;
     }
     return (status == TROUPE_OK || peer->overloaded) && peer_mark_dirty(peer);
 }
@@ -105,6 +116,39 @@ troupe_status tr_peers_send(struct tr_peers *peers, const struct tr_peers_target
     tr_mutex_unlock(&shard->lock);
     wake(peers, needed);
     return status;
+}
+
+bool tr_peers_await(struct tr_peers *peers, uint64_t node_id)
+{
+    struct shard *shard = peers_shard(peers, node_id);
+
+    tr_mutex_lock(&shard->lock);
+    struct peer *peer = tr_map_get(&shard->map, node_id);
+    const bool crowded = peer != NULL && peer->live != 0 && peer->queue.crowded;
+
+    if (crowded) {
+        peer->awaited = true;
+    }
+    tr_mutex_unlock(&shard->lock);
+    return crowded;
+}
+
+uint64_t tr_peers_queued(struct tr_peers *peers)
+{
+    uint64_t bytes = 0;
+
+    for (size_t index = 0; index < SHARDS; index++) {
+        struct shard *shard = &peers->shards[index];
+        const struct peer *peer = NULL;
+        uint32_t position = 0;
+
+        tr_mutex_lock(&shard->lock);
+        while ((peer = tr_map_next(&shard->map, &position)) != NULL) {
+            bytes += peer->queue.bytes;
+        }
+        tr_mutex_unlock(&shard->lock);
+    }
+    return bytes;
 }
 
 uint32_t tr_peers_session(struct tr_peers *peers, uint64_t node_id)

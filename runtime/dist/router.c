@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "dist/news.h"
 #include "dist/peers.h"
+#include "sched/pressure.h"
 #include "type/value.h"
 
 enum { STACK_BYTES = 2048 };
@@ -13,6 +14,9 @@ struct router_peer {
     uint64_t node_id;
     uint32_t session;       /* 0: none */
     struct tr_map watchers; /* actor id -> itself as a pointer */
+    /* Signals of actors that wait until less waits to be sent to this node. */
+    struct tr_inbox_item *awaiting;
+    struct tr_inbox_item **awaiting_end;
 };
 
 struct tr_router {
@@ -23,6 +27,7 @@ struct tr_router {
     struct tr_mutex mutex;        /* everything below */
     struct tr_map by_node;        /* node id -> struct router_peer */
     uint32_t up;
+    bool closing; /* nobody waits any more */
 };
 
 troupe_status tr_router_create(const struct tr_router_options *options, struct tr_router **out)
@@ -65,36 +70,65 @@ void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
     }
 }
 
-/* Hands a packet to the peers. Any thread; they are not closed meanwhile. */
+/* Lends the peers, which are not closed until give_back, or NULL. Any thread. */
+static struct tr_peers *borrow(struct tr_router *router)
+{
+    (void)tr_add32_seq(&router->senders, 1);
+    return (struct tr_peers *)(uintptr_t)tr_load_seq(&router->peers);
+}
+
+static void give_back(struct tr_router *router)
+{
+    (void)tr_sub32_seq(&router->senders, 1);
+}
+
+/* Hands a packet to the peers. Any thread. */
 static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
                                const uint8_t *bytes, size_t size)
 {
     const struct tr_slice part = {.bytes = bytes, .size = size};
 
-    (void)tr_add32_seq(&router->senders, 1);
-    struct tr_peers *peers = (struct tr_peers *)(uintptr_t)tr_load_seq(&router->peers);
+    struct tr_peers *peers = borrow(router);
     const troupe_status status =
         peers == NULL ? TROUPE_E_NOCONNECTION : tr_peers_send(peers, target, &part, 1);
 
-    (void)tr_sub32_seq(&router->senders, 1);
+    give_back(router);
     return status;
+}
+
+uint64_t tr_router_queued(struct tr_router *router)
+{
+    struct tr_peers *peers = borrow(router);
+    const uint64_t bytes = peers == NULL ? 0 : tr_peers_queued(peers);
+
+    give_back(router);
+    return bytes;
 }
 
 /* ---- out ---- */
 
-static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
-                                const uint8_t *bytes, size_t size)
+static unsigned peers_flags(const struct tr_message *message)
 {
-    const struct tr_peers_target target = {
-        .node_id = message->to.node,
-        .session = message->session,
-        .order = (uint32_t)message->from.id,
-        .flags = tr_message_is_counted(message) ? 0 : TR_PEERS_SYSTEM};
+    if (!tr_message_is_counted(message)) {
+        return TR_PEERS_SYSTEM;
+    }
+    return (message->flags & TR_MESSAGE_TOLD) != 0 ? TR_PEERS_TOLD : 0;
+}
+
+static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
+                                const uint8_t *bytes, size_t size, bool *crowded)
+{
+    const struct tr_peers_target target = {.node_id = message->to.node,
+                                           .session = message->session,
+                                           .order = (uint32_t)message->from.id,
+                                           .flags = peers_flags(message),
+                                           .crowded = crowded};
 
     return hand_over(router, &target, bytes, size);
 }
 
-static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message)
+static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message,
+                                     bool *crowded)
 {
     uint8_t stack[STACK_BYTES] __attribute__((uninitialized)); /* Written before it is read. */
     uint8_t *bytes = stack;
@@ -115,7 +149,7 @@ static troupe_status encode_and_send(struct tr_router *router, const struct tr_m
         }
     }
     const size_t size = tr_codec_encode(message, now_ns, bytes, size_max);
-    const troupe_status status = send_bytes(router, message, bytes, size);
+    const troupe_status status = send_bytes(router, message, bytes, size, crowded);
 
     if (bytes != stack) {
         free(bytes);
@@ -123,10 +157,10 @@ static troupe_status encode_and_send(struct tr_router *router, const struct tr_m
     return status;
 }
 
-troupe_status tr_router_post(struct tr_router *router, struct tr_message *message)
+troupe_status tr_router_post(struct tr_router *router, struct tr_message *message, bool *crowded)
 {
     struct tr_sched *sched = router->options.sched;
-    const troupe_status status = encode_and_send(router, message);
+    const troupe_status status = encode_and_send(router, message, crowded);
 
     if (status == TROUPE_OK) {
         tr_message_destroy(&sched->shared_cache, message);
@@ -144,6 +178,92 @@ troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_
         .node_id = node_id, .session = session, .flags = TR_PEERS_SYSTEM};
 
     return hand_over(router, &target, bytes, size);
+}
+
+/* ---- who waits ---- */
+
+/* Lets everybody of a list go on. */
+static void resume_list(struct tr_router *router, struct tr_inbox_item *first)
+{
+    while (first != NULL) {
+        struct tr_message *await = (struct tr_message *)(void *)first;
+
+        first = first->next;
+        tr_pressure_turn_round(router->options.sched, NULL, await);
+    }
+}
+
+/* Takes the list of those who wait for a node. Under the mutex. */
+static struct tr_inbox_item *take_awaiting(struct router_peer *peer)
+{
+    struct tr_inbox_item *first = peer == NULL ? NULL : peer->awaiting;
+
+    if (peer != NULL) {
+        peer->awaiting = NULL;
+        peer->awaiting_end = &peer->awaiting;
+    }
+    return first;
+}
+
+void tr_router_on_room(struct tr_router *router, uint64_t node_id)
+{
+    tr_mutex_lock(&router->mutex);
+    struct tr_inbox_item *first = take_awaiting(tr_map_get(&router->by_node, node_id));
+
+    tr_mutex_unlock(&router->mutex);
+    resume_list(router, first);
+}
+
+/* Puts a signal among those that wait; answers false when there is nothing to wait for. */
+static bool keep_awaiting(struct tr_router *router, struct tr_message *await)
+{
+    bool kept = false;
+
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = tr_map_get(&router->by_node, await->to.node);
+
+    if (peer != NULL && peer->session != 0 && !router->closing) {
+        await->item.next = NULL;
+        *peer->awaiting_end = &await->item;
+        peer->awaiting_end = &await->item.next;
+        kept = true;
+    }
+    tr_mutex_unlock(&router->mutex);
+    return kept;
+}
+
+void tr_router_await(struct tr_router *router, struct tr_message *await)
+{
+    const uint64_t node_id = await->to.node;
+
+    if (!keep_awaiting(router, await)) {
+        tr_pressure_turn_round(router->options.sched, NULL, await);
+        return;
+    }
+    /* It may have got room between the send and this: then nobody would say so. */
+    struct tr_peers *peers = borrow(router);
+    const bool comes = peers != NULL && tr_peers_await(peers, node_id);
+
+    give_back(router);
+    if (!comes) {
+        tr_router_on_room(router, node_id);
+    }
+}
+
+void tr_router_release(struct tr_router *router)
+{
+    struct router_peer *peer = NULL;
+    uint32_t position = 0;
+    struct tr_inbox_item *first = NULL;
+
+    tr_mutex_lock(&router->mutex);
+    router->closing = true;
+    while ((peer = tr_map_next(&router->by_node, &position)) != NULL) {
+        *peer->awaiting_end = first; /* One list of all. */
+        first = take_awaiting(peer);
+    }
+    tr_mutex_unlock(&router->mutex);
+    resume_list(router, first);
 }
 
 /* ---- who is told ---- */
@@ -210,6 +330,7 @@ static struct router_peer *find_or_add(struct tr_router *router, uint64_t node_i
         return NULL;
     }
     peer->node_id = node_id;
+    peer->awaiting_end = &peer->awaiting;
     if (tr_map_put(&router->by_node, node_id, peer) != TROUPE_OK) {
         free(peer);
         return NULL;
@@ -249,6 +370,7 @@ static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node
 void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session)
 {
     struct tr_map watchers = {0};
+    struct tr_inbox_item *awaiting = NULL;
     const void *actor_id = NULL;
     uint32_t position = 0;
 
@@ -260,12 +382,14 @@ void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t sess
         router->up--;
         watchers = peer->watchers;
         peer->watchers = (struct tr_map){0};
+        awaiting = take_awaiting(peer);
     }
     tr_mutex_unlock(&router->mutex);
     while ((actor_id = tr_map_next(&watchers, &position)) != NULL) {
         tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session);
     }
     tr_map_fini(&watchers);
+    resume_list(router, awaiting);
 }
 
 /* ---- in ---- */

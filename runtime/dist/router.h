@@ -42,9 +42,19 @@ void tr_router_destroy(struct tr_router *router);
  * Loop thread, or before the loop runs. */
 void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers);
 
-/* Sends a signal to another node. Takes it; what cannot be sent is answered as if by that node. Any
+/* Sends a signal to another node. Takes it; what cannot be sent is answered as if by that node.
+ * crowded, which may be NULL, is set when it went and its sender should wait (tr_router_await). Any
  * thread. */
-troupe_status tr_router_post(struct tr_router *router, struct tr_message *message);
+troupe_status tr_router_post(struct tr_router *router, struct tr_message *message, bool *crowded);
+
+/* Keeps an AWAIT signal addressed to a node until less waits to be sent there, its session is lost
+ * or tr_router_release was called; then, or when it is so already, turns it round. Takes it. Any
+ * thread. */
+void tr_router_await(struct tr_router *router, struct tr_message *await);
+/* Lets everybody go on who waits, and nobody wait from now on: the node stops. Any thread. */
+void tr_router_release(struct tr_router *router);
+/* Bytes that wait to be sent to other nodes. Any thread. */
+uint64_t tr_router_queued(struct tr_router *router);
 
 /* Sends a packet that is no signal. session 0: whatever is current. Any thread. */
 troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_t session,
@@ -64,6 +74,7 @@ uint32_t tr_router_peers_up(struct tr_router *router);
 void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session);
 void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
                           const uint8_t *bytes, size_t size);
+void tr_router_on_room(struct tr_router *router, uint64_t node_id);
 /* Tells every watching actor. on_told, if given, is called after that. */
 void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session);
 

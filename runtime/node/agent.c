@@ -381,6 +381,7 @@ static troupe_status post_as_agent(troupe_node *node, troupe_pid to, struct tr_m
     }
     message->to = to;
     message->from = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = node->agent};
+    message->flags |= TR_MESSAGE_TOLD; /* Its sender is a thread, which is not suspended. */
     return tr_sched_post(node->sched, NULL, message);
 }
 

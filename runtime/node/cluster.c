@@ -170,7 +170,7 @@ static void on_client(void *context, uint64_t client, uint64_t request, const ui
     tr_clients_request(context, client, request, bytes, size);
 }
 
-static void peers_log(void *context, int level, const char *text)
+static void log_text(void *context, int level, const char *text)
 {
     tr_node_log(context, level, "%s", text);
 }
@@ -186,13 +186,17 @@ static troupe_status make_peers(struct troupe_node *node)
                                            .heartbeat_ms = node->config.heartbeat_ms,
                                            .silence_ms = node->config.silence_ms,
                                            .resume_window_ms = node->config.resume_window_ms,
+                                           .send_queue_bytes_max = node->config.send_queue_bytes,
+                                           .queue_high = node->config.send_queue_high_bytes,
+                                           .queue_low = node->config.send_queue_low_bytes,
                                            .seed = node->config.seed,
-                                           .log = peers_log,
+                                           .log = log_text,
                                            .log_context = node};
     const struct tr_peers_events events = {.context = node,
                                            .on_up = on_up,
                                            .on_message = on_message,
                                            .on_lost = on_lost,
+                                           .on_room = tr_node_on_room,
                                            .on_unreachable = on_unreachable,
                                            .on_client = on_client,
                                            .on_refused = on_refused};
@@ -340,11 +344,6 @@ static void on_inbox(void *context, const struct tr_inbox_row *rows, size_t coun
     tr_durable_on_inbox(context, rows, count);
 }
 
-static void registry_log(void *context, int level, const char *text)
-{
-    tr_node_log(context, level, "%s", text);
-}
-
 /* ---- fencing: this node id is dead; everything ends, then it joins again ---- */
 
 static void rejoin(void *context)
@@ -434,7 +433,7 @@ static void start_on_loop(void *context)
                                                      .on_fenced = on_fenced,
                                                      .on_orphan = on_orphan,
                                                      .on_inbox = on_inbox,
-                                                     .log = registry_log}};
+                                                     .log = log_text}};
     troupe_status status =
         tr_timer_create(node->loop, tr_lookup_on_pause_over, node, &node->lookup_timer);
 

@@ -72,6 +72,12 @@ static const char *what_is_wrong(const troupe_config *config)
         config->blocking_queue == 0 || config->blocking_queue > TR_BLOCKING_QUEUE_MAX) {
         return "blocking_threads is 1 to 256, blocking_queue 1 to 1,000,000";
     }
+    if (config->send_queue_low_bytes == 0 ||
+        config->send_queue_low_bytes > config->send_queue_high_bytes ||
+        config->send_queue_high_bytes > config->send_queue_bytes) {
+        return "send_queue_low_bytes is at least 1 and at most send_queue_high_bytes, that at most "
+               "send_queue_bytes";
+    }
     if (config->mailbox_policy < TROUPE_MAILBOX_REJECT ||
         config->mailbox_policy > TROUPE_MAILBOX_DROP_NEW) {
         return "there is no such mailbox policy";
@@ -85,15 +91,30 @@ static const char *what_is_wrong(const troupe_config *config)
 
 /* ---- ports of the scheduler ---- */
 
-static troupe_status post(void *context, struct tr_message *message)
+static troupe_status post(void *context, struct tr_message *message, bool *crowded)
 {
     struct troupe_node *node = context;
 
     if (node->router != NULL) {
-        return tr_router_post(node->router, message);
+        return tr_router_post(node->router, message, crowded);
     }
     tr_sched_bounce(node->sched, NULL, message, TROUPE_E_NOCONNECTION, NULL);
     return TROUPE_E_NOCONNECTION;
+}
+
+/* Only what a router said was crowded is waited for. */
+static void await(void *context, struct tr_message *await)
+{
+    struct troupe_node *node = context;
+
+    tr_router_await(node->router, await);
+}
+
+void tr_node_on_room(void *context, uint64_t node_id)
+{
+    const struct troupe_node *node = context;
+
+    tr_router_on_room(node->router, node_id);
 }
 
 static uint32_t watch(void *context, uint64_t node_id, uint64_t actor_id)
@@ -189,6 +210,7 @@ static troupe_status make_sched(struct troupe_node *node)
         .played = node->driver != NULL,
         .outward = {.context = node,
                     .post = post,
+                    .await = await,
                     .watch = watch,
                     .unwatch = unwatch,
                     .relation = relation,
@@ -370,6 +392,9 @@ void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
     if (already) {
         return;
     }
+    if (node->router != NULL) {
+        tr_router_release(node->router); /* Who is suspended is to end in order too. */
+    }
     for (size_t i = node->modules_count; i-- > 0;) {
         if (node->module_entries[i]->stop != NULL) {
             node->module_entries[i]->stop(node);
@@ -429,6 +454,8 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->mailbox_overflows = tr_load_relaxed(&sched->overflows);
     info->replies_late = tr_load_relaxed(&sched->late);
     info->senders_suspended = tr_load_relaxed(&sched->suspensions);
+    info->senders_waiting = tr_load_relaxed(&sched->suspended);
+    info->send_queue_bytes = node->router == NULL ? 0 : tr_router_queued(node->router);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);
     info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);

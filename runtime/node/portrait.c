@@ -1,5 +1,6 @@
 #include "node/portrait.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,6 +207,9 @@ void tr_portrait_paint(struct tr_portrait *portrait, const troupe_self *self, bo
     portrait->traps = (actor->flags & TR_ACTOR_TRAPS) != 0;
     portrait->suspended = (actor->flags & (TR_ACTOR_SUSPENDED | TR_ACTOR_HELD)) != 0;
     portrait->blocked = (actor->flags & TR_ACTOR_BLOCKED) != 0;
+    if (portrait->blocked && extra != NULL) {
+        portrait->blocked_on = extra->blocked_on;
+    }
     portrait->system = (actor->flags & TR_ACTOR_SYSTEM) != 0;
     portrait->traced = actor->traced != 0;
     portrait->supervises = handles(actor->behavior, &troupe_list_children_type);
@@ -217,6 +221,22 @@ void tr_portrait_paint(struct tr_portrait *portrait, const troupe_self *self, bo
 static void add_number(cJSON *object, const char *key, uint64_t value)
 {
     (void)cJSON_AddNumberToObject(object, key, (double)value);
+}
+
+/* The pid whose mailbox, or the id of the node whose send queue it waits for. */
+static void write_blocked_on(const struct tr_portrait *portrait, cJSON *object)
+{
+    char text[32];
+
+    if (!portrait->blocked) {
+        (void)cJSON_AddNullToObject(object, "blocked_on");
+    } else if (portrait->blocked_on.id != 0) {
+        tr_admin_add_pid(object, "blocked_on", portrait->blocked_on);
+    } else {
+        (void)snprintf(text, sizeof(text), "node %llu",
+                       (unsigned long long)portrait->blocked_on.node);
+        tr_admin_add_text(object, "blocked_on", text);
+    }
 }
 
 /* What only the actor itself can tell. */
@@ -237,6 +257,7 @@ static void write_inside(const struct tr_portrait *portrait, cJSON *object)
     (void)cJSON_AddBoolToObject(object, "traps_exits", portrait->traps);
     (void)cJSON_AddBoolToObject(object, "suspended", portrait->suspended);
     (void)cJSON_AddBoolToObject(object, "blocked", portrait->blocked);
+    write_blocked_on(portrait, object);
     (void)cJSON_AddBoolToObject(object, "traced", portrait->traced);
 }
 

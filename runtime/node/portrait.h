@@ -38,7 +38,8 @@ struct tr_portrait {
     bool durable;
     bool traps;
     bool suspended;
-    bool blocked; /* by a full mailbox */
+    bool blocked;          /* by a full mailbox or send queue */
+    troupe_pid blocked_on; /* whose; id 0: of that node */
     bool frozen;
     bool traced;
     bool supervises; /* answers troupe.list_children */

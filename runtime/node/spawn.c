@@ -107,13 +107,15 @@ static troupe_status check(struct troupe_node *node, const troupe_behavior *beha
     return why != NULL ? TROUPE_E_INVALID : TROUPE_OK;
 }
 
-static uint8_t actor_flags(const struct tr_spawn_request *request)
+static uint16_t actor_flags(const struct tr_spawn_request *request)
 {
-    return (request->flags & TROUPE_SPAWN_DURABLE) != 0 &&
-                   request->checkpoint == TROUPE_CHECKPOINT_EACH
-               ? TR_ACTOR_DURABLE | TR_ACTOR_HOLDS
-           : (request->flags & TROUPE_SPAWN_DURABLE) != 0 ? TR_ACTOR_DURABLE
-                                                          : 0;
+    uint16_t flags = (request->flags & TROUPE_SPAWN_NOSUSPEND) != 0 ? TR_ACTOR_NOSUSPEND : 0;
+
+    if ((request->flags & TROUPE_SPAWN_DURABLE) != 0) {
+        flags |= TR_ACTOR_DURABLE;
+        flags |= request->checkpoint == TROUPE_CHECKPOINT_EACH ? TR_ACTOR_HOLDS : 0;
+    }
+    return flags;
 }
 
 /* Who asked for a new actor. */

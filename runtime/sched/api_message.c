@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "sched/self.h"
+#include "troupe/mailbox.h"
 
 troupe_pid troupe_self_pid(const troupe_self *self)
 {
@@ -150,4 +151,13 @@ troupe_status troupe_reply_to(troupe_self *self, const troupe_from *from, const 
         }
     }
     return TROUPE_OK;
+}
+
+void troupe_set_nosuspend(troupe_self *self, bool on)
+{
+    if (on) {
+        self->actor->flags |= TR_ACTOR_NOSUSPEND;
+    } else {
+        self->actor->flags &= (uint16_t)~TR_ACTOR_NOSUSPEND;
+    }
 }

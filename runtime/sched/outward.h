@@ -22,8 +22,11 @@ struct tr_outward {
     void *context;
 
     /* Sends to another node. Takes the message. Any thread. TROUPE_E_BUSY only for counted signals.
-     */
-    troupe_status (*post)(void *context, struct tr_message *message);
+     * crowded (may be NULL) is set when its sender should wait until the queue has room. */
+    troupe_status (*post)(void *context, struct tr_message *message, bool *crowded);
+    /* Keeps an AWAIT signal until what waits for its node is less, or it is gone: then it is turned
+     * round (tr_pressure_turn_round). Takes it. */
+    void (*await)(void *context, struct tr_message *await);
     /* From now on tell the actor when the session with that node is lost, by TR_SIGNAL_NODE_LOST.
      * Answers the present session, or 0 when there is none. */
     uint32_t (*watch)(void *context, uint64_t node_id, uint64_t actor_id);

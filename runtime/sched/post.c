@@ -61,6 +61,28 @@ static troupe_status post_local(struct tr_sched *sched, struct tr_worker *worker
     return TROUPE_OK;
 }
 
+/* What an actor that runs sends to another node. What users send makes it wait when too much does;
+ * links, monitors and exits are never the reason. */
+static troupe_status post_away(troupe_self *self, struct tr_message *message)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    const uint64_t node_id = message->to.node;
+    const bool may_wait = tr_pressure_may_suspend(self) &&
+                          (message->signal == TR_SIGNAL_MESSAGE ||
+                           message->signal == TR_SIGNAL_CALL || message->signal == TR_SIGNAL_REPLY);
+    bool crowded = false;
+
+    if (!tr_pressure_may_suspend(self)) {
+        message->flags |= TR_MESSAGE_TOLD;
+    }
+    const troupe_status status = outward->post(outward->context, message, &crowded);
+
+    if (status == TROUPE_OK && crowded && may_wait) {
+        tr_pressure_crowded(self, node_id);
+    }
+    return status;
+}
+
 static inline troupe_status post(struct tr_sched *sched, struct tr_worker *worker,
                                  troupe_self *self, struct tr_message *message)
 {
@@ -71,7 +93,8 @@ static inline troupe_status post(struct tr_sched *sched, struct tr_worker *worke
         sched->options.outward.stray(sched->options.outward.context, message);
         return TROUPE_OK;
     }
-    return sched->options.outward.post(sched->options.outward.context, message);
+    return self == NULL ? sched->options.outward.post(sched->options.outward.context, message, NULL)
+                        : post_away(self, message);
 }
 
 troupe_status tr_sched_post(struct tr_sched *sched, struct tr_worker *worker,

@@ -4,7 +4,9 @@
  * A sender that is suspended waits for one mailbox. Its message is in there, one beyond the bound,
  * and behind it a signal (TR_SIGNAL_AWAIT) that the receiver keeps; with room, or at its end, it
  * turns that very signal round (TR_SIGNAL_RESUME), so that nobody is left waiting for want of
- * memory. Who waits for whom is a field of each actor under one lock: a wait that would close a
+ * memory. Who sends to another node for which too much waits has such a signal kept by the router:
+ * that wait ends without anybody's doing, since what waits goes out or the session is lost.
+ * Who waits for whom is a field of each actor under one lock: a wait that would close a
  * circle is never begun.
  */
 #include <stdio.h>
@@ -116,6 +118,34 @@ static enum tr_inbox_answer push_beyond(struct tr_actor *receiver, struct tr_mes
     return answer;
 }
 
+static void tell_wait(troupe_self *self, troupe_event_kind kind, int64_t duration_ns)
+{
+    if (tr_wants(self->sched, kind)) {
+        tr_tell(self->sched, &(troupe_event){.kind = kind,
+                                             .pid = tr_self_pid(self),
+                                             .behavior = self->actor->behavior->name,
+                                             .other = self->actor->extra->blocked_on,
+                                             .duration_ns = duration_ns});
+    }
+}
+
+/* Marks the running actor as suspended and addresses the signal that waits in its place. */
+static void suspend(troupe_self *self, troupe_pid on, struct tr_message *await)
+{
+    struct tr_actor_extra *extra = self->actor->extra;
+
+    (void)tr_add_relaxed(&self->sched->suspensions, 1);
+    (void)tr_add_relaxed(&self->sched->suspended, 1);
+    self->actor->flags |= TR_ACTOR_BLOCKED;
+    extra->blocked_ref = ++self->actor->next_ref;
+    extra->blocked_on = on;
+    extra->blocked_at_ns = tr_clock_coarse(self->sched->options.clock);
+    await->to = on;
+    await->from = tr_self_pid(self);
+    await->ref = extra->blocked_ref;
+    tell_wait(self, TROUPE_EVENT_SUSPENDED, 0);
+}
+
 /* Has the running actor wait for room; takes the message. */
 static troupe_status wait_for_room(troupe_self *self, struct tr_actor *receiver,
                                    struct tr_message *message)
@@ -146,12 +176,7 @@ static troupe_status wait_for_room(troupe_self *self, struct tr_actor *receiver,
         tr_sched_enqueue(self->sched, self->worker, receiver);
     }
     (void)note_overflow(self->sched, to, tr_self_pid(self), type);
-    (void)tr_add_relaxed(&self->sched->suspensions, 1);
-    self->actor->flags |= TR_ACTOR_BLOCKED;
-    self->actor->extra->blocked_ref = ++self->actor->next_ref;
-    await->to = to;
-    await->from = tr_self_pid(self);
-    await->ref = self->actor->extra->blocked_ref;
+    suspend(self, to, await);
     (void)tr_sched_post(self->sched, self->worker, await);
     return TROUPE_OK;
 }
@@ -166,11 +191,38 @@ troupe_status tr_pressure_full(struct tr_sched *sched, struct tr_worker *worker,
     }
     /* Whom to suspend? Not one that waits already, not oneself, nor the node's own actors. */
     if (policy != TROUPE_MAILBOX_BLOCK || self == NULL || message->to.id == self->id ||
-        (self->actor->flags & (TR_ACTOR_BLOCKED | TR_ACTOR_SYSTEM)) != 0 ||
+        (self->actor->flags & TR_ACTOR_BLOCKED) != 0 || !tr_pressure_may_suspend(self) ||
         tr_actor_extra(self->actor) == NULL) {
         return tr_pressure_refuse(sched, worker, message);
     }
     return wait_for_room(self, receiver, message);
+}
+
+void tr_pressure_crowded(troupe_self *self, uint64_t node_id)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    struct tr_message *await = NULL;
+
+    if ((self->actor->flags & TR_ACTOR_BLOCKED) != 0 || tr_actor_extra(self->actor) == NULL) {
+        return; /* It waits already; or, without memory, the queue's bound is what holds. */
+    }
+    await = tr_message_create(&self->worker->cache, TR_SIGNAL_AWAIT, 0);
+    if (await != NULL) {
+        suspend(self, (troupe_pid){.node = node_id}, await);
+        outward->await(outward->context, await);
+    }
+}
+
+/* The wait of this actor is over, or the actor is. */
+static void resumed(troupe_self *self)
+{
+    const struct tr_sched *sched = self->sched;
+
+    end_wait(self->sched, self->id);
+    self->actor->flags &= (uint16_t)~TR_ACTOR_BLOCKED;
+    (void)tr_sub_relaxed(&self->sched->suspended, 1);
+    tell_wait(self, TROUPE_EVENT_RESUMED,
+              tr_clock_coarse(sched->options.clock) - self->actor->extra->blocked_at_ns);
 }
 
 void tr_pressure_on_resume(troupe_self *self, const struct tr_message *message)
@@ -178,8 +230,7 @@ void tr_pressure_on_resume(troupe_self *self, const struct tr_message *message)
     struct tr_actor *actor = self->actor;
 
     if ((actor->flags & TR_ACTOR_BLOCKED) != 0 && actor->extra->blocked_ref == message->ref) {
-        end_wait(self->sched, self->id);
-        actor->flags &= (uint16_t)~TR_ACTOR_BLOCKED;
+        resumed(self);
         if ((actor->flags & TR_ACTOR_SUSPENDED) == 0) {
             tr_self_release_outgoing(self);
         }
@@ -256,7 +307,7 @@ void tr_pressure_look(troupe_self *self)
 void tr_pressure_end(troupe_self *self)
 {
     if ((self->actor->flags & TR_ACTOR_BLOCKED) != 0) {
-        end_wait(self->sched, self->id);
+        resumed(self);
     }
     tr_pressure_resume_all(self);
 }

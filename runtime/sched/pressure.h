@@ -2,9 +2,10 @@
  *
  * post finds a mailbox full -> tr_pressure_full -> refused, dropped, or the sender is suspended
  * the receiver has handled enough -> tr_pressure_look -> its suspended senders go on
+ * what waits for another node is too much -> tr_pressure_crowded -> the sender is suspended
  *
  * Threads: said with each function.
- * Memory: a suspended sender is one message that its receiver keeps.
+ * Memory: a suspended sender is one message that its receiver, or the router, keeps.
  */
 #ifndef TR_SCHED_PRESSURE_H
 #define TR_SCHED_PRESSURE_H
@@ -19,6 +20,16 @@ troupe_status tr_pressure_refuse(struct tr_sched *sched, struct tr_worker *worke
  * that runs and sends it, or NULL. Takes the message. The caller's thread. */
 troupe_status tr_pressure_full(struct tr_sched *sched, struct tr_worker *worker, troupe_self *self,
                                struct tr_actor *receiver, struct tr_message *message);
+
+/* Has the running actor, which may be suspended, wait until less waits for a node. */
+void tr_pressure_crowded(troupe_self *self, uint64_t node_id);
+
+/* Whether an actor that sends can be suspended at all: not the node's own, nor one that wants to be
+ * told. */
+static inline bool tr_pressure_may_suspend(const troupe_self *self)
+{
+    return (self->actor->flags & (TR_ACTOR_SYSTEM | TR_ACTOR_NOSUSPEND)) == 0;
+}
 
 /* The running actor's. A sender waits for room here; takes the signal. */
 void tr_pressure_on_await(troupe_self *self, struct tr_message *await);

@@ -99,6 +99,7 @@ struct tr_sched {
     struct tr_atomic_u64 overflows;         /* messages for which a mailbox had no room */
     struct tr_atomic_u64 late;              /* replies that nobody waited for any more */
     struct tr_atomic_u64 suspensions;       /* senders that had to wait for room */
+    struct tr_atomic_u64 suspended;         /* those that wait now */
     struct tr_spin pressure_lock;           /* waits_for of all actors */
     struct tr_atomic_u64 system_actors;
 };

@@ -149,7 +149,7 @@ struct tr_spawn {
     const void *args;
     const void *state; /* NULL: init; else a described state to start from, and recover runs */
     int32_t state_version;
-    uint8_t actor_flags;  /* TR_ACTOR_* */
+    uint16_t actor_flags; /* TR_ACTOR_* */
     uint32_t spawn_flags; /* TROUPE_SPAWN_LINK, _MONITOR */
     troupe_pid parent;
     uint32_t parent_session;

@@ -391,9 +391,12 @@ static struct tr_record *take_piece(struct tr_send_queue *queue)
 
 /* ---- the interface ---- */
 
-void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_max)
+void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_low, size_t bytes_high,
+                        size_t bytes_max)
 {
-    *queue = (struct tr_send_queue){.bytes_max = bytes_max};
+    TR_CHECK(bytes_low <= bytes_high && bytes_high <= bytes_max);
+    *queue = (struct tr_send_queue){
+        .bytes_max = bytes_max, .bytes_high = bytes_high, .bytes_low = bytes_low};
     list_init(&queue->waiting);
 }
 
@@ -403,18 +406,28 @@ void tr_send_queue_fini(struct tr_send_queue *queue)
     tr_send_queue_trim(queue);
 }
 
-troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size, bool system)
+troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size,
+                                  enum tr_send_patience patience)
 {
     if (size > TR_MESSAGE_SIZE_MAX) {
         return TROUPE_E_LIMIT;
     }
+    if (patience == TR_SEND_TOLD && queue->crowded) {
+        return TROUPE_E_BUSY;
+    }
     if (queue->bytes < queue->bytes_max) {
         return TROUPE_OK;
     }
-    if (!system) {
+    if (patience != TR_SEND_SYSTEM) {
         return TROUPE_E_BUSY;
     }
     return queue->bytes - queue->bytes_max < TR_SEND_RESERVE_BYTES ? TROUPE_OK : TROUPE_E_LIMIT;
+}
+
+static void bytes_add(struct tr_send_queue *queue, size_t bytes)
+{
+    queue->bytes += bytes;
+    queue->crowded = queue->crowded || queue->bytes >= queue->bytes_high;
 }
 
 /* Keeps a whole message until the large one before it is through. */
@@ -443,7 +456,7 @@ troupe_status tr_send_queue_push(struct tr_send_queue *queue, uint32_t order,
     status = behind != NULL ? push_behind(behind, order, parts, size)
                             : push_whole(queue, parts, count, size);
     if (status == TROUPE_OK) {
-        queue->bytes += size + TR_SEGMENT_HEAD_SIZE;
+        bytes_add(queue, size + TR_SEGMENT_HEAD_SIZE);
     }
     return status;
 }
@@ -453,7 +466,7 @@ void tr_send_queue_push_large(struct tr_send_queue *queue, uint32_t order, struc
     struct tr_large *behind = queue->active_count > 0 ? large_of(queue, order) : NULL;
 
     large->order = order;
-    queue->bytes += large->size + TR_SEGMENT_HEAD_SIZE;
+    bytes_add(queue, large->size + TR_SEGMENT_HEAD_SIZE);
     if (behind != NULL) {
         list_append(&behind->followers, large);
         return;
@@ -463,7 +476,7 @@ void tr_send_queue_push_large(struct tr_send_queue *queue, uint32_t order, struc
     large_activate(queue);
 }
 
-struct tr_record *tr_send_queue_take(struct tr_send_queue *queue)
+static struct tr_record *take(struct tr_send_queue *queue)
 {
     struct tr_record *record = queue->first;
 
@@ -481,6 +494,14 @@ struct tr_record *tr_send_queue_take(struct tr_send_queue *queue)
     }
     record->next = NULL;
     queue->bytes -= record->size - TR_RECORD_PREFIX_SIZE;
+    return record;
+}
+
+struct tr_record *tr_send_queue_take(struct tr_send_queue *queue)
+{
+    struct tr_record *record = take(queue);
+
+    queue->crowded = queue->crowded && queue->bytes > queue->bytes_low;
     return record;
 }
 
@@ -504,5 +525,6 @@ void tr_send_queue_clear(struct tr_send_queue *queue)
     queue->active_count = 0;
     queue->active_bytes = 0;
     queue->bytes = 0;
+    queue->crowded = false;
     queue->piece_next = false;
 }

@@ -9,6 +9,10 @@
  *     push(order, parts) ... -> take -> take -> NULL        recycle(records that were acknowledged)
  *     admit(size, &spares) -> tr_large_create(spares, parts) -> push_large(order, large)
  *
+ * Two marks say when the queue is crowded: from the time that bytes_high wait until no more than
+ * bytes_low do. Who can be made to wait is then, and may go on up to bytes_max with what it sends
+ * meanwhile; who cannot is refused.
+ *
  * Threads: none of this is thread-safe; the owner holds one lock around it, except around
  * tr_large_create, which copies the large message. So the longest step under the lock copies
  * TR_SEGMENT_SIZE_MAX.
@@ -33,8 +37,18 @@ struct tr_large_list {
     struct tr_large **last;
 };
 
+/* How a sender takes it that the queue is crowded. */
+enum tr_send_patience {
+    TR_SEND_TOLD,    /* refused at once */
+    TR_SEND_PATIENT, /* up to bytes_max: it is made to wait, or nobody could be told */
+    TR_SEND_SYSTEM   /* never refused: its loss would leave the two sides with different views */
+};
+
 struct tr_send_queue {
-    size_t bytes_max;        /* above it, what is not `system` is refused */
+    size_t bytes_max; /* above it, what is not `system` is refused */
+    size_t bytes_high;
+    size_t bytes_low;
+    bool crowded;            /* by the marks */
     size_t bytes;            /* of messages waiting, with a segment head each */
     uint64_t records;        /* how many have been begun: the place of the last one */
     struct tr_record *first; /* records of whole messages; producers fill the last */
@@ -49,16 +63,18 @@ struct tr_send_queue {
     size_t spare_count[2];
 };
 
-void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_max);
+/* low <= high <= max. */
+void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_low, size_t bytes_high,
+                        size_t bytes_max);
 void tr_send_queue_fini(struct tr_send_queue *queue);
 
-/* Whether a message of this size may be queued; `system` ones are not bound by bytes_max.
+/* Whether a message of this size may be queued.
  *   TROUPE_OK
- *   TROUPE_E_BUSY   bytes_max or more are waiting
+ *   TROUPE_E_BUSY   for this patience too much is waiting
  *   TROUPE_E_LIMIT  the message is above TR_MESSAGE_SIZE_MAX, or a system message came above
  *                   bytes_max + TR_SEND_RESERVE_BYTES: the session has to be given up */
 TROUPE_MUST_USE troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size,
-                                                  bool system);
+                                                  enum tr_send_patience patience);
 
 /* Copies one message of count parts, `size` bytes together and at most TR_SEGMENT_SIZE_MAX, into
  * the queue, which has admitted it. TROUPE_E_NO_MEMORY only. */

@@ -238,15 +238,27 @@ static void wrong_value_is_refused_with_its_origin(void **state)
         enum setting_id id;
         const char *value;
     } wrong[] = {
-        {SETTING_NAME, "a b"},         {SETTING_NAME, "x/y"},
-        {SETTING_LISTEN, "127.0.0.1"}, {SETTING_LISTEN, "127.0.0.1:70000"},
-        {SETTING_LISTEN, "::1:99"},    {SETTING_LISTEN, "0.0.0.0:0"},
-        {SETTING_LEASE_TTL, "5"},      {SETTING_LEASE_TTL, "5 apples"},
-        {SETTING_LEASE_TTL, "2h"},     {SETTING_HEARTBEAT, "4s"},
-        {SETTING_WORKERS, "-1"},       {SETTING_WORKERS, "many"},
-        {SETTING_ON_FENCED, "panic"},  {SETTING_ALLOW_UNSAFE_FSYNC, "maybe"},
-        {SETTING_LOG_LEVEL, "loud"},   {SETTING_LOG_FORMAT, "xml"},
+        {SETTING_NAME, "a b"},
+        {SETTING_NAME, "x/y"},
+        {SETTING_LISTEN, "127.0.0.1"},
+        {SETTING_LISTEN, "127.0.0.1:70000"},
+        {SETTING_LISTEN, "::1:99"},
+        {SETTING_LISTEN, "0.0.0.0:0"},
+        {SETTING_LEASE_TTL, "5"},
+        {SETTING_LEASE_TTL, "5 apples"},
+        {SETTING_LEASE_TTL, "2h"},
+        {SETTING_HEARTBEAT, "4s"},
+        {SETTING_WORKERS, "-1"},
+        {SETTING_WORKERS, "many"},
+        {SETTING_ON_FENCED, "panic"},
+        {SETTING_ALLOW_UNSAFE_FSYNC, "maybe"},
+        {SETTING_LOG_LEVEL, "loud"},
+        {SETTING_LOG_FORMAT, "xml"},
         {SETTING_ADMIN_MODE, "0666"},
+        {SETTING_SEND_QUEUE, "1"},
+        {SETTING_SEND_QUEUE, "64TiB"},
+        {SETTING_SEND_QUEUE_HIGH, "65MiB"},
+        {SETTING_SEND_QUEUE_LOW, "17MiB"},
     };
     struct fixture *fixture = *state;
 
@@ -258,11 +270,13 @@ static void wrong_value_is_refused_with_its_origin(void **state)
     }
     assert_int_equal(build_with(fixture, SETTING_LISTEN, "[::1]:0"), 0);
     assert_int_equal(build_with(fixture, SETTING_LEASE_TTL, "500"), 0);
+    assert_int_equal(build_with(fixture, SETTING_SEND_QUEUE_LOW, "16 MiB"), 0);
 }
 
 static void units_are_those_of_postgres(void **state)
 {
     uint32_t number = 0;
+    uint64_t bytes = 0;
     bool on = false;
     char host[32];
     uint16_t port = 0;
@@ -277,6 +291,11 @@ static void units_are_those_of_postgres(void **state)
     assert_false(unit_milliseconds("99999999h", &number));
     assert_false(unit_milliseconds("-1s", &number));
     assert_false(unit_milliseconds("", &number));
+    assert_true(unit_bytes("64MiB", &bytes) && bytes == (uint64_t)64 << 20);
+    assert_true(unit_bytes("3 GB", &bytes) && bytes == 3000000000);
+    assert_true(unit_bytes("70000", &bytes) && bytes == 70000);
+    assert_false(unit_bytes("20000000000GiB", &bytes));
+    assert_false(unit_bytes("1mib", &bytes));
     assert_true(unit_bool("YES", &on) && on);
     assert_false(unit_bool("2", &on));
     assert_true(unit_address("db.example:99", host, sizeof(host), &port) && port == 99);

@@ -117,8 +117,9 @@ static const troupe_behavior behavior = {.name = "test.box", .init = init, .hand
 
 /* ---- ports ---- */
 
-static troupe_status far_post(void *context, struct tr_message *message)
+static troupe_status far_post(void *context, struct tr_message *message, bool *crowded)
 {
+    (void)crowded;
     (void)context;
     assert_int_equal(message->to.node, FAR_NODE);
     assert_true(message->signal == TR_SIGNAL_REPLY || message->signal == TR_SIGNAL_CALL_FAILED);

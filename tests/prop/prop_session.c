@@ -180,7 +180,7 @@ static troupe_status queue_push(struct tr_send_queue *queue, uint32_t order,
     troupe_status status = tr_parts_size(parts, count, &size);
 
     if (status == TROUPE_OK) {
-        status = tr_send_queue_admit(queue, size, false);
+        status = tr_send_queue_admit(queue, size, TR_SEND_PATIENT);
     }
     if (status != TROUPE_OK) {
         return status;
@@ -341,7 +341,7 @@ static void world_run(uint64_t seed, struct world *world)
     *world = (struct world){.rng = {.state = seed}, .now = (uint64_t)1000 * MS};
     for (size_t index = 0; index < 2; index++) {
         world->sides[index].pipe.bytes = malloc(PIPE_MAX);
-        tr_send_queue_init(&world->sides[index].queue, (size_t)2000000);
+        tr_send_queue_init(&world->sides[index].queue, 2000000, 2000000, 2000000);
     }
     sessions_begin(world);
     join(world);
@@ -396,7 +396,7 @@ static void heartbeats_and_small_messages_do_not_wait_for_a_large_one(void **sta
     world->now = (uint64_t)1000 * MS;
     for (size_t index = 0; index < 2; index++) {
         world->sides[index].pipe.bytes = malloc(PIPE_MAX);
-        tr_send_queue_init(&world->sides[index].queue, (size_t)200000000);
+        tr_send_queue_init(&world->sides[index].queue, 200000000, 200000000, 200000000);
     }
     sessions_begin(world);
     join(world);

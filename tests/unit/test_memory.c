@@ -197,8 +197,9 @@ static const troupe_behavior boss_behavior = {.name = "test.boss",
                                               .init = boss_init,
                                               .handlers = boss_handlers};
 
-static troupe_status nobody_post(void *context, struct tr_message *message)
+static troupe_status nobody_post(void *context, struct tr_message *message, bool *crowded)
 {
+    (void)crowded;
     struct tr_sched *const *sched = context;
 
     tr_message_destroy(&(*sched)->shared_cache, message);

@@ -355,6 +355,38 @@ static void one_message_gets_in_and_the_next_is_refused(void **state)
     assert_int_equal(stage_info(stage).senders_suspended, 1);
 }
 
+static int do_not_suspend(troupe_self *self, struct probe *probe, void *context)
+{
+    (void)probe;
+    troupe_set_nosuspend(self, *(const bool *)context);
+    return TROUPE_OK;
+}
+
+static void who_is_not_to_be_suspended_is_told(void **state)
+{
+    struct tries tries = {0};
+    bool on = true;
+
+    (void)state;
+    fill();
+    assert_int_equal(probe_do(a, do_not_suspend, &on), TROUPE_OK);
+    assert_int_equal(probe_do(a, send_twice, &tries), TROUPE_OK);
+    assert_int_equal(tries.first, TROUPE_E_BUSY);
+    assert_int_equal(tries.second, TROUPE_E_BUSY);
+    assert_int_equal(stage_info(stage).senders_suspended, 0);
+    on = false;
+    assert_int_equal(probe_do(a, do_not_suspend, &on), TROUPE_OK);
+    assert_int_equal(probe_do(a, send_twice, &tries), TROUPE_OK);
+    assert_int_equal(tries.first, TROUPE_OK);
+    wait_suspended(1);
+    assert_int_equal(stage_info(stage).senders_waiting, 1);
+    gate_open(&gate);
+    assert_int_equal(probe_wait(b, BOUND)->number, 100);
+    assert_int_equal(probe_seen(b), BOUND + 1);
+    assert_int_equal(probe_seen(a), 0); /* it goes on */
+    assert_int_equal(stage_info(stage).senders_waiting, 0);
+}
+
 static void a_suspended_sender_can_be_killed(void **state)
 {
     struct tries tries = {0};
@@ -517,6 +549,7 @@ int main(void)
         PRESSURE_TEST(the_node_s_policy_holds_where_none_is_asked_for),
         PRESSURE_TEST(a_policy_that_does_not_exist_is_refused),
         GATED_TEST(one_message_gets_in_and_the_next_is_refused),
+        GATED_TEST(who_is_not_to_be_suspended_is_told),
         GATED_TEST(a_suspended_sender_can_be_killed),
         GATED_TEST(the_receiver_s_end_releases_its_senders),
         GATED_TEST(who_ends_in_the_same_callback_ends),

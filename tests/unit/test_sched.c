@@ -90,8 +90,9 @@ static const troupe_behavior behavior = {
 
 /* ---- ports ---- */
 
-static troupe_status port_post(void *context, struct tr_message *message)
+static troupe_status port_post(void *context, struct tr_message *message, bool *crowded)
 {
+    (void)crowded;
     (void)context;
     assert_int_equal(message->to.node, FAR_NODE);
     assert_true(world.posted_count < POSTED_MAX);

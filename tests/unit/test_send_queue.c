@@ -16,7 +16,7 @@
 #include "wire/reassembly.h"
 #include "wire/send_queue.h"
 
-enum { BOUND = 10 * 1024 * 1024, LARGE = 200000 };
+enum { BOUND = 10 * 1024 * 1024, HIGH = 4 * 1024 * 1024, LOW = 1024 * 1024, LARGE = 200000 };
 
 static struct tr_send_queue queue;
 static struct tr_reassembly reassembly;
@@ -26,7 +26,7 @@ static size_t arrived_count;
 static int setup(void **state)
 {
     (void)state;
-    tr_send_queue_init(&queue, BOUND);
+    tr_send_queue_init(&queue, LOW, HIGH, BOUND);
     arrived_count = 0;
     return 0;
 }
@@ -39,13 +39,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static troupe_status push(uint32_t order, uint8_t mark, size_t size, bool system)
+static troupe_status push_as(uint32_t order, uint8_t mark, size_t size,
+                             enum tr_send_patience patience)
 {
     uint8_t *bytes = malloc(size);
     const struct tr_slice parts[] = {
         {bytes, size / 3}, {NULL, 0}, {bytes + size / 3, size - size / 3}};
     struct tr_large *large = NULL;
-    troupe_status status = tr_send_queue_admit(&queue, size, system);
+    troupe_status status = tr_send_queue_admit(&queue, size, patience);
 
     memset(bytes, mark, size);
     if (status == TROUPE_OK && size <= TR_SEGMENT_SIZE_MAX) {
@@ -58,6 +59,11 @@ static troupe_status push(uint32_t order, uint8_t mark, size_t size, bool system
     }
     free(bytes);
     return status;
+}
+
+static troupe_status push(uint32_t order, uint8_t mark, size_t size, bool system)
+{
+    return push_as(order, mark, size, system ? TR_SEND_SYSTEM : TR_SEND_PATIENT);
 }
 
 static void on_whole(const uint8_t *bytes, size_t size)
@@ -244,9 +250,41 @@ static void full_queue_takes_system_signals_only(void **state)
     assert_int_equal(status, TROUPE_E_BUSY);
     assert_true(count <= BOUND / 60000 + 2);
     assert_int_equal(push(0, 's', 100, true), TROUPE_OK);
-    assert_int_equal(tr_send_queue_admit(&queue, TR_MESSAGE_SIZE_MAX + 1, true), TROUPE_E_LIMIT);
+    assert_int_equal(tr_send_queue_admit(&queue, TR_MESSAGE_SIZE_MAX + 1, TR_SEND_SYSTEM),
+                     TROUPE_E_LIMIT);
     tr_send_queue_clear(&queue);
     assert_int_equal(push(0, 'a', 100, false), TROUPE_OK);
+}
+
+static void marks_say_when_the_queue_is_crowded(void **state)
+{
+    (void)state;
+    while (!queue.crowded) {
+        assert_true(queue.bytes < HIGH);
+        assert_int_equal(push_as(0, 'a', 60000, TR_SEND_TOLD), TROUPE_OK);
+    }
+    assert_true(queue.bytes >= HIGH && queue.bytes < HIGH + 61000);
+    assert_int_equal(push_as(0, 'b', 100, TR_SEND_TOLD), TROUPE_E_BUSY);
+    assert_int_equal(push_as(0, 'c', LARGE, TR_SEND_TOLD), TROUPE_E_BUSY);
+    assert_int_equal(push_as(0, 'a', 100, TR_SEND_PATIENT), TROUPE_OK);
+    assert_int_equal(push_as(0, 'a', 100, TR_SEND_SYSTEM), TROUPE_OK);
+    arrived_count = 0;
+    while (queue.crowded) {
+        assert_true(queue.bytes > LOW); /* not before it is down there */
+        assert_int_equal(push_as(0, 'b', 100, TR_SEND_TOLD), TROUPE_E_BUSY);
+        assert_true(take());
+    }
+    assert_true(queue.bytes <= LOW && queue.bytes > LOW - 80000);
+    assert_int_equal(push_as(0, 'a', 100, TR_SEND_TOLD), TROUPE_OK);
+}
+
+static void a_message_above_the_high_mark_alone_gets_in(void **state)
+{
+    (void)state;
+    assert_int_equal(push_as(0, 'a', HIGH + 1000, TR_SEND_TOLD), TROUPE_OK);
+    assert_true(queue.crowded);
+    tr_send_queue_clear(&queue);
+    assert_false(queue.crowded);
 }
 
 static void records_are_used_again(void **state)
@@ -324,6 +362,8 @@ int main(void)
         QUEUE_TEST(more_large_messages_than_streams_all_arrive),
         QUEUE_TEST(what_is_under_way_fits_the_receivers_memory),
         QUEUE_TEST(full_queue_takes_system_signals_only),
+        QUEUE_TEST(marks_say_when_the_queue_is_crowded),
+        QUEUE_TEST(a_message_above_the_high_mark_alone_gets_in),
         QUEUE_TEST(records_are_used_again),
         QUEUE_TEST(impossible_pieces_are_refused),
         QUEUE_TEST(announced_memory_is_bounded_and_not_allocated),

@@ -141,6 +141,8 @@ typedef struct troupe_behavior {
 #define TROUPE_SPAWN_DURABLE                                                                       \
     4u /* saved and recovered; needs a name, a described state and a registry */
 #define TROUPE_SPAWN_STRICT 8u /* durable, and frozen at its node's lease end in any case */
+/* Never suspended by what it sends: told TROUPE_E_BUSY instead; see troupe_set_nosuspend. */
+#define TROUPE_SPAWN_NOSUSPEND 16u
 
 typedef enum troupe_checkpoint {
     TROUPE_CHECKPOINT_EACH =

@@ -47,6 +47,13 @@ typedef enum troupe_mailbox_policy {
     TROUPE_MAILBOX_DROP_NEW = 3
 } troupe_mailbox_policy;
 
+/* An actor is suspended after its present callback when what it sent went into a mailbox without
+ * room (TROUPE_MAILBOX_BLOCK), or into the queue of a node for which more waits than the high mark
+ * (troupe_config.send_queue_high_bytes). With `on` it never is: the send answers TROUPE_E_BUSY, the
+ * call fails with it, and nothing was sent. An actor begins so with TROUPE_SPAWN_NOSUSPEND.
+ * Erlang: the option nosuspend of send. */
+TROUPE_API void troupe_set_nosuspend(troupe_self *self, bool on);
+
 /* ---- the stash: what gen_statem calls postpone ---- */
 
 /* Puts the message that is being handled away; the handler then returns TROUPE_OK. It keeps its

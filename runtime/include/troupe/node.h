@@ -66,6 +66,12 @@ typedef struct troupe_config {
     uint32_t mailbox_messages; /* default 10,000 */
     uint64_t mailbox_bytes;    /* default 16 MiB */
     int32_t mailbox_policy;    /* troupe_mailbox_policy; default TROUPE_MAILBOX_REJECT */
+    /* Bytes that wait to be sent to one other node. From the high mark on (default 16 MiB) a
+     * sending actor is suspended until no more than the low mark (8 MiB) wait, and threads are told
+     * TROUPE_E_BUSY; at the bound (64 MiB) everybody is. low <= high <= bound. */
+    uint64_t send_queue_bytes;
+    uint64_t send_queue_high_bytes;
+    uint64_t send_queue_low_bytes;
     uint32_t call_timeout_ms;  /* default 5,000 */
     uint32_t blocking_threads; /* for troupe_blocking; 1 to 256, default 16 */
     uint32_t blocking_queue;   /* functions that may wait for one of them; default 1,000 */
@@ -125,7 +131,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_spawn(troupe_node *node,
                                                            const troupe_spawn_options *options,
                                                            troupe_pid *pid);
 
-/* Sends; does not block. */
+/* Sends; does not block. TROUPE_E_BUSY: the mailbox has no room, or too much waits to be sent to
+ * that node. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_send(troupe_node *node, troupe_pid to,
                                                           const troupe_type *type,
                                                           const void *message);
@@ -191,9 +198,11 @@ typedef struct troupe_node_info {
     uint64_t peers_refused;     /* handshakes refused */
     uint64_t lease_left_ms;     /* 0: none */
     uint64_t mailbox_overflows; /* messages for which a mailbox had no room */
-    uint64_t senders_suspended; /* how often a full mailbox suspended a sender */
+    uint64_t senders_suspended; /* how often a full mailbox or send queue suspended a sender */
     uint64_t replies_late;      /* that nobody waited for any more, or that came twice */
     char advertise_host[256];   /* what others are told to dial, "" before it was found */
+    uint64_t senders_waiting;   /* actors that are suspended so now */
+    uint64_t send_queue_bytes;  /* that wait to be sent to other nodes */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
 

@@ -42,7 +42,10 @@ extern "C" {
     X(LEFT, "left")                 /* text: the group */                                          \
     X(NODE_UP, "node_up")           /* other.node; text: its name */                               \
     X(NODE_DOWN, "node_down")       /* other.node; text: its name */                               \
-    X(FENCED, "fenced")             /* text: why this node was declared dead */
+    X(FENCED, "fenced")             /* text: why this node was declared dead */                    \
+    X(SUSPENDED, "suspended") /* pid waits until other has room: a mailbox; id 0: what is on its   \
+                                 way to that node */                                               \
+    X(RESUMED, "resumed")     /* it does not wait any more: other; duration_ns */
 
 typedef enum troupe_event_kind {
 #define TROUPE_EVENT_ENUM(name, text) TROUPE_EVENT_##name,
