@@ -54,7 +54,7 @@ static void begin(struct play *play)
                                                  .on_message = on_message};
 
         FUZZ_CHECK(tr_session_create(&config, play->now, &side->session) == TROUPE_OK);
-        tr_send_queue_init(&side->queue, (size_t)1 << 20);
+        tr_send_queue_init(&side->queue, 1 << 20, 1 << 20, 1 << 20);
     }
 }
 
@@ -64,7 +64,7 @@ static void send(struct side *side, size_t size)
     const struct tr_slice part = {bytes, size < 8 ? 8 : size};
     struct tr_large *large = NULL;
 
-    if (tr_send_queue_admit(&side->queue, part.size, false) != TROUPE_OK) {
+    if (tr_send_queue_admit(&side->queue, part.size, TR_SEND_PATIENT) != TROUPE_OK) {
         return;
     }
     tr_be64_put(bytes, side->sent++);
