@@ -114,6 +114,13 @@ static void on_message(void *context, uint64_t node_id, uint32_t session, const 
     tr_router_on_message(node->router, node_id, session, bytes, size);
 }
 
+static void on_room(void *context, uint64_t node_id)
+{
+    const struct troupe_node *node = context;
+
+    tr_router_on_room(node->router, node_id);
+}
+
 static const char *lost_text(int reason)
 {
     switch ((enum tr_peers_lost)reason) {
@@ -196,7 +203,7 @@ static troupe_status make_peers(struct troupe_node *node)
                                            .on_up = on_up,
                                            .on_message = on_message,
                                            .on_lost = on_lost,
-                                           .on_room = tr_node_on_room,
+                                           .on_room = on_room,
                                            .on_unreachable = on_unreachable,
                                            .on_client = on_client,
                                            .on_refused = on_refused};

@@ -110,13 +110,6 @@ static void await(void *context, struct tr_message *await)
     tr_router_await(node->router, await);
 }
 
-void tr_node_on_room(void *context, uint64_t node_id)
-{
-    const struct troupe_node *node = context;
-
-    tr_router_on_room(node->router, node_id);
-}
-
 static uint32_t watch(void *context, uint64_t node_id, uint64_t actor_id)
 {
     struct troupe_node *node = context;

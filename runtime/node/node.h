@@ -142,8 +142,6 @@ TROUPE_MUST_USE troupe_status tr_node_start(const troupe_config *config,
  * node that is played goes on meanwhile. May return without a reason. */
 void tr_node_wait(struct troupe_node *node, struct tr_cond *cond, struct tr_mutex *mutex,
                   int64_t timeout_ns);
-/* Of the peers: less waits to be sent to a node. Loop thread. */
-void tr_node_on_room(void *context, uint64_t node_id);
 /* Ends what a node is made of, whatever of it is there, and frees it. */
 void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms);
 
