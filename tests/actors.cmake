@@ -57,6 +57,7 @@ troupe_api_test(supervisor_tree)
 target_sources(test_supervisor_tree PRIVATE support/supervised.c)
 
 troupe_unit_test(map base)
+troupe_unit_test(siphash base)
 troupe_prop_test(map base)
 troupe_unit_test(wheel core)
 troupe_prop_test(wheel core)

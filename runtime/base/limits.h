@@ -46,6 +46,9 @@
 #define TR_HEALTH_MS 2000u
 /* Bytes of a cluster secret, at least: a key of HMAC-SHA-256. */
 #define TR_SECRET_SIZE_MIN 32u
+/* Messages to names that one peer has sent back and whose deadlines are not past: a mailbox of
+ * TR_MAILBOX_MESSAGES whose actor dies, six times within the 5 s of a deadline. 1 MiB. */
+#define TR_RETURNS_MAX 65536u
 /* Between look-ups of a name whose durable holder is being recovered. */
 #define TR_LOOKUP_AGAIN_MS 50u
 /* Bytes of one value of a node's metadata: a word or an address, not a document. */

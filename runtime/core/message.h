@@ -116,6 +116,8 @@ struct tr_name_tail {
     int64_t deadline_ns; /* calls: when to give up; messages: when to drop */
     uint64_t epoch;      /* the cache entry that was used; 0: none */
     uint32_t tries;
+    uint64_t ticket; /* what the node that sends it knows it by when it comes back; */
+    uint64_t proof;  /* dist/ticket.h */
     char name[];
 };
 

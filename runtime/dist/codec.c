@@ -11,7 +11,11 @@
 #include "type/value.h"
 
 /* kind, flags, status, from, to, ref, size of the type's name */
-enum { HEAD_SIZE = 1 + 1 + 2 + 16 + 8 + 8 + 1, TAIL_FIXED_SIZE = 1 + 4 + 8 + 1, REASON_SIZE = 4 };
+enum {
+    HEAD_SIZE = 1 + 1 + 2 + 16 + 8 + 8 + 1,
+    TAIL_FIXED_SIZE = 4 + 8 + 1 + 8 + 8,
+    REASON_SIZE = 4
+};
 
 enum { RESULT_SIZE = 8 + 8 + 4 + 4, TEXT_SIZE_MAX = 255, TRIES_MAX = 255 };
 
@@ -109,6 +113,8 @@ static void put_tail(struct writer *w, const struct tr_message *message, int64_t
     put_u32(w, left_ms < 0 ? 0 : left_ms > UINT32_MAX ? UINT32_MAX : (uint32_t)left_ms);
     put_u64(w, tail->epoch);
     put_u8(w, (uint8_t)(tail->tries > TRIES_MAX ? TRIES_MAX : tail->tries));
+    put_u64(w, tail->ticket);
+    put_u64(w, tail->proof);
 }
 
 static void put_reason(struct writer *w, const struct tr_message *message)
@@ -239,6 +245,8 @@ struct head {
     uint32_t left_ms;
     uint64_t epoch;
     uint8_t tries;
+    uint64_t ticket;
+    uint64_t proof;
 };
 
 static void get_head(struct reader *r, struct head *head)
@@ -255,6 +263,8 @@ static void get_head(struct reader *r, struct head *head)
         head->left_ms = get_u32(r);
         head->epoch = get_u64(r);
         head->tries = get_u8(r);
+        head->ticket = get_u64(r);
+        head->proof = get_u64(r);
         r->bad = r->bad || head->name[0] == '\0';
     }
     /* Only what nodes may say to each other; TR_MESSAGE_INBOX is for the database alone. */
@@ -284,7 +294,9 @@ static struct tr_message *create(const struct tr_codec_source *source, const str
         *tail = (struct tr_name_tail){.deadline_ns =
                                           source->now_ns + (int64_t)head->left_ms * TR_NS_PER_MS,
                                       .epoch = head->epoch,
-                                      .tries = head->tries};
+                                      .tries = head->tries,
+                                      .ticket = head->ticket,
+                                      .proof = head->proof};
         memcpy(tail->name, head->name, name_size);
     }
     return message;
@@ -382,6 +394,23 @@ troupe_status tr_codec_decode(const struct tr_codec_source *source, struct tr_me
     message->ref = head.ref;
     *out = message;
     return status;
+}
+
+bool tr_codec_find_tail(const uint8_t *bytes, size_t size, struct tr_codec_tail *tail)
+{
+    size_t at = HEAD_SIZE;
+
+    if (size < HEAD_SIZE || (bytes[TR_CODEC_FLAGS_AT] & TR_MESSAGE_NAMED) == 0) {
+        return false;
+    }
+    at += bytes[HEAD_SIZE - 1]; /* the type's name */
+    if (size <= at || size - at < (size_t)1 + bytes[at] + TAIL_FIXED_SIZE) {
+        return false;
+    }
+    tail->left_at = at + 1 + bytes[at];
+    tail->ticket_at = tail->left_at + 4 + 8 + 1;
+    tail->proof_at = tail->ticket_at + 8;
+    return true;
 }
 
 /* ---- spawn requests and inbox hints ---- */

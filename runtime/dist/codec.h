@@ -9,6 +9,7 @@
 #ifndef TR_DIST_CODEC_H
 #define TR_DIST_CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,19 @@ struct tr_codec_source {
 TROUPE_MUST_USE troupe_status tr_codec_decode(const struct tr_codec_source *source,
                                               struct tr_message **out, char *error,
                                               size_t error_size);
+
+/* Where some fields of an encoded signal stand. */
+enum { TR_CODEC_FLAGS_AT = 1, TR_CODEC_STATUS_AT = 2, TR_CODEC_FROM_AT = 4, TR_CODEC_TO_AT = 20 };
+
+/* Where those of a message to a name stand that say how long it may live and whose it is. */
+struct tr_codec_tail {
+    size_t left_at;   /* milliseconds, 4 bytes */
+    size_t ticket_at; /* 8 bytes, and 8 more */
+    size_t proof_at;  /* the value follows */
+};
+
+/* Answers false when the bytes are no message to a name, or are cut short. */
+bool tr_codec_find_tail(const uint8_t *bytes, size_t size, struct tr_codec_tail *tail);
 
 /* The mailbox policy travels in the upper bits of the flags: who does not know it ignores it. */
 #define TR_SPAWN_POLICY_SHIFT 28u

@@ -5,6 +5,8 @@
 #include "base/check.h"
 #include "dist/news.h"
 #include "dist/peers.h"
+#include "dist/source.h"
+#include "dist/ticket.h"
 #include "sched/pressure.h"
 #include "type/value.h"
 
@@ -17,12 +19,14 @@ struct router_peer {
     /* Signals of actors that wait until less waits to be sent to this node. */
     struct tr_inbox_item *awaiting;
     struct tr_inbox_item **awaiting_end;
+    struct tr_tickets_spent spent;
 };
 
 struct tr_router {
     struct tr_router_options options;
     struct tr_atomic_u64 peers;   /* pointer to struct tr_peers; 0 while there are none */
     struct tr_atomic_u32 senders; /* threads that may be using it */
+    struct tr_atomic_u32 tickets; /* given out */
     struct tr_pool_cache cache;   /* of the loop thread */
     struct tr_mutex mutex;        /* everything below */
     struct tr_map by_node;        /* node id -> struct router_peer */
@@ -53,6 +57,7 @@ void tr_router_destroy(struct tr_router *router)
     }
     while ((peer = tr_map_take_any(&router->by_node)) != NULL) {
         tr_map_fini(&peer->watchers);
+        tr_tickets_spent_fini(&peer->spent);
         free(peer);
     }
     tr_map_fini(&router->by_node);
@@ -127,7 +132,19 @@ static troupe_status send_bytes(struct tr_router *router, const struct tr_messag
     return hand_over(router, &target, bytes, size);
 }
 
-static troupe_status encode_and_send(struct tr_router *router, const struct tr_message *message,
+/* A message to a name that sets out from here may come back. */
+static void put_ticket(struct tr_router *router, struct tr_message *message, uint8_t *bytes,
+                       size_t size)
+{
+    if ((message->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_RETURNED)) == TR_MESSAGE_NAMED) {
+        tr_ticket_put(&router->options.sched->options.key, message->to.node,
+                      tr_ticket_make(tr_message_name(message)->deadline_ns,
+                                     tr_add32_seq(&router->tickets, 1)),
+                      bytes, size);
+    }
+}
+
+static troupe_status encode_and_send(struct tr_router *router, struct tr_message *message,
                                      bool *crowded)
 {
     uint8_t stack[STACK_BYTES] __attribute__((uninitialized)); /* Written before it is read. */
@@ -149,6 +166,8 @@ static troupe_status encode_and_send(struct tr_router *router, const struct tr_m
         }
     }
     const size_t size = tr_codec_encode(message, now_ns, bytes, size_max);
+
+    put_ticket(router, message, bytes, size);
     const troupe_status status = send_bytes(router, message, bytes, size, crowded);
 
     if (bytes != stack) {
@@ -429,6 +448,62 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
     tr_message_destroy(&router->cache, message);
 }
 
+static void bad(struct tr_router *router, uint64_t node_id, const char *why)
+{
+    router->options.on_bad(router->options.context, node_id, why);
+}
+
+/* Whether a message that comes back is one that we sent to that node, for the first time. */
+static const char *wrong_with_return(struct tr_router *router, uint64_t node_id,
+                                     const struct tr_name_tail *tail, const uint8_t *bytes,
+                                     size_t size)
+{
+    struct tr_sched *sched = router->options.sched;
+    troupe_status status = TROUPE_E_NO_MEMORY;
+
+    if (!tr_ticket_is_ours(&sched->options.key, node_id, bytes, size)) {
+        return "a message comes back that was never sent there";
+    }
+    tr_mutex_lock(&router->mutex);
+    struct router_peer *peer = find(router, node_id);
+
+    if (peer != NULL) {
+        status = tr_ticket_spend(&peer->spent, tail->proof, tr_ticket_deadline_ns(tail->ticket),
+                                 tr_clock_now(sched->options.clock));
+    }
+    tr_mutex_unlock(&router->mutex);
+    return status == TROUPE_OK         ? NULL
+           : status == TROUPE_E_EXISTS ? "a message comes back a second time"
+                                       : "more messages come back than can be remembered";
+}
+
+/* A message to a name that its holder's node did not know any more. Takes it. */
+static void take_back(struct tr_router *router, uint64_t node_id, struct tr_message *message,
+                      const uint8_t *bytes, size_t size)
+{
+    struct tr_sched *sched = router->options.sched;
+    struct tr_name_tail *tail = tr_message_name(message);
+    const char *why = wrong_with_return(router, node_id, tail, bytes, size);
+
+    if (why == NULL) {
+        tail->deadline_ns = tr_ticket_deadline_ns(tail->ticket);
+        router->options.on_returned(router->options.context, message);
+        return;
+    }
+    bad(router, node_id, why);
+    if (message->signal != TR_SIGNAL_CALL) {
+        tr_message_destroy(&router->cache, message);
+        return;
+    }
+    /* All that is certain is that this node does not answer the call, if it was asked. */
+    message->flags = 0;
+    message->to = message->from;
+    message->from = (troupe_pid){.node = node_id};
+    tr_message_turn(message, TR_SIGNAL_CALL_FAILED, TROUPE_REASON_NOPROC, NULL);
+    message->status = TROUPE_E_NOPROC;
+    (void)tr_sched_post(sched, NULL, message);
+}
+
 static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t session,
                       const uint8_t *bytes, size_t size)
 {
@@ -444,30 +519,23 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     const troupe_status status = tr_codec_decode(&source, &message, error, sizeof(error));
 
     if (message == NULL) {
-        router->options.on_bad(router->options.context, node_id, troupe_status_text(status));
+        bad(router, node_id, troupe_status_text(status));
         return;
     }
-    const bool returned = (message->flags & TR_MESSAGE_RETURNED) != 0;
-
     message->to.node = tr_sched_node_id(sched);
     message->session = session;
-    /* A node speaks for its own actors; only a returned message and a forgotten call name others.
-     */
-    if (!returned && message->signal != TR_SIGNAL_FORGET_CALL && message->from.node != node_id) {
-        router->options.on_bad(router->options.context, node_id,
-                               "a signal in the name of another node's actor");
+    const char *why = tr_wrong_with_source(tr_sched_node_id(sched), node_id, message);
+
+    if (why != NULL) {
+        bad(router, node_id, why);
         tr_message_destroy(&router->cache, message);
-        return;
-    }
-    if (status != TROUPE_OK) {
+    } else if ((message->flags & TR_MESSAGE_RETURNED) != 0) {
+        take_back(router, node_id, message, bytes, size);
+    } else if (status != TROUPE_OK) {
         refuse_value(router, message, node_id, error);
-        return;
+    } else {
+        (void)tr_sched_post(sched, NULL, message);
     }
-    if (returned) {
-        router->options.on_returned(router->options.context, message);
-        return;
-    }
-    (void)tr_sched_post(sched, NULL, message);
 }
 
 void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,

@@ -29,6 +29,7 @@ void tr_admin_info(struct tr_admin *admin)
     (void)cJSON_AddNumberToObject(admin->reply, "runs_slow", (double)info.runs_slow);
     (void)cJSON_AddNumberToObject(admin->reply, "peers", (double)info.peers);
     (void)cJSON_AddNumberToObject(admin->reply, "peers_refused", (double)info.peers_refused);
+    (void)cJSON_AddNumberToObject(admin->reply, "signals_refused", (double)info.signals_refused);
     (void)cJSON_AddNumberToObject(admin->reply, "lease_left_ms", (double)info.lease_left_ms);
 }
 

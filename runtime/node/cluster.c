@@ -252,16 +252,6 @@ static void on_returned(void *context, struct tr_message *message)
     tr_names_returned(context, message);
 }
 
-static void on_bad(void *context, uint64_t node_id, const char *why)
-{
-    struct troupe_node *node = context;
-
-    if (tr_add_relaxed(&node->bad, 1) % 1000 == 0) {
-        tr_node_log(node, TROUPE_LOG_WARNING, "from node %llu: %s", (unsigned long long)node_id,
-                    why);
-    }
-}
-
 /* ---- events of the registry ---- */
 
 static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[16],
@@ -493,7 +483,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_inbox = on_inbox_hint,
                                               .on_news = tr_places_heard,
                                               .on_returned = on_returned,
-                                              .on_bad = on_bad};
+                                              .on_bad = tr_guard_suspect};
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {

@@ -195,6 +195,7 @@ static troupe_status make_sched(struct troupe_node *node)
         .blocking_threads = node->driver != NULL ? 0 : node->config.blocking_threads,
         .blocking_queue = node->config.blocking_queue,
         .seed = node->config.seed,
+        .key = node->guard.key,
         .telemetry = node->config.telemetry,
         .telemetry_context = node->config.telemetry_context,
         .telemetry_events = node->config.telemetry == NULL ? 0 : node->config.telemetry_events,
@@ -216,6 +217,7 @@ static troupe_status make_sched(struct troupe_node *node)
                     .inbox_handled = tr_durable_inbox_handled,
                     .inbox_failed = tr_durable_inbox_failed,
                     .traced = tr_trace_note,
+                    .suspect = tr_guard_suspect,
                     .log = log_line},
         .owner = node};
 
@@ -234,6 +236,9 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->port = config->listen_port;
     if (config->seed == 0 && getrandom(&node->config.seed, sizeof(node->config.seed), 0) !=
                                  (ssize_t)sizeof(node->config.seed)) {
+        return TROUPE_E_SYSTEM;
+    }
+    if (tr_guard_init(&node->guard, config) != TROUPE_OK) {
         return TROUPE_E_SYSTEM;
     }
     if (config->secret.size > 0) {
@@ -445,6 +450,7 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->messages_unknown = tr_load_relaxed(&sched->unknown);
     info->runs_slow = tr_load_relaxed(&sched->slow);
     info->mailbox_overflows = tr_load_relaxed(&sched->overflows);
+    info->signals_refused = tr_load_relaxed(&node->guard.refused);
     info->replies_late = tr_load_relaxed(&sched->late);
     info->senders_suspended = tr_load_relaxed(&sched->suspensions);
     info->senders_waiting = tr_load_relaxed(&sched->suspended);

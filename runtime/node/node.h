@@ -13,9 +13,9 @@
 
 #include "base/limits.h"
 #include "base/map.h"
-#include "base/rng.h"
 #include "dist/names.h"
 #include "dist/router.h"
+#include "node/guard.h"
 #include "sched/self.h"
 #include "troupe/node.h"
 #include "troupe/supervisor.h"
@@ -78,6 +78,7 @@ struct troupe_node {
     struct tr_router *router;
     troupe_registry *registry;
     uint16_t port;
+    struct tr_guard guard;
     uint8_t *secret; /* owned, wiped at the end */
     size_t secret_size;
     bool loop_runs;
@@ -130,7 +131,6 @@ struct troupe_node {
     bool leaving;
 
     struct tr_atomic_u64 refused; /* handshakes */
-    struct tr_atomic_u64 bad;     /* messages from peers that could not be read */
 };
 
 /* ---- node.c ---- */

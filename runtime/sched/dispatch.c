@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "sched/answers.h"
 #include "sched/self.h"
 #include "sched/telemetry.h"
 
@@ -139,6 +140,9 @@ static void on_answer(troupe_self *self, const struct tr_message *message)
     if (wait == NULL || wait->kind != TR_WAIT_CALL) {
         (void)tr_add_relaxed(&self->sched->late, message->signal == TR_SIGNAL_REPLY ? 1 : 0);
         return; /* Too late, or answered twice. */
+    }
+    if (message->signal == TR_SIGNAL_CALL_FAILED && !tr_may_fail_call(self, message, wait)) {
+        return;
     }
     troupe_result result = {.pid = message->from,
                             .reason = {.kind = TROUPE_REASON_NORMAL, .text = ""}};

@@ -52,6 +52,9 @@ struct tr_outward {
     /* A traced actor has received or acted on a message, has sent one, or (message NULL) ends. */
     void (*traced)(void *context, troupe_self *self, enum tr_traced what,
                    const struct tr_message *message);
+    /* A signal that came from another node says what that node has no right to say: it was not
+     * believed. Any thread. */
+    void (*suspect)(void *context, uint64_t node_id, const char *why);
     /* Writes a log line. Any thread. */
     void (*log)(void *context, int32_t level, troupe_pid pid, const char *text);
 };

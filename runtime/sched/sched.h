@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "base/siphash.h"
 #include "core/actor.h"
 #include "core/message.h"
 #include "core/wheel.h"
@@ -42,6 +43,9 @@ struct tr_sched_options {
     uint32_t blocking_threads; /* 0: what blocks runs where it is asked for */
     uint32_t blocking_queue;
     uint64_t seed;
+    /* Calls are numbered by it, so that only who was asked can answer. Zero: there are no other
+     * nodes, and they are counted. */
+    struct tr_siphash_key key;
     const struct tr_clock *clock; /* lent */
     bool played; /* one thread plays all workers, by tr_worker_take; blocks can be refused */
     struct tr_outward outward;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bugs.h"
+#include "sched/answers.h"
 #include "sched/pressure.h"
 #include "sched/telemetry.h"
 
@@ -437,6 +438,9 @@ static bool on_result(troupe_self *self, const struct tr_message *message)
     const struct tr_op_result *op = (const struct tr_op_result *)(const void *)message->payload;
     const struct tr_wait *wait = tr_wait_find(self, message->ref);
 
+    if (!tr_may_answer(self, message, wait, op)) {
+        return false;
+    }
     if (wait == NULL || wait->kind != TR_WAIT_OPERATION) {
         abandon_spawn(self, message, op);
         return false;

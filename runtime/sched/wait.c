@@ -45,6 +45,21 @@ static void disarm(struct tr_wait *wait)
     tr_spin_unlock(&shard->wheel_lock);
 }
 
+/* The number of a wait. That of a call travels, and who sends it back answers the call: so nobody
+ * can tell the next one from those that he has seen. The others are numbered from 1; none of them
+ * gets so far as to have the top bit. */
+static uint64_t make_ref(troupe_self *self, enum tr_wait_kind kind)
+{
+    const struct tr_siphash_key *key = &self->sched->options.key;
+    const uint64_t count = ++self->actor->next_ref;
+    const uint64_t words[2] = {self->id, count};
+
+    if (kind != TR_WAIT_CALL || (key->words[0] | key->words[1]) == 0) {
+        return count;
+    }
+    return 1ULL << 63 | tr_siphash(key, words, sizeof(words)) >> 1 << 24 | (count & 0xffffff);
+}
+
 struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_t timeout_ms)
 {
     struct tr_wait *wait = tr_pool_get(&self->worker->cache, sizeof(*wait));
@@ -52,8 +67,7 @@ struct tr_wait *tr_wait_start(troupe_self *self, enum tr_wait_kind kind, uint64_
     if (wait == NULL) {
         return NULL;
     }
-    *wait =
-        (struct tr_wait){.owner = self->id, .ref = ++self->actor->next_ref, .kind = (uint8_t)kind};
+    *wait = (struct tr_wait){.owner = self->id, .ref = make_ref(self, kind), .kind = (uint8_t)kind};
     if (tr_map_put(&self->actor->waits, wait->ref, wait) != TROUPE_OK) {
         tr_pool_put(&self->worker->cache, wait, sizeof(*wait));
         return NULL;

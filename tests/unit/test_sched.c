@@ -381,6 +381,7 @@ static void wait_for_spawn(troupe_self *self, void *context)
 
     assert_non_null(wait);
     wait->then = on_spawned;
+    wait->peer = (troupe_pid){.node = FAR_NODE};
     *(uint64_t *)context = wait->ref;
 }
 

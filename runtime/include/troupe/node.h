@@ -203,6 +203,7 @@ typedef struct troupe_node_info {
     char advertise_host[256];   /* what others are told to dial, "" before it was found */
     uint64_t senders_waiting;   /* actors that are suspended so now */
     uint64_t send_queue_bytes;  /* that wait to be sent to other nodes */
+    uint64_t signals_refused;   /* from other nodes: unreadable, or more than a node may say */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
 
