@@ -57,6 +57,8 @@ bool command_is_health(int argc, char **argv);
 int command_help(struct cli *cli);
 int command_version(struct cli *cli);
 int command_node_list(struct cli *cli);
+int command_node_drain(struct cli *cli);
+int command_node_undrain(struct cli *cli);
 int command_actor_list(struct cli *cli);
 int command_actor_show(struct cli *cli);
 int command_name_list(struct cli *cli);

@@ -6,6 +6,12 @@ const struct command commands[] = {
     {"node", "list", "", "nodes of the cluster, from the database",
      "The last start of each node; --all shows earlier starts too.", 0, 0,
      OPTION_BIT(ALL) | OPTION_BIT(LIMIT), command_node_list},
+    {"node", "drain", "NODE", "place nothing on a node any more; what runs there goes on",
+     "Spawns of others are refused there, and neither names nor durable actors come to it.\n"
+     "`troupe node undrain` takes it back; a stopping node drains by itself.",
+     1, 1, 0, command_node_drain},
+    {"node", "undrain", "NODE", "place actors on a node again", NULL, 1, 1, 0,
+     command_node_undrain},
     {"actor", "list", "", "named actors, and the unnamed ones that nodes have sampled",
      "With --sort one node is asked instead: --node, else the first that answers. A - before the\n"
      "key puts the largest first: --sort -mailbox.",
@@ -21,8 +27,9 @@ const struct command commands[] = {
      "line is an object. Other actors are not slowed down.",
      1, 1, OPTION_BIT(VALUES) | OPTION_BIT(SECONDS), command_actor_trace},
     {"tree", NULL, "", "the actors of one node below who started them, with their restarts",
-     "Asks one node: --node names it, else the first that answers.", 0, 0,
-     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_tree},
+     "Asks one node: --node names it, else the first that answers. Children that its supervisors\n"
+     "have on other nodes are followed there, but not with -o json.",
+     0, 0, OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_tree},
     {"name", "list", "", "names and who holds them", NULL, 0, 0,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_name_list},
     {"name", "whereis", "NAME", "who holds a name", NULL, 1, 1, 0, command_name_whereis},

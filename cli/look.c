@@ -1,6 +1,7 @@
 #include "cli/look.h"
 
 #include <cjson/cJSON.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,13 +83,14 @@ struct tree {
     struct branch *branches; /* by pid */
     size_t count;
     const cJSON *children;
+    uint64_t node_id; /* whose tree it is: other nodes are here for its children only */
     const char **cells;
     char **owned; /* the first cell of each line */
     size_t lines;
     size_t lines_max;
 };
 
-enum { TREE_COLUMNS = 6 };
+enum { TREE_COLUMNS = 7, TREE_NODES_MAX = 64 };
 
 static const char *text_in(const cJSON *object, const char *key)
 {
@@ -179,24 +181,29 @@ static bool add_line(struct tree *tree, int depth, const char *pid, const cJSON 
     tree->owned[tree->lines++] = first;
     cells[0] = first;
     cells[1] = text_in(actor, "name");
-    cells[2] = actor != NULL ? text_in(actor, "behavior") : "(not running)";
+    cells[2] = actor != NULL                      ? text_in(actor, "behavior")
+               : text_in(child, "pid")[0] != '\0' ? text_in(child, "behavior")
+                                                  : "(not running)";
     cells[3] = text_in(child, "id");
     /* print_exact_numbers has made texts of the numbers. */
     cells[4] = cJSON_IsRaw(restarts) ? restarts->valuestring : "";
     cells[5] = cJSON_IsRaw(mailbox) ? mailbox->valuestring : "";
+    cells[6] = text_in(actor != NULL ? actor : child, "node");
     return true;
 }
 
-/* Children of a supervisor that do not run. */
+/* Children of a supervisor that do not run, or whose node was not asked. */
 static bool add_missing(struct tree *tree, int depth, const char *supervisor)
 {
     const cJSON *item = NULL;
 
     cJSON_ArrayForEach(item, tree->children)
     {
-        if (cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(item, "pid")) &&
+        const char *pid = text_in(item, "pid");
+
+        if (find_branch(tree, pid_in(item, "pid")) == NULL &&
             strcmp(text_in(item, "supervisor"), supervisor) == 0 &&
-            !add_line(tree, depth, "-", NULL, item)) {
+            !add_line(tree, depth, pid[0] != '\0' ? pid : "-", NULL, item)) {
             return false;
         }
     }
@@ -230,8 +237,8 @@ static bool add_root(struct tree *tree, struct branch *root, struct branch **pat
 
 static int print_tree(struct cli *cli, const struct tree *tree)
 {
-    static const char *const titles[TREE_COLUMNS] = {"pid", "name",     "behavior",
-                                                     "id",  "restarts", "mailbox_messages"};
+    static const char *const titles[TREE_COLUMNS] = {
+        "pid", "name", "behavior", "id", "restarts", "mailbox_messages", "node"};
 
     for (size_t i = 0; i < TREE_COLUMNS; i++) {
         tree->cells[i] = titles[i];
@@ -242,10 +249,10 @@ static int print_tree(struct cli *cli, const struct tree *tree)
     return 0;
 }
 
-static int draw(struct cli *cli, cJSON *reply)
+static int draw(struct cli *cli, cJSON *reply, uint64_t node_id)
 {
     const cJSON *actors = list_of(reply, "actors");
-    struct tree tree = {.children = list_of(reply, "children")};
+    struct tree tree = {.children = list_of(reply, "children"), .node_id = node_id};
     const size_t count = (size_t)cJSON_GetArraySize(actors);
     struct branch **path = (struct branch **)calloc(count + 1, sizeof(*path));
     bool whole = true;
@@ -263,7 +270,7 @@ static int draw(struct cli *cli, cJSON *reply)
         for (size_t i = 0; i < tree.count && whole; i++) {
             struct branch *branch = &tree.branches[i];
 
-            if (find_branch(&tree, branch->parent) == NULL) {
+            if (branch->pid.node == node_id && find_branch(&tree, branch->parent) == NULL) {
                 whole = add_root(&tree, branch, path);
             }
         }
@@ -279,6 +286,92 @@ static int draw(struct cli *cli, cJSON *reply)
     return status;
 }
 
+/* Says of each actor of a reply on which node it is. */
+static bool note_node(const cJSON *reply)
+{
+    cJSON *item = NULL;
+
+    cJSON_ArrayForEach(item, list_of(reply, "actors"))
+    {
+        if (cJSON_AddStringToObject(item, "node", text_in(reply, "node")) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void move_items(cJSON *from, cJSON *to)
+{
+    cJSON *item = NULL;
+
+    while ((item = cJSON_DetachItemFromArray(from, 0)) != NULL) {
+        (void)cJSON_AddItemToArray(to, item);
+    }
+}
+
+/* Adds the tree of another node; one that does not answer is left out, its children are told of by
+ * their supervisor. */
+static int add_tree_of(struct cli *cli, const char *name, cJSON *reply)
+{
+    cJSON *request = target_begin(cli, "tree");
+    cJSON *more = NULL;
+    struct target *target = NULL;
+    int status = 0;
+
+    if (request == NULL || cJSON_AddNumberToObject(request, "limit", ROWS_MAX) == NULL) {
+        status = memory_problem(cli);
+    } else if (target_open_node(cli, name, 0, &target) == 0 &&
+               target_ask(cli, target, request, &more) == 0) {
+        status = note_node(more) ? 0 : memory_problem(cli);
+        move_items(list_of(more, "actors"), list_of(reply, "actors"));
+        move_items(list_of(more, "children"), list_of(reply, "children"));
+    }
+    target_close(target);
+    cJSON_Delete(more);
+    cJSON_Delete(request);
+    return status;
+}
+
+/* The first node that has children of these supervisors and was not asked. */
+static const char *unasked(const cJSON *reply, char asked[][64], size_t count)
+{
+    const cJSON *item = NULL;
+
+    cJSON_ArrayForEach(item, list_of(reply, "children"))
+    {
+        const char *name = text_in(item, "node");
+        size_t i = 0;
+
+        while (i < count && strcmp(asked[i], name) != 0) {
+            i++;
+        }
+        if (i == count && name[0] != '\0' && strlen(name) < sizeof(asked[0])) {
+            return name;
+        }
+    }
+    return NULL;
+}
+
+/* Follows children to other nodes, unless one node alone was to be asked (--admin). */
+static int follow(struct cli *cli, cJSON *reply)
+{
+    char asked[TREE_NODES_MAX][64];
+    size_t count = 0;
+    int status = note_node(reply) ? 0 : memory_problem(cli);
+
+    (void)snprintf(asked[count++], sizeof(asked[0]), "%s", text_in(reply, "node"));
+    while (status == 0 && !cli_has(cli, OPTION_ADMIN) && count < TREE_NODES_MAX) {
+        const char *name = unasked(reply, asked, count);
+
+        if (name == NULL) {
+            break;
+        }
+        (void)snprintf(asked[count], sizeof(asked[0]), "%s", name);
+        status = add_tree_of(cli, asked[count++], reply);
+    }
+    return status;
+}
+
 int command_tree(struct cli *cli)
 {
     cJSON *reply = NULL;
@@ -289,7 +382,11 @@ int command_tree(struct cli *cli)
         print_exact_numbers(reply);
         status = print_json(cli, reply);
     } else if (status == 0) {
-        status = draw(cli, reply);
+        const uint64_t node_id =
+            pid_in(cJSON_GetArrayItem(list_of(reply, "actors"), 0), "pid").node;
+
+        status = follow(cli, reply);
+        status = status == 0 ? draw(cli, reply, node_id) : status;
     }
     cJSON_Delete(reply);
     return status;

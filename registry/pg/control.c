@@ -379,19 +379,21 @@ static void on_drained(void *context, const struct reg_result *result)
 {
     struct node_registry *registry = context;
 
-    registry->draining = !reg_result_ok(result); /* asked again at the next tick */
+    registry->drain_due = registry->drain_due || !reg_result_ok(result); /* at the next tick */
 }
 
-void reg_control_drain(struct node_registry *registry)
+void reg_control_drain(struct node_registry *registry, bool drain)
 {
     struct reg_params params;
 
-    registry->draining = true;
+    registry->drains = drain;
+    registry->drain_due = true;
     if (!registry->control_ready) {
         return;
     }
     add_self(registry, &params);
-    registry->draining =
+    reg_params_bool(&params, drain);
+    registry->drain_due =
         !reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_DRAIN, &params, on_drained);
 }
 
@@ -451,8 +453,8 @@ int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns)
         }
         send_renew(registry);
     }
-    if (registry->draining) {
-        reg_control_drain(registry);
+    if (registry->drain_due) {
+        reg_control_drain(registry, registry->drains);
     }
     return registry->lease.next_ns;
 }

@@ -74,10 +74,10 @@ static bool get_member(const struct reg_result *result, int row, int first, int 
     return true;
 }
 
-static void member_draining(struct node_registry *registry, uint64_t node_id)
+static void member_draining(struct node_registry *registry, uint64_t node_id, bool draining)
 {
     if (registry->join.events.on_member_draining != NULL) {
-        registry->join.events.on_member_draining(registry->join.events.context, node_id);
+        registry->join.events.on_member_draining(registry->join.events.context, node_id, draining);
     }
 }
 
@@ -96,8 +96,8 @@ static void apply_member(struct node_registry *registry, const struct reg_result
     } else if (registry->join.events.on_member_self != NULL) {
         registry->join.events.on_member_self(registry->join.events.context, &member);
     }
-    if (reg_result_bool(result, row, MEMBER_DRAINING, &draining) && draining) {
-        member_draining(registry, member.node_id);
+    if (reg_result_bool(result, row, MEMBER_DRAINING, &draining)) {
+        member_draining(registry, member.node_id, draining);
     }
 }
 
@@ -204,8 +204,8 @@ static void apply_event(struct node_registry *registry, const struct reg_result 
     } else if (strcmp(kind, "node_up") == 0 && node_id != registry->node_id &&
                get_member(result, row, EVENT_NODE, EVENT_ROLES, &member)) {
         member_up(registry, &member);
-    } else if (strcmp(kind, "node_draining") == 0) {
-        member_draining(registry, node_id);
+    } else if (strcmp(kind, "node_draining") == 0 || strcmp(kind, "node_undrained") == 0) {
+        member_draining(registry, node_id, strcmp(kind, "node_draining") == 0);
     }
 }
 

@@ -90,7 +90,8 @@ struct node_registry {
     bool listening;
     bool reading_events; /* or members */
     bool read_again;
-    bool draining;
+    bool drains;            /* what the row is to say */
+    bool drain_due;         /* it has not been told yet */
     bool scanning;          /* for expired leases */
     char last_refusal[160]; /* why the last try to connect failed */
     int64_t join_retry_ns;

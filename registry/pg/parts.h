@@ -78,7 +78,7 @@ void reg_control_join(struct node_registry *registry);
 /* Sends a statement on the connection; false when it was not sent, then done is not called. */
 bool reg_control_ask(struct node_registry *registry, enum reg_sql_statements_index statement,
                      struct reg_params *params, reg_query_done done);
-void reg_control_drain(struct node_registry *registry);
+void reg_control_drain(struct node_registry *registry, bool drain);
 void reg_control_leave(struct node_registry *registry);
 int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns);
 

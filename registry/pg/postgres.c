@@ -277,7 +277,7 @@ static void begin_to_join(struct node_registry *registry)
     registry->phase = REG_PHASE_JOINING;
     registry->join_retry_ns = 0;
     registry->join_give_up_ns = 0;
-    registry->draining = false;
+    registry->drain_due = false;
     reg_lease_init(&registry->lease, (int64_t)registry->join.ttl_ms * REG_MS);
     registry->recovery.next_ns = reg_now(registry) + registry->lease.ttl_ns;
     if (reg_connection_set_name(registry->control, "troupe/joining") != TROUPE_OK) {
@@ -340,9 +340,9 @@ static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(vo
     reg_wake_at(registry, now_ns);
 }
 
-static void drain(void *context)
+static void drain(void *context, bool on)
 {
-    reg_control_drain(context);
+    reg_control_drain(context, on);
 }
 
 static void rejoin(void *context)

@@ -38,7 +38,7 @@ struct tr_registry_events {
     void (*on_member_up)(void *context, const struct tr_member *member); /* never for oneself */
     /* The node, which may be this one, is about to leave. As often as the registry likes; may be
      * NULL. */
-    void (*on_member_draining)(void *context, uint64_t node_id);
+    void (*on_member_draining)(void *context, uint64_t node_id, bool draining);
     /* After on_joined: this node as the registry has it. May be NULL. */
     void (*on_member_self)(void *context, const struct tr_member *self);
     void (*on_member_down)(void *context, uint64_t node_id, const char *name, const char *why);
@@ -115,8 +115,8 @@ struct tr_registry_port {
      * called when nothing more will come. */
     void (*stop)(void *context, bool leave, uint32_t timeout_ms, void (*done)(void *),
                  void *done_context);
-    /* Marks the row `draining`, so that nothing is placed here any more. */
-    void (*drain)(void *context);
+    /* Marks the row `draining`, so that nothing is placed here any more, or `up` again. */
+    void (*drain)(void *context, bool drain);
     /* After on_fenced: joins again under the same name with a new node id. */
     void (*rejoin)(void *context);
     void (*destroy)(void *context);

@@ -14,12 +14,13 @@ static const struct {
     const char *name;
     void (*run)(struct tr_admin *admin);
 } operations[] = {
-    {"ping", tr_admin_ping},     {"info", tr_admin_info},       {"call", tr_admin_call},
-    {"send", tr_admin_send},     {"spawn", tr_admin_spawn},     {"exit", tr_admin_exit},
-    {"actors", tr_admin_actors}, {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
-    {"types", tr_admin_types},   {"members", tr_admin_members}, {"health", tr_admin_health},
-    {"groups", tr_admin_groups}, {"group", tr_admin_group},     {"whereis", tr_admin_whereis},
-    {"tree", tr_admin_tree},     {"trace", tr_admin_trace},
+    {"ping", tr_admin_ping},       {"info", tr_admin_info},       {"call", tr_admin_call},
+    {"send", tr_admin_send},       {"spawn", tr_admin_spawn},     {"exit", tr_admin_exit},
+    {"actors", tr_admin_actors},   {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
+    {"types", tr_admin_types},     {"members", tr_admin_members}, {"health", tr_admin_health},
+    {"groups", tr_admin_groups},   {"group", tr_admin_group},     {"whereis", tr_admin_whereis},
+    {"tree", tr_admin_tree},       {"trace", tr_admin_trace},     {"drain", tr_admin_drain},
+    {"undrain", tr_admin_undrain},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)

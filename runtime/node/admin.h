@@ -57,6 +57,8 @@ bool tr_admin_holder(struct tr_admin *admin, const char *name, troupe_pid *pid);
 void tr_admin_ping(struct tr_admin *admin);
 void tr_admin_info(struct tr_admin *admin);
 void tr_admin_health(struct tr_admin *admin);
+void tr_admin_drain(struct tr_admin *admin);
+void tr_admin_undrain(struct tr_admin *admin);
 void tr_admin_call(struct tr_admin *admin);
 void tr_admin_send(struct tr_admin *admin);
 void tr_admin_spawn(struct tr_admin *admin);

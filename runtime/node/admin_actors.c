@@ -371,6 +371,11 @@ static bool add_children(struct tr_admin *admin, cJSON *list, troupe_pid supervi
 
         tr_admin_add_pid(item, "supervisor", supervisor);
         tr_admin_add_text(item, "id", child->id);
+        tr_admin_add_text(item, "state", child->state);
+        tr_admin_add_text(item, "behavior", child->behavior);
+        tr_admin_add_text(item, "name", child->name);
+        tr_admin_add_text(item, "node", child->node);
+        tr_admin_add_text(item, "placement", child->placement);
         if (troupe_pid_is_none(child->pid)) {
             (void)cJSON_AddNullToObject(item, "pid");
         } else {

@@ -195,8 +195,12 @@ static void fill(struct report *report, struct troupe_node *node, struct questio
         check_member(report, node, question, state == TR_NODE_UP || state == TR_NODE_STOPPING);
         tr_mutex_unlock(&question->mutex);
     }
-    check(report, "serving", false, state != TR_NODE_STOPPING, "%s",
-          state == TR_NODE_STOPPING ? "the node is stopping" : "the node is not stopping");
+    const bool drains = tr_load32_relaxed(&node->draining) != 0;
+
+    check(report, "serving", false, !drains && state != TR_NODE_STOPPING, "%s",
+          state == TR_NODE_STOPPING ? "the node is stopping"
+          : drains                  ? "the node drains"
+                                    : "the node is not stopping");
 }
 
 void tr_admin_health(struct tr_admin *admin)

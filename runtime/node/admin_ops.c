@@ -243,6 +243,11 @@ void tr_admin_spawn(struct tr_admin *admin)
         return;
     }
     ask.node = tr_admin_text(admin, "node", false);
+    if (tr_load32_relaxed(&admin->node->draining) != 0) {
+        (void)tr_admin_fail(admin, TROUPE_E_CLOSED, "node %s drains and starts nothing for others",
+                            admin->node->name);
+        return;
+    }
     ask.behavior = tr_catalog_behavior(admin->node, name);
     if (ask.behavior == NULL) {
         (void)tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "node %s knows no behavior \"%.127s\"",
@@ -265,6 +270,26 @@ void tr_admin_spawn(struct tr_admin *admin)
     }
     tr_admin_add_pid(admin->reply, "pid", ask.pid);
     tr_admin_add_id(admin->reply, "node_id", ask.pid.node);
+}
+
+/* ---- drain ---- */
+
+static void drain(struct tr_admin *admin, bool on)
+{
+    troupe_node_drain(admin->node, on);
+    tr_admin_add_text(admin->reply, "node", admin->node->name);
+    (void)cJSON_AddBoolToObject(admin->reply, "draining",
+                                tr_load32_relaxed(&admin->node->draining) != 0);
+}
+
+void tr_admin_drain(struct tr_admin *admin)
+{
+    drain(admin, true);
+}
+
+void tr_admin_undrain(struct tr_admin *admin)
+{
+    drain(admin, false);
 }
 
 /* ---- exit ---- */

@@ -264,6 +264,9 @@ static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[
     tr_node_log(node, TROUPE_LOG_INFO, "joined the cluster as node %llu, listening on %s:%u",
                 (unsigned long long)node_id, node->advertise_host, (unsigned)node->port);
     node->fenced = false;
+    if (tr_load32_relaxed(&node->draining) != 0) {
+        port_of(node)->drain(port_of(node)->context, true); /* The new row does not know. */
+    }
     set_state(node, TR_NODE_UP);
 }
 
@@ -310,9 +313,9 @@ static void on_member_down(void *context, uint64_t node_id, const char *name, co
     tr_members_down(node, node_id);
 }
 
-static void on_member_draining(void *context, uint64_t node_id)
+static void on_member_draining(void *context, uint64_t node_id, bool draining)
 {
-    tr_members_draining(context, node_id);
+    tr_members_draining(context, node_id, draining);
 }
 
 static void on_member_self(void *context, const struct tr_member *self)

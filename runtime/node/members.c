@@ -91,13 +91,13 @@ void tr_members_connected(struct troupe_node *node, uint64_t node_id, bool conne
     tr_mutex_unlock(&node->state_mutex);
 }
 
-void tr_members_draining(struct troupe_node *node, uint64_t node_id)
+void tr_members_draining(struct troupe_node *node, uint64_t node_id, bool draining)
 {
     tr_mutex_lock(&node->state_mutex);
     struct tr_member_info *info = tr_map_get(&node->members, node_id);
 
     if (info != NULL) {
-        info->draining = true;
+        info->draining = draining;
     }
     changed(node); /* Of this node the flag stands elsewhere. */
     tr_mutex_unlock(&node->state_mutex);

@@ -32,7 +32,7 @@ void tr_members_down(struct troupe_node *node, uint64_t node_id);
 /* It can be reached, and has told what it is (node/places.h). */
 void tr_members_connected(struct troupe_node *node, uint64_t node_id, bool connected);
 /* node_id may be one's own. */
-void tr_members_draining(struct troupe_node *node, uint64_t node_id);
+void tr_members_draining(struct troupe_node *node, uint64_t node_id, bool draining);
 /* Joined, or joined again. */
 void tr_members_self(struct troupe_node *node, int64_t since_ms);
 /* Forgets all others. */

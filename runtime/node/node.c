@@ -398,7 +398,7 @@ void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms)
             node->module_entries[i]->stop(node);
         }
     }
-    tr_cluster_drain(node);
+    tr_cluster_drain(node, true);
     tr_node_end_actors(node, timeout_ms, TROUPE_REASON_SHUTDOWN);
     tr_node_end_blocking(node, until);
     tr_agent_close(node);

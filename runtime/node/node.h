@@ -177,7 +177,7 @@ void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id);
 /* Tells watchers of nodes that one came or went. */
 void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
                           const char *why);
-void tr_cluster_drain(struct troupe_node *node);
+void tr_cluster_drain(struct troupe_node *node, bool drain);
 
 /* ---- clients.c: requests of the administration protocol that come over TCP ---- */
 void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t request,

@@ -252,8 +252,8 @@ void tr_places_heard(void *context, uint64_t node_id, const uint8_t *bytes, size
     if (known) {
         tr_members_connected(node, node_id, true);
     }
-    if (known && news.draining) {
-        tr_members_draining(node, node_id);
+    if (known) {
+        tr_members_draining(node, node_id, news.draining);
     }
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_WARNING, "what node %llu tells of itself is lost: %s",

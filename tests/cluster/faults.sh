@@ -4,6 +4,7 @@
 #   signals   links, monitors and exits between two nodes, one by one
 #   kill      kill -9: noconnection exactly once each, counters recovered
 #   revive    a durable actor that failed goes on when its name is spawned again
+#   supervision  children on other nodes: failures, kill -9, drain, SIGTERM, orphans
 #   leave     SIGTERM: shutdown for all that is linked, the row says left, durable actors go on elsewhere
 #   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
 #   restart   kill -9 and start at once under the same name, again and again, under load
@@ -30,7 +31,7 @@ clean() {
 trap clean EXIT
 
 up() {
-  ran troupe dev up --module "$module" --lease-ttl 2s --nodes "${1:-3}"
+  ran troupe dev up --module "$module" --lease-ttl "${2:-2s}" --nodes "${1:-3}"
   check "a cluster of ${1:-3} is up" ended_with 0
 }
 
@@ -196,6 +197,80 @@ case_leave() {
   check "the process has ended" await 10 [ ! -e "/proc/$pid/exe" ]
   check "the counter goes on elsewhere" await 10 total_is c 7
   check "nobody saw noconnection" has_seen w 'DOWN noconnection' 0
+  down
+}
+
+# ---- supervisors whose children are on other nodes ----
+
+boss() { # NODE NAME PLACEMENT PREFIX [INTENSITY]
+  spawn "$1" "$2" probe.boss "{\"placement\":\"$3\",\"prefix\":\"$4\",\"count\":6,\"intensity\":${5:-0}}"
+}
+
+all_answer() { # PREFIX
+  local i
+  for i in 0 1 2 3 4 5; do answers "$1$i" || return 1; done
+}
+
+# How many actors with such names each node holds, "n1:2,n2:4".
+held_by() { # PREFIX RESULT
+  sql_is "SELECT string_agg(node || ':' || n, ',' ORDER BY node) FROM (SELECT node, count(*) AS n FROM troupe.names
+          WHERE name LIKE '$1%' AND status = 'running' GROUP BY node) g" "$2"
+}
+
+nobody_holds() { sql_is "SELECT count(*) FROM troupe.names WHERE name LIKE '$1%' AND status = 'running'" 0; }
+
+tree_shows() { # NODE PATTERN COUNT
+  ran troupe tree --node "$1"
+  [ "$(grep -Ec "$2" "$work/out")" = "$3" ] || { echo "    not $3 times: $2"; cat "$work/out"; return 1; }
+}
+
+case_supervision() {
+  local pid socket
+  up 3 10s
+  socket=$(field "[n['admin_socket'] for n in j['nodes'] if n['name'] == 'n2'][0]")
+  boss n1 b round_robin s/ 100
+  check "its children start" await 20 all_answer s/
+  check "two on each node" held_by s/ 'n1:2,n2:2,n3:2'
+  check "the tree follows them to their nodes" tree_shows n1 '^ +<[0-9.]+> +s/[0-5] +probe.target +s/[0-5] +0 +0 +n[123]' 6
+  # Which is on n2?
+  sql "SELECT min(name) FROM troupe.names WHERE name LIKE 's/%' AND node = 'n2'"
+  pid=$(cat "$work/out")
+  check "S2: one on n2 fails" quietly troupe send "$pid" probe.die '{"text":"on purpose"}'
+  check "it starts there again" await 20 tree_shows n1 "$pid +probe.target +$pid +1 +0 +n2" 1
+  check "as many as before" held_by s/ 'n1:2,n2:2,n3:2'
+  # S11: it fails while the node of its supervisor hears nothing.
+  kill -STOP "$(node_pid n1)"
+  check "S11: it fails unheard" quietly troupe send --admin "$socket" "$pid" probe.die '{"text":"unheard"}'
+  kill -CONT "$(node_pid n1)"
+  check "it starts again when that is heard" await 20 tree_shows n1 "$pid +probe.target +$pid +2 +0 +n2" 1
+  kill -9 "$(node_pid n3)"
+  check "S6: children of a killed node start on survivors" await 20 held_by s/ 'n1:3,n2:3'
+  check "all answer" await 20 all_answer s/
+  ran troupe node drain n2
+  check "n2 drains" prints '^n2 drains'
+  check "its row says so" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'n2'" draining
+  check "what runs there goes on" all_answer s/
+  ran troupe spawn probe.target --node n2
+  check "nothing new starts there" says 'drains and starts nothing for others'
+  check "one that fails there" quietly troupe send "$pid" probe.die '{"text":"on purpose"}'
+  check "starts elsewhere" await 20 held_by s/ 'n1:4,n2:2'
+  ran troupe node undrain n2
+  check "n2 is up again" await 10 sql_is "SELECT state FROM troupe.nodes WHERE name = 'n2'" up
+  ran troupe spawn probe.target --node n2
+  check "it takes actors again" ended_with 0
+  boss n2 c n1 t/
+  check "a second supervisor, on n2, has children on n1" await 20 all_answer t/
+  kill -TERM "$(node_pid n2)"
+  check "leaving: a supervisor takes its children along" await 20 nobody_holds t/
+  check "children that were there start elsewhere" await 20 held_by s/ 'n1:6'
+  check "its row says left" await 20 sql_is "SELECT state FROM troupe.nodes WHERE name = 'n2' ORDER BY node_id DESC LIMIT 1" left
+  ran troupe dev start n2
+  check "n2 starts again" ended_with 0
+  boss n2 d "n1" u/
+  check "S7: its children are on n1" await 20 all_answer u/
+  kill -9 "$(node_pid n2)"
+  check "they stop when its node is killed" await 20 nobody_holds u/
+  check "the others did not" all_answer s/
   down
 }
 
@@ -452,6 +527,6 @@ case_secret() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave pause restart postgres crash health secret)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision pause restart postgres crash health secret)
 for each in "${cases[@]}"; do "case_$each"; done
 finish

@@ -336,9 +336,49 @@ static const troupe_behavior load_behavior = {.name = "probe.load",
                                               .init = load_init,
                                               .handlers = load_handlers};
 
+/* ---- a boss: a supervisor whose children are targets, placed as it is told ---- */
+
+enum { BOSS_CHILDREN_MAX = 100, NAME_SIZE = 32 };
+
+typedef struct boss_args {
+    const char *placement;
+    const char *prefix; /* of their names: "s/" makes s/0, s/1 ... */
+    int32_t count;
+    int32_t intensity;
+} boss_args;
+TROUPE_TYPE(boss_args, "probe.boss_args", TROUPE_FIELD(boss_args, placement, 1),
+            TROUPE_FIELD(boss_args, prefix, 2), TROUPE_FIELD(boss_args, count, 3),
+            TROUPE_FIELD(boss_args, intensity, 4));
+
+static int boss_init(troupe_self *self, void *state, const void *args)
+{
+    const boss_args *wanted = args;
+    troupe_child children[BOSS_CHILDREN_MAX] = {{0}};
+    char names[BOSS_CHILDREN_MAX][NAME_SIZE];
+    const troupe_supervisor tree = {.children = children,
+                                    .children_count = (size_t)wanted->count,
+                                    .intensity = (uint32_t)wanted->intensity,
+                                    .period_ms = wanted->intensity == 0 ? 0 : 5000};
+    troupe_pid pid = {0};
+
+    (void)state;
+    if (wanted->count < 0 || wanted->count > BOSS_CHILDREN_MAX) {
+        return troupe_fail(self, "at most %d children", BOSS_CHILDREN_MAX);
+    }
+    for (int32_t i = 0; i < wanted->count; i++) {
+        (void)snprintf(names[i], NAME_SIZE, "%.16s%d", wanted->prefix, (int)i);
+        children[i] = (troupe_child){
+            .id = names[i], .name = names[i], .behavior = &target, .placement = wanted->placement};
+    }
+    return (int)troupe_spawn_supervisor(self, &tree, NULL, &pid);
+}
+
+static const troupe_behavior boss = {
+    .name = "probe.boss", .args = &boss_args_type, .init = boss_init};
+
 static const troupe_type *const types[] = {&text_type, &seen_type, &total_type, &tally_type, NULL};
-static const troupe_behavior *const behaviors[] = {&target, &watcher_behavior, &counter,
-                                                   &load_behavior, NULL};
+static const troupe_behavior *const behaviors[] = {
+    &target, &watcher_behavior, &counter, &load_behavior, &boss, NULL};
 
 TROUPE_API extern const troupe_module troupe_module_entry;
 const troupe_module troupe_module_entry = {

@@ -76,7 +76,14 @@ static void drain_node(void *context)
 {
     const struct world_node *node = context;
 
-    node->box->port.drain(node->box->port.context);
+    node->box->port.drain(node->box->port.context, true);
+}
+
+static void undrain_node(void *context)
+{
+    const struct world_node *node = context;
+
+    node->box->port.drain(node->box->port.context, false);
 }
 
 static void members_know_each_others_roles_and_metadata_and_who_drains(void **state)
@@ -115,6 +122,9 @@ static void members_know_each_others_roles_and_metadata_and_who_drains(void **st
     struct world_seen late = {.node = n3, .node_id = n1->node_id};
 
     world_wait(&world, node_sees_draining, &late);
+    world_do(&world, undrain_node, n1);
+    world_wait(&world, node_sees_undrained, &late);
+    world_wait(&world, node_sees_undrained, &second);
     reg_sync_close(admin);
     world_fini(&world);
 }

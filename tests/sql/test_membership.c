@@ -217,9 +217,23 @@ static void a_draining_node_takes_no_names_and_then_leaves(void **state)
                         "draining");
     assert_non_null(pg_one(cluster->admin, "SELECT until FROM troupe.node_renew($1, $2)",
                            PG_VALUES(pg_text(node.id), node.boot)));
-    assert_int_equal(pg_number(cluster->admin, "SELECT troupe.node_leave($1, $2)",
+    /* It changes its mind, twice. */
+    assert_int_equal(pg_number(cluster->admin, "SELECT troupe.node_drain($1, $2, false)",
                                PG_VALUES(pg_text(node.id), node.boot)),
                      3);
+    assert_null(pg_one(cluster->admin, "SELECT troupe.node_drain($1, $2, false)",
+                       PG_VALUES(pg_text(node.id), node.boot)));
+    assert_null(pg_one(cluster->admin, register_one, PG_VALUES(pg_text(node.id))));
+    assert_int_equal(pg_number(cluster->admin, "SELECT troupe.node_drain($1, $2)",
+                               PG_VALUES(pg_text(node.id), node.boot)),
+                     4);
+    assert_string_equal(pg_one(cluster->admin,
+                               "SELECT string_agg(kind, ' ' ORDER BY epoch) FROM troupe.events",
+                               PG_NONE),
+                        "node_up node_draining node_undrained node_draining");
+    assert_int_equal(pg_number(cluster->admin, "SELECT troupe.node_leave($1, $2)",
+                               PG_VALUES(pg_text(node.id), node.boot)),
+                     5);
     assert_null(pg_one(cluster->admin, "SELECT troupe.node_leave($1, $2)",
                        PG_VALUES(pg_text(node.id), node.boot)));
     assert_null(pg_one(cluster->admin, "SELECT troupe.node_drain($1, $2)",

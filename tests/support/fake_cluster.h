@@ -118,7 +118,6 @@ bool fake_is_up(struct fake_node *node); /* takes the mutex */
 struct fake_item *fake_tell(struct fake_node *node,
                             void (*run)(struct fake_node *node, const struct fake_item *item));
 void fake_tell_up(struct fake_node *node, const struct fake_node *other);
-void fake_tell_draining(struct fake_cluster *cluster, uint64_t node_id);
 void fake_tell_answer(struct fake_node *node, tr_name_done done, void *context,
                       struct tr_name_result result, const char *text);
 void fake_tell_outcome(struct fake_node *node, struct tr_step *step, enum tr_step_outcome outcome);

@@ -172,13 +172,34 @@ static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(vo
     unlock(node);
 }
 
-static void drain(void *context)
+static void run_draining(struct fake_node *node, const struct fake_item *item)
+{
+    const struct tr_registry_events *events = &node->join.events;
+
+    if (fake_is_up(node) && events->on_member_draining != NULL) {
+        events->on_member_draining(events->context, item->node_id, item->strict);
+    }
+}
+
+static void tell_draining(struct fake_cluster *cluster, uint64_t node_id, bool draining)
+{
+    for (size_t index = 0; index < cluster->node_count; index++) {
+        if (cluster->nodes[index]->state == NODE_UP) {
+            struct fake_item *item = fake_tell(cluster->nodes[index], run_draining);
+
+            item->node_id = node_id;
+            item->strict = draining;
+        }
+    }
+}
+
+static void drain(void *context, bool on)
 {
     struct fake_node *node = context;
 
     lock(node);
-    node->draining = true;
-    fake_tell_draining(node->cluster, node->node_id);
+    node->draining = on;
+    tell_draining(node->cluster, node->node_id, on);
     unlock(node);
 }
 

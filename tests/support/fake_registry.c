@@ -96,15 +96,6 @@ static void run_up(struct fake_node *node, const struct fake_item *item)
     }
 }
 
-static void run_draining(struct fake_node *node, const struct fake_item *item)
-{
-    const struct tr_registry_events *events = &node->join.events;
-
-    if (fake_is_up(node) && events->on_member_draining != NULL) {
-        events->on_member_draining(events->context, item->node_id);
-    }
-}
-
 static void run_down(struct fake_node *node, const struct fake_item *item)
 {
     if (fake_is_up(node)) {
@@ -125,15 +116,6 @@ void fake_tell_up(struct fake_node *node, const struct fake_node *other)
     item->d = fake_copy(other->join.metadata);
     item->since_ms = other->since_ms;
     item->strict = other->draining;
-}
-
-void fake_tell_draining(struct fake_cluster *cluster, uint64_t node_id)
-{
-    for (size_t index = 0; index < cluster->node_count; index++) {
-        if (cluster->nodes[index]->state == NODE_UP) {
-            fake_tell(cluster->nodes[index], run_draining)->node_id = node_id;
-        }
-    }
 }
 
 static void run_answer(struct fake_node *node, const struct fake_item *item)

@@ -46,6 +46,13 @@ bool node_sees_up(void *context)
     return contains(seen->node->up, seen->node->up_count, seen->node_id);
 }
 
+bool node_sees_undrained(void *context)
+{
+    const struct world_seen *seen = context;
+
+    return seen->node->undrained == seen->node_id;
+}
+
 bool node_sees_draining(void *context)
 {
     const struct world_seen *seen = context;

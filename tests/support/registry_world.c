@@ -73,12 +73,14 @@ static void on_member_up(void *context, const struct tr_member *member)
     unlock(node);
 }
 
-static void on_member_draining(void *context, uint64_t node_id)
+static void on_member_draining(void *context, uint64_t node_id, bool draining)
 {
     struct world_node *node = context;
 
     lock(node);
-    if (node->draining_count < WORLD_NOTES_MAX) {
+    if (!draining) {
+        node->undrained = node_id;
+    } else if (node->draining_count < WORLD_NOTES_MAX) {
         node->draining[node->draining_count++] = node_id;
     }
     unlock(node);

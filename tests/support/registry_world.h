@@ -62,7 +62,8 @@ struct world_node {
     size_t up_count;
     uint64_t draining[WORLD_NOTES_MAX];
     size_t draining_count;
-    int64_t since_ms; /* its own */
+    uint64_t undrained; /* the last one */
+    int64_t since_ms;   /* its own */
     uint64_t down[WORLD_NOTES_MAX];
     int64_t down_ns[WORLD_NOTES_MAX];
     char down_why[WORLD_NOTES_MAX][32];
@@ -145,6 +146,7 @@ bool node_is_fenced(void *context);       /* likewise */
 bool node_has_stopped(void *context);     /* likewise */
 bool node_sees_up(void *context);         /* a struct world_seen */
 bool node_sees_down(void *context);       /* likewise */
+bool node_sees_undrained(void *context);  /* likewise */
 bool node_sees_draining(void *context);   /* likewise */
 bool node_has_lease_after(void *context); /* a struct world_seen: more leases than `count` */
 bool node_has_started(void *context);     /* likewise: `count` orphans at least */

@@ -261,7 +261,7 @@ static void nothing_is_placed_on_who_drains(void **state)
     assert_true(so_many_placeable(&gates));
     assert_true(so_many_placeable(&workers));
     assert_true(so_many_placeable(&all));
-    tr_cluster_drain(n2->node);
+    tr_cluster_drain(n2->node, true);
     gates.count = all.count = 1;
     workers.count = 0;
     assert_true(wait_until(so_many_placeable, &gates));

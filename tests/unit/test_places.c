@@ -259,6 +259,41 @@ static void only_nodes_that_know_the_behavior_are_chosen(void **state)
             "no node that is up has the role \"nobody\"");
 }
 
+static bool is_refused_there(void *context)
+{
+    const struct seen *seen = try_spawn(&(struct order){.placement = "n2"});
+
+    (void)context;
+    return seen->status == TROUPE_E_CLOSED &&
+           strcmp(seen->text, "node \"n2\" drains and starts nothing for others") == 0;
+}
+
+static bool is_taken_there(void *context)
+{
+    (void)context;
+    return try_spawn(&(struct order){.placement = "n2"})->status == TROUPE_OK;
+}
+
+static void a_node_that_drains_takes_nothing_from_others_until_it_is_back(void **state)
+{
+    (void)state;
+    troupe_node_drain(stages[1]->node, true);
+    assert_true(wait_until(is_refused_there, NULL));
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_not_equal(spawn("round_robin", NULL), 1);
+    }
+    refused(&(struct order){.placement = "role:even"}, TROUPE_E_NOT_FOUND,
+            "all nodes with the role \"even\" that know \"test.idle\" drain");
+    /* What runs there goes on, and spawns there. */
+    struct probe *parent = probe_spawn(stages[1], NULL);
+
+    (void)probe_do(parent, spawn_eight, NULL);
+    assert_int_equal(stage_info(stages[1]).actors, 9);
+    troupe_node_drain(stages[1]->node, false);
+    assert_true(wait_until(is_taken_there, NULL));
+    assert_int_equal(spawn("role:even", NULL), 1);
+}
+
 static int do_bad_spawn(troupe_self *self, struct probe *probe, void *context)
 {
     struct order *order = context;
@@ -315,6 +350,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_nodes_that_know_the_behavior_are_chosen, begin, end),
         cmocka_unit_test_setup_teardown(a_rule_that_makes_no_sense_is_the_callers_error, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(
+            a_node_that_drains_takes_nothing_from_others_until_it_is_back, begin, end),
         cmocka_unit_test_setup_teardown(a_dead_node_is_not_chosen, begin, end),
     };
 

@@ -106,6 +106,12 @@ TROUPE_API void troupe_node_shutdown(troupe_node *node, uint32_t timeout_ms);
  * `left`. After timeout_ms what is left is killed. Blocks. Takes the node. */
 TROUPE_API void troupe_node_stop(troupe_node *node, uint32_t timeout_ms);
 
+/* Nothing is placed here any more (drain), or again: spawns of other nodes are refused with
+ * TROUPE_E_CLOSED, rules of placement pass it over, names are neither taken nor recovered here.
+ * What runs goes on, and what it spawns here does too. The row says `draining`. troupe_node_stop
+ * does this first. Does not block. */
+TROUPE_API void troupe_node_drain(troupe_node *node, bool drain);
+
 /* Makes types and behaviors known, so that other nodes can send and spawn them here. Descriptions
  * are lent as long as the node lives. TROUPE_E_INVALID or TROUPE_E_EXISTS; error says which. Blocks
  * briefly. */
