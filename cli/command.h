@@ -19,6 +19,10 @@ struct cli;
     X(ADMIN, "admin", 0, "PATH", "admin socket of the node to ask; default: DIR/dev.json")         \
     X(SECRET_FILE, "secret-file", 0, "FILE",                                                       \
       "cluster secret, to reach a node over TCP; default: TROUPE_CLUSTER_SECRET_FILE")             \
+    X(TLS_CERT, "tls-cert", 0, "FILE",                                                             \
+      "certificate of a client, to reach a node over TLS; default: TROUPE_TLS_CERT")               \
+    X(TLS_KEY, "tls-key", 0, "FILE", "its private key; default: TROUPE_TLS_KEY")                   \
+    X(TLS_CA, "tls-ca", 0, "FILE", "authorities of the nodes; default: TROUPE_TLS_CA")             \
     X(TIMEOUT, "timeout", 0, "TIME", "give up after so long (5s)")                                 \
     X(HELP, "help", 'h', NULL, "describe the command")                                             \
     X(VERSION, "version", 0, NULL, "print the version")                                            \
@@ -47,6 +51,12 @@ struct cli;
     X(PURGE, "purge", 0, NULL, "also remove the data and logs")                                    \
     X(LIVE, "live", 0, NULL, "does it still turn? Never a matter of PostgreSQL")                   \
     X(READY, "ready", 0, NULL, "is it live, and a member that can do its work?")                   \
+    X(CA_DIR, "ca-dir", 0, "DIR", "folder of the authority; default: TROUPE_CA_DIR, ./troupe-ca")  \
+    X(OUT, "out", 0, "DIR",                                                                        \
+      "write certificate and key here; default: the folder of the authority")                      \
+    X(DAYS, "days", 0, "COUNT", "valid for so long (an authority 3650, a certificate 365)")        \
+    X(FORCE, "force", 0, NULL, "replace what is there")                                            \
+    X(FINISH, "finish", 0, NULL, "trust the authority from before no longer")                      \
     X(QUIET, "quiet", 'q', NULL, "print nothing; the exit status says it")
 
 enum option_id {
@@ -80,7 +90,8 @@ struct command {
 /* Options that every command takes. */
 #define OPTIONS_GLOBAL                                                                             \
     (OPTION_BIT(OUTPUT) | OPTION_BIT(DB) | OPTION_BIT(DIR) | OPTION_BIT(ADMIN) |                   \
-     OPTION_BIT(SECRET_FILE) | OPTION_BIT(TIMEOUT) | OPTION_BIT(HELP) | OPTION_BIT(VERSION))
+     OPTION_BIT(SECRET_FILE) | OPTION_BIT(TLS_CERT) | OPTION_BIT(TLS_KEY) | OPTION_BIT(TLS_CA) |   \
+     OPTION_BIT(TIMEOUT) | OPTION_BIT(HELP) | OPTION_BIT(VERSION))
 
 extern const struct command commands[];
 extern const size_t commands_count;

@@ -66,6 +66,20 @@ const struct command commands[] = {
      "Safe to run any number of times, by several at once.", 0, 0, 0, command_db_migrate},
     {"db", "status", "", "which migrations the database has, and which it needs", NULL, 0, 0, 0,
      command_db_status},
+    {"ca", "init", "CLUSTER", "make an authority that signs the certificates of a cluster",
+     "Two files in the folder of --ca-dir: ca.key signs and stays there, ca.pem goes to all nodes\n"
+     "and clients. CLUSTER is a name that stands in every certificate.",
+     1, 1, OPTION_BIT(CA_DIR) | OPTION_BIT(DAYS) | OPTION_BIT(FORCE), command_ca_init},
+    {"ca", "issue", "node|client NAME", "make a certificate and its key for a node or a client",
+     "Writes node-NAME.pem and node-NAME.key, or client-NAME.pem and client-NAME.key. NAME of a\n"
+     "node is what trouped has as --name; that of a client says what it is for, as in admin.",
+     2, 2, OPTION_BIT(CA_DIR) | OPTION_BIT(OUT) | OPTION_BIT(DAYS) | OPTION_BIT(FORCE),
+     command_ca_issue},
+    {"ca", "rotate", "", "put a new authority in the place of the one that signs",
+     "ca.pem then holds both: give it to everybody before the first certificate of the new one is\n"
+     "in use. Once all have certificates of the new one, --finish drops the old one from ca.pem.",
+     0, 0, OPTION_BIT(CA_DIR) | OPTION_BIT(DAYS) | OPTION_BIT(FORCE) | OPTION_BIT(FINISH),
+     command_ca_rotate},
     {"dev", "up", "", "start a private PostgreSQL and some nodes, and keep them running",
      "Starts what is not running yet and leaves the rest alone. Data, logs and the cluster secret\n"
      "are kept in DIR; DIR/dev.json says where everything is.",

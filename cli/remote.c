@@ -7,12 +7,15 @@
 #include "daemon/secret.h"
 #include "daemon/units.h"
 #include "dist/client.h"
+#include "wire/tls_context.h"
 
 #define PING "{\"op\":\"ping\"}"
 #define CONNECT_MS 3000u /* for each node that is tried */
 
 struct remote {
     struct secret secret;
+    struct tr_tls_context *tls; /* owned; NULL = none */
+    char why[200];              /* TLS was refused */
     char name[80];
     char host[256];
     uint16_t port;
@@ -29,6 +32,7 @@ void remote_close(struct remote *remote)
         return;
     }
     secret_wipe(&remote->secret);
+    tr_tls_context_destroy(remote->tls);
     free(remote);
 }
 
@@ -39,6 +43,10 @@ troupe_status remote_exchange(struct remote *remote, const char *request, uint32
                                             .port = remote->port,
                                             .secret = remote->secret.bytes,
                                             .secret_size = remote->secret.size,
+                                            .tls = remote->tls,
+                                            .node_name = remote->name,
+                                            .why = remote->why,
+                                            .why_size = sizeof(remote->why),
                                             .timeout_ms = timeout_ms};
     uint8_t *response = NULL;
     size_t size = 0;
@@ -58,9 +66,17 @@ troupe_status remote_exchange(struct remote *remote, const char *request, uint32
 
 static int refused(struct cli *cli, const struct remote *remote)
 {
-    const int status = problem_set(&cli->problem, PROBLEM_AUTH,
-                                   "node %s at %s:%u does not accept our cluster secret",
-                                   remote->name, remote->host, (unsigned)remote->port);
+    int status = 0;
+
+    if (remote->why[0] != '\0') {
+        status = problem_set(&cli->problem, PROBLEM_AUTH, "no TLS with node %s at %s:%u",
+                             remote->name, remote->host, (unsigned)remote->port);
+        problem_detail(&cli->problem, "%s", remote->why);
+        return status;
+    }
+    status = problem_set(&cli->problem, PROBLEM_AUTH,
+                         "node %s at %s:%u does not accept our cluster secret", remote->name,
+                         remote->host, (unsigned)remote->port);
 
     problem_hint(&cli->problem, "--secret-file names the file that the nodes were started with");
     return status;
@@ -96,8 +112,9 @@ static int try_nodes(struct cli *cli, const struct reg_sync *sync, struct remote
         if (result == TROUPE_E_AUTH) {
             return refused(cli, remote);
         }
-        (void)snprintf(tried + used, sizeof(tried) - used, "%s%.60s at %.80s: %s",
-                       used > 0 ? "\n" : "", name, address, troupe_status_text(result));
+        (void)snprintf(tried + used, sizeof(tried) - used, "%s%.60s at %.80s: %s%s%s",
+                       used > 0 ? "\n" : "", name, address, troupe_status_text(result),
+                       remote->why[0] != '\0' ? ": " : "", remote->why);
     }
     status = count == 0
                  ? problem_set(&cli->problem, PROBLEM_NO_NODE, "%s", nobody)
@@ -132,8 +149,31 @@ static int choose_node(struct cli *cli, const char *name, uint64_t node_id, stru
     return status;
 }
 
-int remote_open_node(struct cli *cli, const char *secret_path, const char *name, uint64_t node_id,
-                     struct remote **out)
+static int read_proof(struct cli *cli, const struct remote_proof *proof, struct remote *remote)
+{
+    const struct tr_tls_files files = {proof->tls_cert, proof->tls_key, proof->tls_ca};
+    char error[400] = "";
+    int status =
+        proof->secret == NULL ? 0 : secret_read(proof->secret, &remote->secret, &cli->problem);
+
+    if (status != 0 || proof->tls_cert == NULL) {
+        return status;
+    }
+    if (tr_tls_context_load(&files, &remote->tls, error, sizeof(error)) == TROUPE_OK) {
+        if (tr_tls_context_name(remote->tls)->role == TR_TLS_CLIENT) {
+            return 0;
+        }
+        (void)snprintf(error, sizeof(error), "%.300s: it is the certificate of a node",
+                       proof->tls_cert);
+    }
+    status = problem_set(&cli->problem, PROBLEM_CONFIG, "the TLS certificate cannot be used");
+    problem_detail(&cli->problem, "%s", error);
+    problem_hint(&cli->problem, "troupe ca issue client NAME  makes one");
+    return status;
+}
+
+int remote_open_node(struct cli *cli, const struct remote_proof *proof, const char *name,
+                     uint64_t node_id, struct remote **out)
 {
     struct remote *remote = calloc(1, sizeof(*remote));
     int status = 0;
@@ -141,7 +181,7 @@ int remote_open_node(struct cli *cli, const char *secret_path, const char *name,
     if (remote == NULL) {
         return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
     }
-    status = secret_read(secret_path, &remote->secret, &cli->problem);
+    status = read_proof(cli, proof, remote);
     if (status == 0) {
         status = choose_node(cli, name, node_id, remote);
     }

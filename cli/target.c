@@ -111,8 +111,45 @@ static const char *secret_file(const struct cli *cli)
     return variable != NULL && variable[0] != '\0' ? variable : NULL;
 }
 
-static int open_remote(struct cli *cli, const char *secret, const char *name, uint64_t node_id,
-                       struct target **out)
+/* An option, or the variable that stands for it, or NULL. */
+static const char *option_or_variable(const struct cli *cli, enum option_id id,
+                                      const char *variable)
+{
+    const char *value = cli_has(cli, id) ? cli->options[id] : getenv(variable);
+
+    return value != NULL && value[0] != '\0' ? value : NULL;
+}
+
+/* What we have to prove who we are by. A certificate, its key and the authorities come together. */
+static int find_proof(struct cli *cli, struct remote_proof *proof)
+{
+    *proof = (struct remote_proof){
+        .secret = secret_file(cli),
+        .tls_cert = option_or_variable(cli, OPTION_TLS_CERT, "TROUPE_TLS_CERT"),
+        .tls_key = option_or_variable(cli, OPTION_TLS_KEY, "TROUPE_TLS_KEY"),
+        .tls_ca = option_or_variable(cli, OPTION_TLS_CA, "TROUPE_TLS_CA"),
+    };
+    if ((proof->tls_cert == NULL) != (proof->tls_key == NULL) ||
+        (proof->tls_cert == NULL) != (proof->tls_ca == NULL)) {
+        return problem_set(&cli->problem, PROBLEM_USAGE,
+                           "--tls-cert, --tls-key and --tls-ca come together");
+    }
+    return 0;
+}
+
+static bool is_proof(const struct remote_proof *proof)
+{
+    return proof->secret != NULL || proof->tls_cert != NULL;
+}
+
+/* Whether the command line itself says that a node is to be reached over TCP. */
+static bool wants_remote(const struct cli *cli)
+{
+    return cli_has(cli, OPTION_SECRET_FILE) || cli_has(cli, OPTION_TLS_CERT);
+}
+
+static int open_remote(struct cli *cli, const struct remote_proof *proof, const char *name,
+                       uint64_t node_id, struct target **out)
 {
     struct target *target = make(cli);
     int status = 0;
@@ -120,7 +157,7 @@ static int open_remote(struct cli *cli, const char *secret, const char *name, ui
     if (target == NULL) {
         return problem_exit_status(PROBLEM_MEMORY);
     }
-    status = remote_open_node(cli, secret, name, node_id, &target->remote);
+    status = remote_open_node(cli, proof, name, node_id, &target->remote);
     if (status != 0) {
         target_close(target);
         return status;
@@ -179,14 +216,17 @@ static bool open_variable(struct cli *cli, struct target **out)
 
 int target_open(struct cli *cli, struct target **out)
 {
-    const char *secret = secret_file(cli);
-    int status = 0;
+    struct remote_proof proof;
+    int status = find_proof(cli, &proof);
 
+    if (status != 0) {
+        return status;
+    }
     if (cli_has(cli, OPTION_ADMIN)) {
         return target_open_socket(cli, cli->options[OPTION_ADMIN], out);
     }
-    if (cli_has(cli, OPTION_SECRET_FILE)) {
-        return open_remote(cli, secret, NULL, 0, out);
+    if (wants_remote(cli)) {
+        return open_remote(cli, &proof, NULL, 0, out);
     }
     if (!cli_has(cli, OPTION_DB) && open_variable(cli, out)) {
         return 0;
@@ -198,13 +238,13 @@ int target_open(struct cli *cli, struct target **out)
     if (cli->dev != NULL && !cli_has(cli, OPTION_DB)) {
         return open_dev(cli, out);
     }
-    if (secret != NULL) {
-        return open_remote(cli, secret, NULL, 0, out);
+    if (is_proof(&proof)) {
+        return open_remote(cli, &proof, NULL, 0, out);
     }
     status = problem_set(&cli->problem, PROBLEM_NO_WAY, "%s", problem_meaning(PROBLEM_NO_WAY));
     problem_hint(&cli->problem,
-                 "--admin PATH on the host of a node, or --secret-file FILE to reach "
-                 "one over TCP, or `troupe dev up` for a private cluster");
+                 "--admin PATH on the host of a node, or --secret-file FILE or --tls-cert FILE to "
+                 "reach one over TCP, or `troupe dev up` for a private cluster");
     return status;
 }
 
@@ -451,21 +491,24 @@ static int open_dev_node(struct cli *cli, const char *name, uint64_t node_id, st
 
 int target_open_node(struct cli *cli, const char *name, uint64_t node_id, struct target **out)
 {
-    const char *secret = secret_file(cli);
-    int status = 0;
+    struct remote_proof proof;
+    int status = find_proof(cli, &proof);
 
-    if (cli_has(cli, OPTION_ADMIN) || (name == NULL && node_id == 0)) {
-        return target_open(cli, out);
-    }
-    status = cli_has(cli, OPTION_DB) || cli_has(cli, OPTION_SECRET_FILE) ? 0 : dev_state_find(cli);
     if (status != 0) {
         return status;
     }
-    if (cli->dev != NULL && !cli_has(cli, OPTION_DB) && !cli_has(cli, OPTION_SECRET_FILE)) {
+    if (cli_has(cli, OPTION_ADMIN) || (name == NULL && node_id == 0)) {
+        return target_open(cli, out);
+    }
+    status = cli_has(cli, OPTION_DB) || wants_remote(cli) ? 0 : dev_state_find(cli);
+    if (status != 0) {
+        return status;
+    }
+    if (cli->dev != NULL && !cli_has(cli, OPTION_DB) && !wants_remote(cli)) {
         return open_dev_node(cli, name, node_id, out);
     }
-    if (secret == NULL) {
+    if (!is_proof(&proof)) {
         return target_open(cli, out); /* It says what is missing. */
     }
-    return open_remote(cli, secret, name, node_id, out);
+    return open_remote(cli, &proof, name, node_id, out);
 }

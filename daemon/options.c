@@ -107,6 +107,31 @@ static int build_address(const struct builder *builder)
     return 0;
 }
 
+int options_tls(const struct settings *settings, struct options *options, struct problem *problem)
+{
+    const struct builder builder = {settings, options, problem};
+
+    options->tls_cert = get_or_null(&builder, SETTING_TLS_CERT);
+    options->tls_key = get_or_null(&builder, SETTING_TLS_KEY);
+    options->tls_ca = get_or_null(&builder, SETTING_TLS_CA);
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL) ||
+        (options->tls_cert == NULL) != (options->tls_ca == NULL)) {
+        const int status =
+            problem_set(problem, PROBLEM_CONFIG, "tls_cert, tls_key and tls_ca come together");
+
+        problem_detail(
+            problem, "there is only: %s%s%s", options->tls_cert != NULL ? "tls_cert " : "",
+            options->tls_key != NULL ? "tls_key " : "", options->tls_ca != NULL ? "tls_ca" : "");
+        return status;
+    }
+    return 0;
+}
+
+static int build_tls(const struct builder *builder)
+{
+    return options_tls(builder->settings, builder->options, builder->problem);
+}
+
 static int build_secret(const struct builder *builder)
 {
     const char *path = get(builder, SETTING_SECRET_FILE);
@@ -114,11 +139,12 @@ static int build_secret(const struct builder *builder)
     if (path[0] != '\0') {
         return secret_read(path, &builder->options->secret, builder->problem);
     }
-    if (!is_loopback(builder->options->listen_host)) {
-        const int status =
-            wrong(builder, SETTING_LISTEN, "a loopback address, as there is no secret_file");
+    if (builder->options->tls_cert == NULL && !is_loopback(builder->options->listen_host)) {
+        const int status = wrong(builder, SETTING_LISTEN,
+                                 "a loopback address, as there is no secret_file and no tls_cert");
 
-        problem_hint(builder->problem, "set secret_file: without a secret nodes trust anybody");
+        problem_hint(builder->problem, "set secret_file, or tls_cert, tls_key and tls_ca: without "
+                                       "them nodes trust anybody");
         return status;
     }
     return 0;
@@ -286,8 +312,8 @@ static int build_modules(const struct builder *builder)
 int options_build(const struct settings *settings, struct options *options, struct problem *problem)
 {
     static int (*const steps[])(const struct builder *) = {
-        build_name,  build_address, build_times,  build_sizes,  build_log,
-        build_admin, build_choices, build_secret, build_modules};
+        build_name,  build_address, build_times, build_sizes,  build_log,
+        build_admin, build_choices, build_tls,   build_secret, build_modules};
     const struct builder builder = {settings, options, problem};
 
     memset(options, 0, sizeof(*options));

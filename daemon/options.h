@@ -40,7 +40,10 @@ struct options {
     bool core_dumps;
     int32_t log_level;
     enum log_format log_format;
-    struct secret secret;        /* size 0: none, then listen has to be loopback */
+    const char *tls_cert; /* NULL: no TLS; with the next two */
+    const char *tls_key;
+    const char *tls_ca;
+    struct secret secret;        /* size 0: none; without TLS listen has to be loopback then */
     struct module_file *modules; /* owned: opened and checked, in the order to load them */
     size_t modules_count;
 };
@@ -53,5 +56,8 @@ void options_fini(struct options *options);
 
 /* Only what SIGHUP can change: the log level. */
 int options_log_level(const struct settings *settings, int32_t *level, struct problem *problem);
+
+/* And where the files of TLS are; other fields are left alone. */
+int options_tls(const struct settings *settings, struct options *options, struct problem *problem);
 
 #endif

@@ -36,8 +36,9 @@
     X(PROBLEM_SQL, 2008, EX_SOFTWARE, "PostgreSQL answered with an error")                         \
     X(PROBLEM_NO_NODE, 3001, EX_UNAVAILABLE, "there is no such node, or it is not up")             \
     X(PROBLEM_UNREACHABLE, 3002, EX_UNAVAILABLE, "the node does not answer")                       \
-    X(PROBLEM_AUTH, 3003, EX_NOPERM, "the cluster secret is not the node's")                       \
-    X(PROBLEM_NO_WAY, 3004, EX_CONFIG, "neither an admin socket nor a secret to reach a node by")  \
+    X(PROBLEM_AUTH, 3003, EX_NOPERM, "the cluster secret or certificate is not accepted")          \
+    X(PROBLEM_NO_WAY, 3004, EX_CONFIG,                                                             \
+      "neither an admin socket nor a secret or certificate to reach a node by")                    \
     X(PROBLEM_ADMIN, 3005, EX_PROTOCOL, "the node's answer makes no sense")                        \
     X(PROBLEM_NAME_TAKEN, 3006, EX_TEMPFAIL, "a live node has this node name")                     \
     X(PROBLEM_ADDRESS, 3007, EX_UNAVAILABLE, "the address to listen on cannot be used")            \

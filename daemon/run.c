@@ -13,6 +13,7 @@
 
 #include "daemon/admin_server.h"
 #include "daemon/state_files.h"
+#include "daemon/tls_reload.h"
 #include "sync/thread.h"
 #include "troupe/node.h"
 
@@ -138,6 +139,9 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->listen_port = options->listen_port;
     config->advertise_host = options->advertise;
     config->secret = (troupe_bytes){options->secret.bytes, options->secret.size};
+    config->tls_cert = options->tls_cert;
+    config->tls_key = options->tls_key;
+    config->tls_ca = options->tls_ca;
     config->roles = options->roles;
     config->metadata = options->metadata;
     config->lease_ttl_ms = options->lease_ttl_ms;
@@ -308,7 +312,8 @@ static int take_signals(struct daemon *daemon)
 static void log_changes(const struct daemon *daemon, const struct settings *fresh)
 {
     for (int id = 0; id < SETTING_COUNT; id++) {
-        if (id == SETTING_LOG_LEVEL ||
+        if (id == SETTING_LOG_LEVEL || id == SETTING_TLS_CERT || id == SETTING_TLS_KEY ||
+            id == SETTING_TLS_CA ||
             strcmp(settings_get(daemon->input->settings, (enum setting_id)id),
                    settings_get(fresh, (enum setting_id)id)) == 0) {
             continue;
@@ -336,6 +341,7 @@ static void reload(struct daemon *daemon)
     } else {
         log_set_level(daemon->log, level);
         log_printf(daemon->log, TROUPE_LOG_INFO, "settings read again");
+        tls_reload(daemon->node, &fresh, daemon->log);
         log_changes(daemon, &fresh);
     }
     settings_fini(&fresh);

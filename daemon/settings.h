@@ -33,6 +33,10 @@
     X(ADVERTISE, "advertise", "auto", "HOST", 0,                                                   \
       "what other nodes dial; auto: the host of listen, or found when that is 0.0.0.0")            \
     X(SECRET_FILE, "secret_file", "", "FILE", 0, "cluster secret, at least 32 bytes")              \
+    X(TLS_CERT, "tls_cert", "", "FILE", 0,                                                         \
+      "certificate of this node, for TLS between nodes; with tls_key and tls_ca")                  \
+    X(TLS_KEY, "tls_key", "", "FILE", 0, "its private key, which nobody else may read")            \
+    X(TLS_CA, "tls_ca", "", "FILE", 0, "authorities that sign the certificates of others")         \
     X(MODULE, "module", "", "FILE.so", SETTING_REPEATABLE, "module of behaviors to load")          \
     X(MODULE_DIR, "module_dir", "", "DIR", 0,                                                      \
       "load modules only from here; without module: all of them")                                  \

@@ -11,6 +11,7 @@
 
 #include "io/loop.h"
 #include "node/admin.h"
+#include "node/tls.h"
 
 enum { LOOK_MS = 1, LOOK_MS_MAX = 50 };
 
@@ -156,6 +157,22 @@ static void check_lease(struct report *report, const struct troupe_node *node)
     }
 }
 
+/* A node whose certificate has expired keeps its connections and gets no new ones. */
+static void check_certificate(struct report *report, struct troupe_node *node)
+{
+    const int64_t expires = tr_node_tls_expires(node);
+    const int64_t days = tr_node_tls_days_left(expires);
+
+    if (expires == 0) {
+        return;
+    }
+    if (days < 0) {
+        check(report, "certificate", false, false, "it has expired");
+    } else {
+        check(report, "certificate", false, true, "valid for %" PRId64 " days", days);
+    }
+}
+
 /* What only a member of a cluster has. */
 static void check_member(struct report *report, struct troupe_node *node,
                          const struct question *question, bool up)
@@ -194,6 +211,7 @@ static void fill(struct report *report, struct troupe_node *node, struct questio
     if (question != NULL) {
         check_member(report, node, question, state == TR_NODE_UP || state == TR_NODE_STOPPING);
         tr_mutex_unlock(&question->mutex);
+        check_certificate(report, node);
     }
     const bool drains = tr_load32_relaxed(&node->draining) != 0;
 

@@ -31,6 +31,9 @@ void tr_admin_info(struct tr_admin *admin)
     (void)cJSON_AddNumberToObject(admin->reply, "peers_refused", (double)info.peers_refused);
     (void)cJSON_AddNumberToObject(admin->reply, "signals_refused", (double)info.signals_refused);
     (void)cJSON_AddNumberToObject(admin->reply, "lease_left_ms", (double)info.lease_left_ms);
+    if (info.tls_expires != 0) {
+        (void)cJSON_AddNumberToObject(admin->reply, "tls_expires", (double)info.tls_expires);
+    }
 }
 
 /* Where a request goes: a pid, or a name. */

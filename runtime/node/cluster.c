@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "node/places.h"
 #include "node/sampler.h"
+#include "node/tls.h"
 #include "sched/telemetry.h"
 
 enum { FENCE_LOOK_MS = 5 };
@@ -214,7 +215,10 @@ static troupe_status make_peers(struct troupe_node *node)
     if (status != TROUPE_OK) {
         return status;
     }
-    status = tr_peers_listen(peers, &port);
+    status = tr_node_tls_give(node, peers);
+    if (status == TROUPE_OK) {
+        status = tr_peers_listen(peers, &port);
+    }
     if (status != TROUPE_OK) {
         tr_peers_destroy(peers);
         return status;
@@ -446,6 +450,7 @@ static void start_on_loop(void *context)
     if (status == TROUPE_OK) {
         status = tr_places_start(node);
     }
+    tr_node_tls_watch(node);
     if (status == TROUPE_OK) {
         status = port_of(node)->start(port_of(node)->context, &join);
     }
@@ -499,8 +504,9 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
     if (status != TROUPE_OK) {
         (void)snprintf(error, error_size, "cannot listen on %s:%u: %s", node->listen_host,
                        (unsigned)node->port,
-                       status == TROUPE_E_DENIED ? "without a cluster secret only on loopback"
-                                                 : troupe_status_text(status));
+                       status == TROUPE_E_DENIED
+                           ? "without TLS and a cluster secret only on loopback"
+                           : troupe_status_text(status));
         return status;
     }
     status = tr_loop_start(node->loop);
@@ -520,6 +526,7 @@ static void on_registry_stopped(void *context)
     tr_timer_close(node->fence_timer);
     tr_sampler_destroy(node->sampler);
     tr_places_stop(node);
+    tr_node_tls_unwatch(node);
     tr_loop_stop(node->loop);
 }
 

@@ -14,6 +14,7 @@
 #include "node/names.h"
 #include "node/node.h"
 #include "node/places.h"
+#include "node/tls.h"
 #include "node/trace.h"
 
 /* ---- checking the configuration ---- */
@@ -52,6 +53,10 @@ static const char *what_is_wrong(const troupe_config *config)
     }
     if (config->secret.size > 0 && config->secret.size < TR_SECRET_SIZE_MIN) {
         return "the cluster secret has fewer than 32 bytes";
+    }
+    if ((config->tls_cert == NULL) != (config->tls_key == NULL) ||
+        (config->tls_cert == NULL) != (config->tls_ca == NULL)) {
+        return "tls_cert, tls_key and tls_ca come together";
     }
     if (config->lease_ttl_ms < TR_LEASE_TTL_MS_MIN) {
         return "the lease is shorter than 500 ms";
@@ -256,6 +261,9 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->config.roles = node->roles;
     node->config.metadata = node->metadata;
     node->config.secret = (troupe_bytes){0};
+    node->config.tls_cert = NULL;
+    node->config.tls_key = NULL;
+    node->config.tls_ca = NULL;
     return TROUPE_OK;
 }
 
@@ -280,6 +288,7 @@ static void node_free(struct troupe_node *node)
     tr_mutex_fini(&node->state_mutex);
     tr_mutex_fini(&node->catalog_mutex);
     tr_mutex_fini(&node->log_mutex);
+    tr_node_tls_fini(node);
     if (node->secret != NULL) {
         explicit_bzero(node->secret, node->secret_size);
         free(node->secret);
@@ -309,6 +318,9 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
     }
     if (status == TROUPE_OK && node->driver == NULL) {
         status = tr_sched_start(node->sched);
+    }
+    if (status == TROUPE_OK && node->registry != NULL) {
+        status = tr_node_tls_start(node, config, error, error_size);
     }
     if (status == TROUPE_OK && node->registry != NULL) {
         status = tr_cluster_start(node, error, error_size);
@@ -457,5 +469,6 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->send_queue_bytes = node->router == NULL ? 0 : tr_router_queued(node->router);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);
+    info->tls_expires = tr_node_tls_expires(node);
     info->lease_left_ms = node->registry == NULL || left <= 0 ? 0 : (uint64_t)(left / TR_NS_PER_MS);
 }

@@ -81,6 +81,7 @@ struct troupe_node {
     struct tr_guard guard;
     uint8_t *secret; /* owned, wiped at the end */
     size_t secret_size;
+    struct tr_tls_context *tls; /* owned; NULL: none. Under state_mutex once the loop runs */
     bool loop_runs;
     bool leaves_in_order; /* written before stop is posted to the loop */
     uint32_t leave_timeout_ms;
@@ -125,6 +126,7 @@ struct troupe_node {
     struct tr_map adopters; /* hash of name -> struct tr_adopter: rows that come for supervisors */
     struct tr_timer *lookup_timer;
     struct tr_timer *fence_timer;
+    struct tr_timer *tls_timer;
     struct tr_sampler *sampler;
     struct tr_timer *news_timer;
     uint64_t actors_told;

@@ -321,6 +321,19 @@ done:
     return status;
 }
 
+troupe_status tr_tls_context_copy(const struct tr_tls_context *context, struct tr_tls_context **out)
+{
+    struct tr_tls_context *copy = malloc(sizeof(*copy));
+
+    if (copy == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    *copy = *context;
+    (void)SSL_CTX_up_ref(copy->ssl); /* counts atomically, and cannot fail */
+    *out = copy;
+    return TROUPE_OK;
+}
+
 void tr_tls_context_destroy(struct tr_tls_context *context)
 {
     if (context != NULL) {

@@ -52,6 +52,10 @@ TROUPE_MUST_USE troupe_status tr_tls_context_load(const struct tr_tls_files *fil
                                                   struct tr_tls_context **out, char *error,
                                                   size_t error_size);
 
+/* Gives another hold on the same, for another thread. TROUPE_E_NO_MEMORY. */
+TROUPE_MUST_USE troupe_status tr_tls_context_copy(const struct tr_tls_context *context,
+                                                  struct tr_tls_context **out);
+
 /* Takes the context, which may be NULL. */
 void tr_tls_context_destroy(struct tr_tls_context *context);
 

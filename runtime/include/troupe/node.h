@@ -45,8 +45,13 @@ typedef struct troupe_config {
                                    0.0.0.0 or ::, when the node finds an address of its own at each
                                    join: the one by which it reaches the registry, else that of its
                                    first interface */
-    troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty: loopback only, nothing is
-                            authenticated */
+    troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty without TLS: loopback only,
+                            nothing is authenticated */
+    /* Files in PEM; all three, or none. With them every connection is TLS 1.3, both ends show a
+       certificate, and both have to know the secret too if there is one. NULL: no TLS */
+    const char *tls_cert; /* of this node: its name is the URI troupe://CLUSTER/node/NAME */
+    const char *tls_key;  /* its private key; nobody else may read the file */
+    const char *tls_ca;   /* the authorities that certificates of others have to come from */
     /* What all members and troupe.nodes know of this node; may be NULL. Roles are a comma list,
      * each of 1 to 63 of [A-Za-z0-9_.-], 255 bytes together. Metadata is a comma list of key=value:
      * keys as roles, values up to 255 bytes of UTF-8 without commas and control characters, 2,047
@@ -206,12 +211,23 @@ typedef struct troupe_node_info {
     uint64_t mailbox_overflows; /* messages for which a mailbox had no room */
     uint64_t senders_suspended; /* how often a full mailbox or send queue suspended a sender */
     uint64_t replies_late;      /* that nobody waited for any more, or that came twice */
+    int64_t tls_expires;        /* its certificate: seconds since 1970; 0: no TLS */
     char advertise_host[256];   /* what others are told to dial, "" before it was found */
     uint64_t senders_waiting;   /* actors that are suspended so now */
     uint64_t send_queue_bytes;  /* that wait to be sent to other nodes */
     uint64_t signals_refused;   /* from other nodes: unreadable, or more than a node may say */
 } troupe_node_info;
 TROUPE_API void troupe_node_get_info(troupe_node *node, troupe_node_info *info);
+
+/* Reads the files of a node that runs with TLS again, from the same paths or others: for
+ * connections from now on; those there are go on. On failure, TROUPE_E_INVALID mostly, the node
+ * goes on with what it has, and error (may be NULL) names the file and what is wrong with it.
+ * Blocks briefly. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_reload_tls(troupe_node *node,
+                                                                const char *tls_cert,
+                                                                const char *tls_key,
+                                                                const char *tls_ca, char *error,
+                                                                size_t error_size);
 
 TROUPE_API const char *troupe_node_name(const troupe_node *node);
 
