@@ -306,6 +306,15 @@ static void frame_in(struct conn *conn, struct tr_frame *frame, uint64_t now)
     }
 }
 
+/* Whether what cannot be a frame is the head of a record of TLS, a hello or an alert. */
+static bool is_tls(const struct conn *conn)
+{
+    const struct tr_slice rest = tr_frame_reader_rest(conn->reader);
+
+    return conn->channel.tls == NULL && rest.size >= 2 &&
+           (rest.bytes[0] == 0x15 || rest.bytes[0] == 0x16) && rest.bytes[1] == 0x03;
+}
+
 static void on_read(void *context, size_t size)
 {
     struct conn *conn = context;
@@ -336,7 +345,8 @@ static void on_read(void *context, size_t size)
     if (status != TROUPE_E_AGAIN) {
         peers->counters.garbage++;
         if (conn->state == CONN_GREETING) {
-            conn_refuse(conn, status);
+            conn_refuse_because(conn, status,
+                                is_tls(conn) ? "it speaks TLS, and this node does not" : NULL);
         } else {
             conn_failed(conn, false, 0);
         }

@@ -133,3 +133,8 @@ troupe_status tr_frame_reader_next(struct tr_frame_reader *reader, struct tr_fra
     reader->begin += frame->size;
     return TROUPE_OK;
 }
+
+struct tr_slice tr_frame_reader_rest(const struct tr_frame_reader *reader)
+{
+    return (struct tr_slice){reader->buffer + reader->begin, reader->end - reader->begin};
+}

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slice.h"
 #include "troupe/status.h"
 #include "wire/frame.h"
 
@@ -49,5 +50,8 @@ void tr_frame_reader_commit(struct tr_frame_reader *reader, size_t size);
  * call answers the same, and the owner closes the connection. */
 TROUPE_MUST_USE troupe_status tr_frame_reader_next(struct tr_frame_reader *reader,
                                                    struct tr_frame *frame);
+
+/* Lends what has arrived and is not part of a frame that was taken, until the next call. */
+struct tr_slice tr_frame_reader_rest(const struct tr_frame_reader *reader);
 
 #endif

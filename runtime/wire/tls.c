@@ -185,7 +185,7 @@ static int on_verify(int good, X509_STORE_CTX *store)
     }
     if (X509_STORE_CTX_get_error_depth(store) == 0 &&
         !judge_name(tls, X509_STORE_CTX_get_current_cert(store))) {
-        X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+        X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
         return 0;
     }
     return 1;

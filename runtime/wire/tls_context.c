@@ -270,7 +270,7 @@ static bool set_rules(SSL_CTX *ssl)
                               SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     (void)SSL_CTX_clear_options(ssl, SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
     (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
-    (void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     (void)SSL_CTX_set_max_cert_list(ssl, (long)TR_TLS_CHAIN_SIZE_MAX);
     SSL_CTX_set_verify_depth(ssl, TR_TLS_DEPTH_MAX);
     SSL_CTX_set_security_level(ssl, 2);

@@ -131,8 +131,13 @@ static void on_refused(void *context, const char *address, troupe_status why)
 
 static void log_line(void *context, int level, const char *text)
 {
-    const struct rig_node *node = context;
+    struct rig_node *node = context;
 
+    tr_mutex_lock(&node->lock);
+    if (strstr(text, "refused") != NULL && node->refusal_line[0] == '\0') {
+        (void)snprintf(node->refusal_line, sizeof(node->refusal_line), "%s", text);
+    }
+    changed(node);
     if (getenv("RIG_LOG") != NULL) {
         (void)fprintf(stderr, "%s %d %s\n", node->name, level, text);
     }
@@ -216,6 +221,9 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     assert_int_equal(tr_loop_create(&node->loop), TROUPE_OK);
     config.loop = node->loop;
     assert_int_equal(tr_peers_create(&config, &events, &node->peers), TROUPE_OK);
+    if (options->tls != NULL) {
+        tr_peers_set_tls(node->peers, options->tls);
+    }
     assert_int_equal(tr_peers_listen(node->peers, &node->port), TROUPE_OK);
     if (!options->no_identity) {
         identity(node);
@@ -319,6 +327,39 @@ void rig_cut(struct rig_node *node, uint64_t other_id)
     struct order order = {node, NULL, other_id, 0};
 
     rig_call(node, order_cut, &order);
+}
+
+struct tls_order {
+    struct rig_node *node;
+    struct tr_tls_context *tls;
+};
+
+static void order_tls(void *context)
+{
+    const struct tls_order *order = context;
+
+    tr_peers_set_tls(order->node->peers, order->tls);
+}
+
+void rig_set_tls(struct rig_node *node, struct tr_tls_context *tls)
+{
+    struct tls_order order = {node, tls};
+
+    rig_call(node, order_tls, &order);
+}
+
+bool rig_refusal_says(struct rig_node *node, const char *words)
+{
+    bool says = false;
+
+    tr_mutex_lock(&node->lock);
+    says = strstr(node->refusal_line, words) != NULL;
+    if (!says) {
+        (void)fprintf(stderr, "%s logged \"%s\", not \"%s\"\n", node->name, node->refusal_line,
+                      words);
+    }
+    tr_mutex_unlock(&node->lock);
+    return says;
 }
 
 struct counters_order {

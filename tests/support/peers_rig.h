@@ -36,7 +36,8 @@ struct rig_pair { /* what a node knows of another */
 
 struct rig_options {
     uint64_t node_id;
-    const char *secret; /* NULL = plain */
+    const char *secret;         /* NULL without tls = plain */
+    struct tr_tls_context *tls; /* taken by rig_start; NULL = no TLS */
     uint8_t cluster;
     uint32_t heartbeat_ms; /* 0 = the default, as for the next three */
     uint32_t silence_ms;
@@ -57,7 +58,8 @@ struct rig_node {
     struct tr_cond changed;
     struct rig_pair pairs[RIG_NODES];
     uint32_t refusals;
-    troupe_status refusal; /* the last */
+    troupe_status refusal;  /* the last */
+    char refusal_line[256]; /* of the log, the first */
     uint32_t requests;
     bool hold_replies;
     bool closed;
@@ -87,6 +89,9 @@ void rig_forget(struct rig_node *node, uint64_t other_id);
 void rig_cut(struct rig_node *node, uint64_t other_id);
 void rig_set_identity(struct rig_node *node);
 
+/* Gives the node another certificate; takes it. */
+void rig_set_tls(struct rig_node *node, struct tr_tls_context *tls);
+
 /* Copies the counters. */
 struct tr_peers_counters;
 void rig_counters(struct rig_node *node, struct tr_peers_counters *out);
@@ -112,6 +117,9 @@ struct rig_pair rig_pair(struct rig_node *node, uint64_t other);
 
 uint32_t rig_requests(struct rig_node *node);
 troupe_status rig_refusal(struct rig_node *node); /* the last */
+
+/* Whether the first refusal was logged with these words in it. */
+bool rig_refusal_says(struct rig_node *node, const char *words);
 void rig_hold_replies(struct rig_node *node);
 
 /* A gate in which a node's loop stands still, as a process that was stopped does. */
