@@ -271,6 +271,19 @@ static bool is_rotating(const struct tr_pem *trusted, const struct tr_pem *own)
     return trusted->size != own->size || memcmp(trusted->bytes, own->bytes, own->size) != 0;
 }
 
+static troupe_status join(const struct tr_pem *first, const struct tr_pem *second,
+                          struct tr_pem *both)
+{
+    both->bytes = malloc(first->size + second->size);
+    if (both->bytes == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    memcpy(both->bytes, first->bytes, first->size);
+    memcpy(both->bytes + first->size, second->bytes, second->size);
+    both->size = first->size + second->size;
+    return TROUPE_OK;
+}
+
 /* A new authority in the place of the old one, which stays trusted. */
 static int rotate_begin(struct cli *cli, struct authority *authority, const struct tr_pem *trusted,
                         const struct tr_validity *validity)
@@ -286,13 +299,9 @@ static int rotate_begin(struct cli *cli, struct authority *authority, const stru
         status = made(cli, tr_ca_public(fresh.ca, &own));
     }
     if (status == 0) {
-        both.bytes = malloc(own.size + trusted->size);
-        status = made(cli, both.bytes == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK);
+        status = made(cli, join(&own, trusted, &both));
     }
     if (status == 0) {
-        memcpy(both.bytes, own.bytes, own.size);
-        memcpy(both.bytes + own.size, trusted->bytes, trusted->size);
-        both.size = own.size + trusted->size;
         status = authority_write(cli, &fresh, &both, true);
     }
     tr_pem_fini(&own);

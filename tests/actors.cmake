@@ -94,6 +94,9 @@ endfunction()
 
 troupe_memory_test(memory sched)
 troupe_memory_test(node_memory node pg)
+troupe_memory_test(tls_memory wire)
+target_sources(test_tls_memory PRIVATE support/certificates.c)
+target_link_libraries(test_tls_memory PRIVATE PkgConfig::OPENSSL)
 
 # The test kit, through the shared library.
 troupe_api_test(kit)

@@ -81,7 +81,7 @@ struct troupe_node {
     struct tr_guard guard;
     uint8_t *secret; /* owned, wiped at the end */
     size_t secret_size;
-    struct tr_tls_context *tls; /* owned; NULL: none. Under state_mutex once the loop runs */
+    struct tr_node_tls *tls; /* owned; NULL: none */
     bool loop_runs;
     bool leaves_in_order; /* written before stop is posted to the loop */
     uint32_t leave_timeout_ms;
@@ -126,7 +126,6 @@ struct troupe_node {
     struct tr_map adopters; /* hash of name -> struct tr_adopter: rows that come for supervisors */
     struct tr_timer *lookup_timer;
     struct tr_timer *fence_timer;
-    struct tr_timer *tls_timer;
     struct tr_sampler *sampler;
     struct tr_timer *news_timer;
     uint64_t actors_told;
@@ -188,8 +187,7 @@ void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t requ
 void tr_clients_drain(struct troupe_node *node);
 
 /* ---- stop.c ---- */
-/* Sends an exit signal that cannot be trapped to every actor of users; kind FENCED or KILL. Any
- * thread. */
+/* Ends every actor of users, trapping or not; kind FENCED or KILL. Any thread. */
 void tr_node_signal_all(struct troupe_node *node, int32_t kind, const char *text);
 void tr_node_signal_one(struct troupe_node *node, uint64_t actor_id, int32_t kind,
                         const char *text);

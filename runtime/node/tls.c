@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,6 +12,11 @@
 #include "wire/tls_context.h"
 
 enum { DAY_SECONDS = 86400 };
+
+struct tr_node_tls {
+    struct tr_tls_context *context; /* owned; under state_mutex once the loop runs */
+    struct tr_timer *timer;         /* loop thread */
+};
 
 int64_t tr_node_tls_days_left(int64_t expires)
 {
@@ -24,11 +30,11 @@ int64_t tr_node_tls_expires(struct troupe_node *node)
 {
     int64_t expires = 0;
 
-    tr_mutex_lock(&node->state_mutex);
     if (node->tls != NULL) {
-        expires = tr_tls_context_expires(node->tls);
+        tr_mutex_lock(&node->state_mutex);
+        expires = tr_tls_context_expires(node->tls->context);
+        tr_mutex_unlock(&node->state_mutex);
     }
-    tr_mutex_unlock(&node->state_mutex);
     return expires;
 }
 
@@ -77,14 +83,29 @@ troupe_status tr_node_tls_start(struct troupe_node *node, const troupe_config *c
 {
     const struct tr_tls_files files = {config->tls_cert, config->tls_key, config->tls_ca};
 
-    return files.certificate == NULL ? TROUPE_OK
-                                     : load(node, &files, &node->tls, error, error_size);
+    troupe_status status = TROUPE_OK;
+
+    if (files.certificate == NULL) {
+        return TROUPE_OK;
+    }
+    node->tls = calloc(1, sizeof(*node->tls));
+    if (node->tls == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    status = load(node, &files, &node->tls->context, error, error_size);
+    if (status != TROUPE_OK) {
+        tr_node_tls_fini(node);
+    }
+    return status;
 }
 
 void tr_node_tls_fini(struct troupe_node *node)
 {
-    tr_tls_context_destroy(node->tls);
-    node->tls = NULL;
+    if (node->tls != NULL) {
+        tr_tls_context_destroy(node->tls->context);
+        free(node->tls);
+        node->tls = NULL;
+    }
 }
 
 troupe_status tr_node_tls_give(struct troupe_node *node, struct tr_peers *peers)
@@ -92,12 +113,13 @@ troupe_status tr_node_tls_give(struct troupe_node *node, struct tr_peers *peers)
     struct tr_tls_context *own = NULL;
     troupe_status status = TROUPE_OK;
 
-    tr_mutex_lock(&node->state_mutex);
-    if (node->tls != NULL) {
-        status = tr_tls_context_copy(node->tls, &own);
+    if (node->tls == NULL) {
+        return TROUPE_OK;
     }
+    tr_mutex_lock(&node->state_mutex);
+    status = tr_tls_context_copy(node->tls->context, &own);
     tr_mutex_unlock(&node->state_mutex);
-    if (own != NULL) {
+    if (status == TROUPE_OK) {
         tr_peers_set_tls(peers, own);
     }
     return status;
@@ -130,7 +152,7 @@ troupe_status troupe_node_reload_tls(troupe_node *node, const char *tls_cert, co
         error = unread;
         error_size = sizeof(unread);
     }
-    if (tls_cert == NULL || tls_key == NULL || tls_ca == NULL || tr_node_tls_expires(node) == 0) {
+    if (tls_cert == NULL || tls_key == NULL || tls_ca == NULL || node->tls == NULL) {
         (void)snprintf(error, error_size, "a node begins and ends to use TLS by a restart only");
         return TROUPE_E_INVALID;
     }
@@ -139,8 +161,8 @@ troupe_status troupe_node_reload_tls(troupe_node *node, const char *tls_cert, co
         return status;
     }
     tr_mutex_lock(&node->state_mutex);
-    old = node->tls;
-    node->tls = fresh;
+    old = node->tls->context;
+    node->tls->context = fresh;
     tr_mutex_unlock(&node->state_mutex);
     tr_tls_context_destroy(old);
     status = tr_loop_post(node->loop, give_on_loop, node);
@@ -162,14 +184,16 @@ void tr_node_tls_watch(struct troupe_node *node)
     warn_if_old(node);
     /* Without memory nobody is warned again before the next start or reload. */
     if (node->tls != NULL &&
-        tr_timer_create(node->loop, on_day, node, &node->tls_timer) == TROUPE_OK) {
-        tr_timer_start(node->tls_timer, DAY_SECONDS * 1000ull * TR_NS_PER_MS,
+        tr_timer_create(node->loop, on_day, node, &node->tls->timer) == TROUPE_OK) {
+        tr_timer_start(node->tls->timer, DAY_SECONDS * 1000ull * TR_NS_PER_MS,
                        DAY_SECONDS * 1000ull * TR_NS_PER_MS);
     }
 }
 
 void tr_node_tls_unwatch(struct troupe_node *node)
 {
-    tr_timer_close(node->tls_timer);
-    node->tls_timer = NULL;
+    if (node->tls != NULL) {
+        tr_timer_close(node->tls->timer);
+        node->tls->timer = NULL;
+    }
 }
