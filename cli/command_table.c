@@ -55,7 +55,7 @@ const struct command commands[] = {
     {"group", "list", "", "groups of actors on one node",
      "Asks one node: --node names it, else the first that answers.", 0, 0,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_list},
-    {"group", "members", "GROUP", "which actors of a node are in a group", NULL, 1, 1,
+    {"group", "members", "GROUP", "which actors of the cluster are in a group", NULL, 1, 1,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_members},
     {"event", "list", "", "what happened to the members, oldest first", NULL, 0, 0,
      OPTION_BIT(LIMIT) | OPTION_BIT(AFTER), command_event_list},

@@ -55,6 +55,12 @@
 #define TR_METADATA_VALUE_SIZE_MAX 255u
 /* Groups that one actor is in or watches. Its list is searched, at its end all are left. */
 #define TR_ACTOR_GROUPS_MAX 1000u
+/* Nodes that one actor has asked to be told of by name, each time counted: its list is searched. */
+#define TR_NODE_MONITORS_MAX 10000u
+/* Bytes of a packet that tells another node of members of groups: some 100 of them. */
+#define TR_GROUPS_PACKET_SIZE 4096u
+/* Memberships of another node's actors that are kept here: as many as a node may have actors. */
+#define TR_GROUPS_REMOTE_SEATS_MAX 4000000u
 /* Actors of one node that are traced at a time: each keeps up to 1,000 records. */
 #define TR_TRACES_MAX 16u
 /* One of so many messages is told of, unless configured: the price of two looks at the clock. */

@@ -56,7 +56,8 @@ enum {
     TR_MESSAGE_SYSTEM = 8,   /* keeps a promise: not counted against the mailbox's bound */
     TR_MESSAGE_RETURNED = 4, /* back to its sender: the holder did not know the name any more */
     TR_MESSAGE_TOLD = 16,    /* its sender is told BUSY rather than suspended */
-    TR_MESSAGE_WIRE_FLAGS = TR_MESSAGE_NAMED | TR_MESSAGE_RETURNED
+    TR_MESSAGE_GROUP = 32,   /* a tail follows with a group: to all its members on that node */
+    TR_MESSAGE_WIRE_FLAGS = TR_MESSAGE_NAMED | TR_MESSAGE_RETURNED | TR_MESSAGE_GROUP
 };
 
 struct tr_message {

@@ -147,7 +147,7 @@ size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t
     put_u64(&w, message->to.id);
     put_u64(&w, message->ref);
     put_text(&w, message->type == NULL ? "" : message->type->name);
-    if ((message->flags & TR_MESSAGE_NAMED) != 0) {
+    if ((message->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0) {
         put_tail(&w, message, now_ns);
     }
     if (has_reason(message->signal)) {
@@ -258,7 +258,7 @@ static void get_head(struct reader *r, struct head *head)
     head->to = get_u64(r);
     head->ref = get_u64(r);
     get_text(r, head->type);
-    if ((head->flags & TR_MESSAGE_NAMED) != 0) {
+    if ((head->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0) {
         get_text(r, head->name);
         head->left_ms = get_u32(r);
         head->epoch = get_u64(r);
@@ -270,6 +270,8 @@ static void get_head(struct reader *r, struct head *head)
     /* Only what nodes may say to each other; TR_MESSAGE_INBOX is for the database alone. */
     r->bad = r->bad || head->signal >= TR_SIGNAL_NODE_LOST ||
              (head->flags & ~TR_MESSAGE_WIRE_FLAGS) != 0 ||
+             ((head->flags & TR_MESSAGE_GROUP) != 0 &&
+              (head->flags != TR_MESSAGE_GROUP || head->signal != TR_SIGNAL_MESSAGE)) ||
              ((head->flags & TR_MESSAGE_NAMED) != 0 && head->signal > TR_SIGNAL_CALL) ||
              ((head->flags & TR_MESSAGE_RETURNED) != 0 && (head->flags & TR_MESSAGE_NAMED) == 0);
 }
@@ -278,7 +280,7 @@ static void get_head(struct reader *r, struct head *head)
 static struct tr_message *create(const struct tr_codec_source *source, const struct head *head,
                                  size_t value_size)
 {
-    const bool named = (head->flags & TR_MESSAGE_NAMED) != 0;
+    const bool named = (head->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0;
     const size_t name_size = strlen(head->name) + 1;
     struct tr_message *message =
         tr_message_create(source->cache, (enum tr_signal_kind)head->signal,

@@ -19,7 +19,8 @@
 enum tr_packet {
     TR_PACKET_SIGNAL = 0, /* the first byte is below TR_SIGNAL_COUNT: a signal of that kind */
     TR_PACKET_SPAWN = 64, /* start an actor here and tell its pid */
-    TR_PACKET_INBOX = 65  /* rows wait in the inbox of a name that you hold */
+    TR_PACKET_INBOX = 65, /* rows wait in the inbox of a name that you hold */
+    TR_PACKET_GROUPS = 66 /* which actors of the sender are in which groups (dist/groups.h) */
 };
 
 /* The most bytes that the head of a signal takes before its value. */

@@ -4,40 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "base/map.h"
-#include "sync/thread.h"
-
-struct group;
-
-struct tr_group_seat {
-    struct tr_group_seat *next; /* of the same actor */
-    struct group *group;
-    troupe_pid pid;
-    uint32_t joins;        /* 0: no member */
-    uint32_t member_index; /* in group->members */
-    uint32_t watcher_index;
-    bool watches;
-};
-
-struct seat_array {
-    struct tr_group_seat **seats;
-    uint32_t count;
-    uint32_t capacity;
-};
-
-struct group {
-    struct group *next; /* of the same hash */
-    struct seat_array members;
-    struct seat_array watchers;
-    struct tr_group_list *list; /* of the members as they are; NULL: to be made */
-    char name[];
-};
-
-struct tr_groups {
-    struct tr_groups_port port;
-    struct tr_mutex mutex; /* over everything below, and all seats */
-    struct tr_map groups;  /* hash of name -> struct group list */
-};
+#include "dist/groups_inside.h"
 
 troupe_status tr_groups_create(const struct tr_groups_port *port, struct tr_groups **out)
 {
@@ -83,6 +50,7 @@ void tr_groups_destroy(struct tr_groups *groups)
         }
     }
     tr_map_fini(&groups->groups);
+    groups_peers_fini(groups);
     tr_mutex_fini(&groups->mutex);
     free(groups);
 }
@@ -178,17 +146,17 @@ static struct tr_group_seat **link_to(struct tr_group_seat **seats, const struct
 }
 
 /* The actor's seat in a group, with room in both arrays for it; NULL with *status. */
-static struct tr_group_seat *take_seat(struct tr_groups *groups, struct tr_group_seat **seats,
-                                       troupe_pid pid, const char *name, troupe_status *status)
+static struct tr_group_seat *take_seat(struct tr_groups *groups, const struct group_place *place,
+                                       troupe_status *status)
 {
-    struct group *group = find_or_make(groups, name);
+    struct group *group = find_or_make(groups, place->name);
     uint32_t passed = 0;
 
     *status = TROUPE_E_NO_MEMORY;
     if (group == NULL) {
         return NULL;
     }
-    struct tr_group_seat **link = link_to(seats, group, &passed);
+    struct tr_group_seat **link = link_to(place->seats, group, &passed);
     struct tr_group_seat *seat = *link;
 
     if (!make_room(&group->members) || !make_room(&group->watchers)) {
@@ -198,7 +166,8 @@ static struct tr_group_seat *take_seat(struct tr_groups *groups, struct tr_group
     } else if (seat == NULL) {
         seat = calloc(1, sizeof(*seat));
         if (seat != NULL) {
-            *seat = (struct tr_group_seat){.group = group, .pid = pid};
+            *seat =
+                (struct tr_group_seat){.group = group, .pid = place->pid, .remote = place->remote};
             *link = seat;
         }
     }
@@ -213,7 +182,10 @@ static void tell_all(struct tr_groups *groups, const struct tr_group_seat *membe
     const struct tr_groups_port *port = &groups->port;
     const struct group *group = member->group;
 
-    port->changed(port->context, group->name, member->pid, joined);
+    if (!member->remote) {
+        port->changed(port->context, group->name, member->pid, joined);
+        groups_tell_peers(groups, group->name, member->pid.id, joined);
+    }
     for (uint32_t i = 0; i < group->watchers.count; i++) {
         port->tell(port->context, group->watchers.seats[i]->pid, group->name, member->pid, joined);
     }
@@ -267,21 +239,34 @@ static void give_seat(struct tr_groups *groups, struct tr_group_seat **link)
 
 /* ---- what actors do ---- */
 
+troupe_status groups_join(struct tr_groups *groups, const struct group_place *place,
+                          uint32_t *joins)
+{
+    troupe_status status = TROUPE_OK;
+    struct tr_group_seat *seat = take_seat(groups, place, &status);
+
+    if (seat == NULL) {
+        return status;
+    }
+    if (seat->joins == UINT32_MAX) {
+        return TROUPE_E_LIMIT;
+    }
+    *joins = ++seat->joins;
+    if (seat->joins == 1) {
+        add_member(groups, seat);
+    }
+    return TROUPE_OK;
+}
+
 troupe_status tr_groups_join(struct tr_groups *groups, struct tr_group_seat **seats, troupe_pid pid,
                              const char *name)
 {
-    troupe_status status = TROUPE_OK;
+    const struct group_place place = {.seats = seats, .pid = pid, .name = name};
+    uint32_t joins = 0;
 
     tr_mutex_lock(&groups->mutex);
-    struct tr_group_seat *seat = take_seat(groups, seats, pid, name, &status);
+    const troupe_status status = groups_join(groups, &place, &joins);
 
-    if (seat != NULL) {
-        status = seat->joins == UINT32_MAX ? TROUPE_E_LIMIT : TROUPE_OK;
-        seat->joins += status == TROUPE_OK ? 1 : 0;
-        if (seat->joins == 1) {
-            add_member(groups, seat);
-        }
-    }
     tr_mutex_unlock(&groups->mutex);
     return status;
 }
@@ -290,10 +275,11 @@ troupe_status tr_groups_watch(struct tr_groups *groups, struct tr_group_seat **s
                               troupe_pid pid, const char *name)
 {
     const struct tr_groups_port *port = &groups->port;
+    const struct group_place place = {.seats = seats, .pid = pid, .name = name};
     troupe_status status = TROUPE_OK;
 
     tr_mutex_lock(&groups->mutex);
-    struct tr_group_seat *seat = take_seat(groups, seats, pid, name, &status);
+    struct tr_group_seat *seat = take_seat(groups, &place, &status);
 
     if (seat != NULL) {
         status = TROUPE_OK;
@@ -312,23 +298,28 @@ troupe_status tr_groups_watch(struct tr_groups *groups, struct tr_group_seat **s
     return status;
 }
 
-troupe_status tr_groups_leave(struct tr_groups *groups, struct tr_group_seat **seats,
-                              const char *name)
+troupe_status groups_leave(struct tr_groups *groups, struct tr_group_seat **seats, const char *name)
 {
     uint32_t passed = 0;
-    troupe_status status = TROUPE_E_NOT_FOUND;
-
-    tr_mutex_lock(&groups->mutex);
     const struct group *group = find(groups, name);
     struct tr_group_seat **link = group == NULL ? NULL : link_to(seats, group, &passed);
 
-    if (link != NULL && *link != NULL && (*link)->joins > 0) {
-        status = TROUPE_OK;
-        if (--(*link)->joins == 0) {
-            remove_member(groups, *link);
-            give_seat(groups, link);
-        }
+    if (link == NULL || *link == NULL || (*link)->joins == 0) {
+        return TROUPE_E_NOT_FOUND;
     }
+    if (--(*link)->joins == 0) {
+        remove_member(groups, *link);
+        give_seat(groups, link);
+    }
+    return TROUPE_OK;
+}
+
+troupe_status tr_groups_leave(struct tr_groups *groups, struct tr_group_seat **seats,
+                              const char *name)
+{
+    tr_mutex_lock(&groups->mutex);
+    const troupe_status status = groups_leave(groups, seats, name);
+
     tr_mutex_unlock(&groups->mutex);
     return status;
 }
@@ -348,12 +339,8 @@ void tr_groups_unwatch(struct tr_groups *groups, struct tr_group_seat **seats, c
     tr_mutex_unlock(&groups->mutex);
 }
 
-void tr_groups_leave_all(struct tr_groups *groups, struct tr_group_seat **seats)
+void groups_leave_all(struct tr_groups *groups, struct tr_group_seat **seats)
 {
-    if (*seats == NULL) {
-        return;
-    }
-    tr_mutex_lock(&groups->mutex);
     while (*seats != NULL) {
         /* It ends: it is not told of itself any more. */
         if ((*seats)->watches) {
@@ -364,23 +351,50 @@ void tr_groups_leave_all(struct tr_groups *groups, struct tr_group_seat **seats)
         }
         give_seat(groups, seats);
     }
+}
+
+void tr_groups_leave_all(struct tr_groups *groups, struct tr_group_seat **seats)
+{
+    if (*seats == NULL) {
+        return;
+    }
+    tr_mutex_lock(&groups->mutex);
+    groups_leave_all(groups, seats);
     tr_mutex_unlock(&groups->mutex);
 }
 
 /* ---- what others look at ---- */
 
+static int by_node(const void *a, const void *b)
+{
+    const troupe_pid *left = a;
+    const troupe_pid *right = b;
+
+    if (left->node != right->node) {
+        return left->node < right->node ? -1 : 1;
+    }
+    return (left->id > right->id) - (left->id < right->id);
+}
+
+/* Those of this node first, then the others, node by node. */
 static struct tr_group_list *make_list(const struct group *group)
 {
-    struct tr_group_list *list =
-        malloc(sizeof(*list) + (group->members.count * sizeof(list->pids[0])));
+    const uint32_t count = group->members.count;
+    struct tr_group_list *list = malloc(sizeof(*list) + (count * sizeof(list->pids[0])));
+    uint32_t last = count;
 
-    if (list != NULL) {
-        list->holders = 1;
-        list->count = group->members.count;
-        for (uint32_t i = 0; i < list->count; i++) {
-            list->pids[i] = group->members.seats[i]->pid;
-        }
+    if (list == NULL) {
+        return NULL;
     }
+    list->holders = 1;
+    list->count = count;
+    list->local = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tr_group_seat *seat = group->members.seats[i];
+
+        list->pids[seat->remote ? --last : list->local++] = seat->pid;
+    }
+    qsort(&list->pids[last], count - last, sizeof(list->pids[0]), by_node);
     return list;
 }
 

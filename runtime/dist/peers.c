@@ -485,6 +485,15 @@ void tr_peers_forget(struct tr_peers *peers, uint64_t node_id)
     }
 }
 
+void tr_peers_give_up(struct tr_peers *peers, uint64_t node_id, enum tr_peers_lost reason)
+{
+    struct peer *peer = peers_find(peers, node_id);
+
+    if (peer != NULL) {
+        peer_lose(peer, reason);
+    }
+}
+
 void tr_peers_cut(struct tr_peers *peers, uint64_t node_id)
 {
     struct peer *peer = peers_find(peers, node_id);

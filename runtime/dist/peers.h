@@ -136,6 +136,10 @@ TROUPE_MUST_USE troupe_status tr_peers_want(struct tr_peers *peers, uint64_t nod
  * is refused for ever. */
 void tr_peers_forget(struct tr_peers *peers, uint64_t node_id);
 
+/* The session with a node cannot go on, for one of the reasons PROTOCOL and OVERLOAD: it is lost
+ * now (on_lost is called from within), and the next one may begin. */
+void tr_peers_give_up(struct tr_peers *peers, uint64_t node_id, enum tr_peers_lost reason);
+
 enum {
     TR_PEERS_SYSTEM = 1, /* a system signal: not bound by send_queue_bytes_max */
     TR_PEERS_TOLD = 2 /* refused from the high mark on: who sends it can be told, not suspended */

@@ -533,6 +533,8 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
         take_back(router, node_id, message, bytes, size);
     } else if (status != TROUPE_OK) {
         refuse_value(router, message, node_id, error);
+    } else if ((message->flags & TR_MESSAGE_GROUP) != 0) {
+        router->options.on_broadcast(router->options.context, message);
     } else {
         (void)tr_sched_post(sched, NULL, message);
     }
@@ -561,6 +563,8 @@ void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t s
             return;
         }
         router->options.on_inbox(context, name);
+    } else if (size > 0 && bytes[0] == TR_PACKET_GROUPS) {
+        router->options.on_groups(context, node_id, bytes, size);
     } else if (size > 0 && bytes[0] == TR_PACKET_NEWS) {
         router->options.on_news(context, node_id, bytes, size);
     } else {

@@ -31,6 +31,8 @@ struct tr_router_options {
     /* What the node tells of itself (dist/news.h). */
     void (*on_news)(void *context, uint64_t node_id, const uint8_t *bytes, size_t size);
     void (*on_returned)(void *context, struct tr_message *message); /* takes the message */
+    void (*on_groups)(void *context, uint64_t node_id, const uint8_t *bytes, size_t size);
+    void (*on_broadcast)(void *context, struct tr_message *message); /* takes the message */
     void (*on_bad)(void *context, uint64_t node_id, const char *why);
 };
 

@@ -4,6 +4,7 @@
 
 #include "dist/groups.h"
 #include "node/admin.h"
+#include "node/members.h"
 #include "troupe/group.h"
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 100000 };
@@ -79,6 +80,16 @@ void tr_admin_groups(struct tr_admin *admin)
     free(rows.rows);
 }
 
+static const char *name_of(struct troupe_node *node, uint64_t node_id,
+                           char name[TR_NODE_NAME_SIZE_MAX + 1])
+{
+    if (node_id == tr_sched_node_id(node->sched)) {
+        return node->name;
+    }
+    tr_members_name(node, node_id, name);
+    return name;
+}
+
 void tr_admin_group(struct tr_admin *admin)
 {
     const char *group = tr_admin_text(admin, "group", true);
@@ -100,9 +111,10 @@ void tr_admin_group(struct tr_admin *admin)
 
     for (uint32_t i = 0; members != NULL && i < members->count && i < limit; i++) {
         cJSON *item = cJSON_CreateObject();
+        char name[TR_NODE_NAME_SIZE_MAX + 1];
 
         tr_admin_add_pid(item, "pid", members->pids[i]);
-        tr_admin_add_text(item, "node", admin->node->name);
+        tr_admin_add_text(item, "node", name_of(admin->node, members->pids[i].node, name));
         (void)cJSON_AddItemToArray(list, item);
     }
     (void)cJSON_AddNumberToObject(admin->reply, "total", members == NULL ? 0 : members->count);

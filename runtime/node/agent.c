@@ -374,7 +374,7 @@ troupe_status troupe_node_join(troupe_node *node, troupe_pid pid, uint32_t timeo
 
 /* ---- sends, which need no answer ---- */
 
-static troupe_status post_as_agent(troupe_node *node, troupe_pid to, struct tr_message *message)
+troupe_status tr_agent_post(troupe_node *node, troupe_pid to, struct tr_message *message)
 {
     if (message == NULL) {
         return TROUPE_E_NO_MEMORY;
@@ -393,7 +393,7 @@ troupe_status troupe_node_send(troupe_node *node, troupe_pid to, const troupe_ty
     if (status != TROUPE_OK) {
         return status;
     }
-    status = post_as_agent(node, to,
+    status = tr_agent_post(node, to,
                            tr_message_create_value(&node->sched->shared_cache, TR_SIGNAL_MESSAGE,
                                                    type, type->size == 0 ? NULL : message, 0));
 
@@ -405,7 +405,7 @@ troupe_status troupe_node_exit(troupe_node *node, troupe_pid to, int32_t kind, c
     if (kind < TROUPE_REASON_NORMAL || kind > TROUPE_REASON_KILL) {
         return TROUPE_E_INVALID;
     }
-    return post_as_agent(
+    return tr_agent_post(
         node, to, tr_message_create_reason(&node->sched->shared_cache, TR_SIGNAL_EXIT, kind, text));
 }
 

@@ -26,6 +26,8 @@ troupe_status tr_agent_start(struct troupe_node *node);
 TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask);
 /* Ends the asks under way with TROUPE_E_CLOSED and refuses further ones. Does not block. */
 void tr_agent_close(struct troupe_node *node);
+/* Sends a message in the name of the agent. Takes it; NULL is TROUPE_E_NO_MEMORY. */
+troupe_status tr_agent_post(struct troupe_node *node, troupe_pid to, struct tr_message *message);
 /* Ends the wait; the ask must not be touched afterwards. */
 void tr_ask_done(struct tr_ask *ask);
 /* Starts an asynchronous operation of the agent whose continuation is then with tag. */

@@ -4,13 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dist/groups.h"
 #include "dist/peers.h"
 #include "io/loop.h"
 #include "io/timer.h"
 #include "node/address.h"
+#include "node/groups.h"
 #include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/node_monitors.h"
 #include "node/places.h"
 #include "node/sampler.h"
 #include "node/tls.h"
@@ -38,60 +41,6 @@ static void set_state(struct troupe_node *node, enum tr_node_state state)
     tr_mutex_unlock(&node->state_mutex);
 }
 
-/* ---- who wants to hear of nodes ---- */
-
-troupe_status troupe_monitor_node(troupe_self *self, bool on)
-{
-    struct troupe_node *node = self->sched->options.owner;
-    troupe_status status = TROUPE_OK;
-
-    /* The extra part is what tells the actor's end to look for it here. */
-    if (tr_actor_extra(self->actor) == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    tr_mutex_lock(&node->state_mutex);
-    if (on) {
-        status = tr_map_put(&node->node_watchers, self->id, (void *)(uintptr_t)self->id);
-    } else {
-        (void)tr_map_take(&node->node_watchers, self->id);
-    }
-    tr_mutex_unlock(&node->state_mutex);
-    return status;
-}
-
-void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id)
-{
-    tr_mutex_lock(&node->state_mutex);
-    (void)tr_map_take(&node->node_watchers, actor_id);
-    tr_mutex_unlock(&node->state_mutex);
-}
-
-void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
-                          const char *why)
-{
-    const troupe_node_message news = {.node = node_id, .name = name, .up = up, .why = why};
-    const troupe_event_kind kind = up ? TROUPE_EVENT_NODE_UP : TROUPE_EVENT_NODE_DOWN;
-    const void *watcher = NULL;
-    uint32_t position = 0;
-
-    if (tr_wants(node->sched, kind)) {
-        tr_tell(node->sched,
-                &(troupe_event){.kind = kind, .other = {.node = node_id}, .text = name});
-    }
-    tr_mutex_lock(&node->state_mutex);
-    while ((watcher = tr_map_next(&node->node_watchers, &position)) != NULL) {
-        struct tr_message *message = tr_message_create_value(
-            &node->sched->shared_cache, TR_SIGNAL_MESSAGE, &troupe_node_type, &news, 0);
-
-        if (message != NULL) {
-            message->to = (troupe_pid){.node = tr_sched_node_id(node->sched),
-                                       .id = (uint64_t)(uintptr_t)watcher};
-            (void)tr_sched_post(node->sched, NULL, message);
-        }
-    }
-    tr_mutex_unlock(&node->state_mutex);
-}
-
 /* ---- events of the peers ---- */
 
 static void on_up(void *context, uint64_t node_id, uint32_t session)
@@ -101,10 +50,14 @@ static void on_up(void *context, uint64_t node_id, uint32_t session)
 
     tr_members_name(node, node_id, name);
     tr_router_on_up(node->router, node_id, session);
+    if (tr_groups_peer_up(node->groups, node_id, session) != TROUPE_OK) {
+        tr_peers_give_up(node->peers, node_id, TR_PEERS_LOST_OVERLOAD);
+        return;
+    }
     tr_places_tell_one(node, node_id);
     tr_node_log(node, TROUPE_LOG_INFO, "connected to node %s (%llu), session %u", name,
                 (unsigned long long)node_id, (unsigned)session);
-    tr_cluster_tell_node(node, node_id, name, true, "");
+    tr_node_monitors_tell(node, node_id, name, true, "");
 }
 
 static void on_message(void *context, uint64_t node_id, uint32_t session, const uint8_t *bytes,
@@ -145,12 +98,14 @@ static void on_lost(void *context, uint64_t node_id, uint32_t session, int reaso
     char name[TR_NODE_NAME_SIZE_MAX + 1];
 
     tr_members_name(node, node_id, name);
+    /* Whoever hears of it must not find its actors in groups. */
+    tr_groups_peer_lost(node->groups, node_id);
     tr_places_lost(node, node_id); /* Whoever hears of it must not start anything there. */
     tr_router_on_lost(node->router, node_id, session);
     tr_members_connected(node, node_id, false);
     tr_node_log(node, TROUPE_LOG_WARNING, "lost node %s (%llu): %s", name,
                 (unsigned long long)node_id, lost_text(reason));
-    tr_cluster_tell_node(node, node_id, name, false, lost_text(reason));
+    tr_node_monitors_tell(node, node_id, name, false, lost_text(reason));
 }
 
 static void on_unreachable(void *context, uint64_t node_id, bool refused)
@@ -242,6 +197,26 @@ static const troupe_type *find_type(void *context, const char *name, size_t size
 static void on_spawn(void *context, const struct tr_spawn_request *request, uint32_t session)
 {
     tr_spawn_remote_request(context, request, session);
+}
+
+static void on_groups(void *context, uint64_t node_id, const uint8_t *bytes, size_t size)
+{
+    struct troupe_node *node = context;
+    const troupe_status status = tr_groups_heard(node->groups, node_id, bytes, size);
+
+    if (status != TROUPE_OK) {
+        /* The copy of its groups would be wrong for ever: begin anew. */
+        tr_node_log(node, TROUPE_LOG_ERROR, "groups of node %llu cannot be followed: %s",
+                    (unsigned long long)node_id, troupe_status_text(status));
+        tr_peers_give_up(node->peers, node_id,
+                         status == TROUPE_E_NO_MEMORY ? TR_PEERS_LOST_OVERLOAD
+                                                      : TR_PEERS_LOST_PROTOCOL);
+    }
+}
+
+static void on_broadcast(void *context, struct tr_message *message)
+{
+    tr_node_groups_deliver(context, message);
 }
 
 static void on_inbox_hint(void *context, const char *name)
@@ -491,6 +466,8 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_inbox = on_inbox_hint,
                                               .on_news = tr_places_heard,
                                               .on_returned = on_returned,
+                                              .on_groups = on_groups,
+                                              .on_broadcast = on_broadcast,
                                               .on_bad = tr_guard_suspect};
     troupe_status status = tr_loop_create(&node->loop);
 

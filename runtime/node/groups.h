@@ -9,10 +9,13 @@
 #include "core/actor.h"
 #include "troupe/status.h"
 
+struct tr_message;
 struct troupe_node;
 
 troupe_status tr_node_groups_init(struct troupe_node *node);
 /* An actor has ended: it leaves its groups. */
 void tr_node_groups_ended(struct troupe_node *node, struct tr_actor *actor);
+/* A broadcast of another node: hands it out to the members on this one. Takes it. Loop thread. */
+void tr_node_groups_deliver(struct troupe_node *node, struct tr_message *message);
 
 #endif

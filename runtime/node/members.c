@@ -62,6 +62,7 @@ troupe_status tr_members_up(struct troupe_node *node, const struct tr_member *me
 
     if (status == TROUPE_OK) {
         info->connected = old != NULL && old->connected;
+        info->up = old != NULL && old->up;
         changed(node);
     }
     tr_mutex_unlock(&node->state_mutex);

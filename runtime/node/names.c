@@ -12,6 +12,7 @@
 #include "io/loop.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/node_monitors.h"
 
 static struct tr_held_name *find(struct troupe_node *node, const char *name)
 {

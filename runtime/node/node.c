@@ -13,6 +13,7 @@
 #include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
+#include "node/node_monitors.h"
 #include "node/places.h"
 #include "node/tls.h"
 #include "node/trace.h"
@@ -281,7 +282,7 @@ static void node_free(struct troupe_node *node)
     tr_names_fini(node);
     tr_catalog_fini(node);
     tr_members_fini(node);
-    tr_map_fini(&node->node_watchers);
+    tr_node_monitors_fini(node);
     tr_map_fini(&node->lookups);
     tr_adopt_fini(node);
     tr_cond_fini(&node->state_changed);

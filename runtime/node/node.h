@@ -44,6 +44,7 @@ struct tr_member_info {
     const char *metadata;
     bool connected; /* it has a session with this node */
     bool draining;
+    bool up; /* a session has begun, and those who want to hear of nodes were told */
     char name[TR_NODE_NAME_SIZE_MAX + 1];
     char texts[];
 };
@@ -111,7 +112,7 @@ struct troupe_node {
     struct tr_map members;          /* node id -> struct tr_member_info */
     struct troupe_cluster *cluster; /* them and this node, for who asks; NULL: to be made */
     int64_t since_ms;               /* when this node joined */
-    struct tr_map node_watchers;    /* actor id -> itself */
+    struct tr_map node_watchers;    /* actor id -> struct tr_node_watcher */
     uint32_t clients;               /* requests under way; under state_mutex */
     struct tr_map neighbours;       /* node id -> struct tr_neighbour, of places.c */
     uint64_t turns[TR_PLACE_TURNS];
@@ -174,10 +175,6 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
 void tr_cluster_stop(struct troupe_node *node, bool leave, uint32_t timeout_ms);
 /* The loop's clock in timeout_ms from now. Any thread. */
 int64_t tr_node_loop_deadline(struct troupe_node *node, uint32_t timeout_ms);
-void tr_cluster_forget_watcher(struct troupe_node *node, uint64_t actor_id);
-/* Tells watchers of nodes that one came or went. */
-void tr_cluster_tell_node(struct troupe_node *node, uint64_t node_id, const char *name, bool up,
-                          const char *why);
 void tr_cluster_drain(struct troupe_node *node, bool drain);
 
 /* ---- clients.c: requests of the administration protocol that come over TCP ---- */

@@ -307,7 +307,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_exit(troupe_self *self, troupe_p
  * TROUPE_OK, so that it can be returned. */
 TROUPE_API int troupe_stop(troupe_self *self, int32_t kind, const char *text);
 
-/* Tells this actor of nodes that join and leave, by troupe_node_message; or stops telling. */
+/* Tells this actor of each node that comes and goes, by troupe_node_message; or stops telling. One
+ * node by its name: cluster.h. Erlang: net_kernel:monitor_nodes/1. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_monitor_node(troupe_self *self, bool on);
 
 /* ---- names ---- */

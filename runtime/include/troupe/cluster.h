@@ -72,6 +72,15 @@ typedef struct troupe_cluster_need {
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_wait_cluster_for(
     troupe_node *node, const troupe_cluster_need *need, char *missing, size_t missing_size);
 
+/* Tells this actor once, by a troupe_node_message with up false, when the session with the node of
+ * that name is lost; at once (node 0) when there is none now. What it has linked or monitored there
+ * has told before. Asked n times, it is told n times. Off takes one back: TROUPE_E_NOT_FOUND when
+ * there is none, the message may be in the mailbox then. Of its own node nobody is told.
+ * TROUPE_E_INVALID, TROUPE_E_NO_MEMORY, TROUPE_E_LIMIT (10,000 of one actor). Actor only. All
+ * nodes, and those that come: troupe_monitor_node. Erlang: monitor_node/2. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_monitor_node_name(troupe_self *self,
+                                                                  const char *name, bool on);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,7 +6,10 @@
  * A group is there as long as it has a member; its name is as valid as that of an actor. An actor
  * may be in many groups, and leaves all of them when it ends, before its links and monitors hear of
  * it. Joins are counted: who joined twice is a member until it has left twice. Yet it is one
- * member: it is listed once and gets one copy. Members are those of this node. Erlang: pg.
+ * member: it is listed once and gets one copy.
+ *
+ * Members may be on any node. Each node knows its own members at once and those of others as soon
+ * as these have told it, each in its order; docs/semantics.md says what that promises. Erlang: pg.
  */
 #ifndef TROUPE_GROUP_H
 #define TROUPE_GROUP_H
@@ -43,10 +46,17 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_members(troupe_self *self, const
                                                         troupe_pid *pids, size_t capacity,
                                                         size_t *count);
 
+/* The same of members on this node alone. Actor only. Erlang: pg:get_local_members. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_local_members(troupe_self *self, const char *group,
+                                                              troupe_pid *pids, size_t capacity,
+                                                              size_t *count);
+
 /* Sends one copy of message to each member, this actor too if it is one. What this actor sends to a
- * member before or after keeps its order with it. *count (may be NULL) gets how many took it in:
- * one whose mailbox has no room does not get it. TROUPE_E_INVALID, TROUPE_E_NO_MEMORY (some may
- * have it), TROUPE_E_LIMIT (too large). Actor only. */
+ * member before or after keeps its order with it. To another node it travels once, and is handed
+ * out there to the members that there are then. *count (may be NULL) gets how many took it in: one
+ * whose mailbox has no room does not get it; those of another node count when it was sent there.
+ * TROUPE_E_INVALID, TROUPE_E_NO_MEMORY (some may have it), TROUPE_E_LIMIT (too large). Actor only.
+ */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_broadcast(troupe_self *self, const char *group,
                                                           const troupe_type *type,
                                                           const void *message, size_t *count);
@@ -59,10 +69,15 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_broadcast(troupe_self *self, con
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_monitor_group(troupe_self *self, const char *group,
                                                               bool on);
 
-/* troupe_members and troupe_broadcast from any thread but an actor's. Do not block. */
+/* troupe_members, troupe_local_members and troupe_broadcast from any thread but an actor's. Do not
+ * block. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_members(struct troupe_node *node,
                                                              const char *group, troupe_pid *pids,
                                                              size_t capacity, size_t *count);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_local_members(struct troupe_node *node,
+                                                                   const char *group,
+                                                                   troupe_pid *pids,
+                                                                   size_t capacity, size_t *count);
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_broadcast(struct troupe_node *node,
                                                                const char *group,
                                                                const troupe_type *type,
