@@ -14,27 +14,29 @@
 
 enum tr_bug {
     TR_BUG_NONE,
-    TR_BUG_DROP_UNLINK_ACK,     /* an unlink is not acknowledged */
-    TR_BUG_PARK_TOO_EARLY,      /* an actor parks before it has popped its last message */
-    TR_BUG_DOWN_TWICE,          /* one end is told twice to one monitor */
-    TR_BUG_TRAP_KILL,           /* `kill` can be trapped */
-    TR_BUG_LOSE_DOWN_OF_DEAD,   /* the monitor of a dead pid yields nothing */
-    TR_BUG_LATE_REPLY,          /* a reply that comes after the timeout is handed out too */
-    TR_BUG_OLD_PID_REACHES,     /* a message to the dead reaches who has the slot now */
-    TR_BUG_CANCEL_IN_WORDS,     /* a cancelled timer fires */
-    TR_BUG_NORMAL_EXIT_KILLS,   /* a linked actor that does not trap dies of `normal` */
-    TR_BUG_UNLINK_ONE_SIDE,     /* the other side of an unlink keeps its link */
-    TR_BUG_RUN_TWICE,           /* a stolen actor stays with its old worker too */
-    TR_BUG_COUNT_SIGNALS,       /* system signals count against the mailbox's bound */
-    TR_BUG_UNLINKED_EXIT_HURTS, /* an exit that was under way when the link ended is taken in */
-    TR_BUG_SPAWN_LINK_ONE_SIDE, /* the child of a spawn with a link knows nothing of it */
-    TR_BUG_NO_FLUSH,            /* a demonitor leaves a DOWN in the mailbox */
-    TR_BUG_LIFO,                /* the newest message is handled first */
-    TR_BUG_CALL_WITHOUT_END,    /* a call does not time out */
-    TR_BUG_BOX_OF_THE_DEAD,     /* requests in the mailbox of one that ends hear `noproc` */
-    TR_BUG_COUNT_PER_CHILD,     /* restarts are counted per child, not per supervisor */
-    TR_BUG_RESTART_ORDER,       /* children are started again in the wrong order */
-    TR_BUG_FAREWELL_NOT_PAID,   /* an EXIT or a DOWN is lost when there is no memory for it */
+    TR_BUG_DROP_UNLINK_ACK,      /* an unlink is not acknowledged */
+    TR_BUG_PARK_TOO_EARLY,       /* an actor parks before it has popped its last message */
+    TR_BUG_DOWN_TWICE,           /* one end is told twice to one monitor */
+    TR_BUG_TRAP_KILL,            /* `kill` can be trapped */
+    TR_BUG_LOSE_DOWN_OF_DEAD,    /* the monitor of a dead pid yields nothing */
+    TR_BUG_LATE_REPLY,           /* a reply that comes after the timeout is handed out too */
+    TR_BUG_OLD_PID_REACHES,      /* a message to the dead reaches who has the slot now */
+    TR_BUG_CANCEL_IN_WORDS,      /* a cancelled timer fires */
+    TR_BUG_NORMAL_EXIT_KILLS,    /* a linked actor that does not trap dies of `normal` */
+    TR_BUG_UNLINK_ONE_SIDE,      /* the other side of an unlink keeps its link */
+    TR_BUG_RUN_TWICE,            /* a stolen actor stays with its old worker too */
+    TR_BUG_COUNT_SIGNALS,        /* system signals count against the mailbox's bound */
+    TR_BUG_UNLINKED_EXIT_HURTS,  /* an exit that was under way when the link ended is taken in */
+    TR_BUG_SPAWN_LINK_ONE_SIDE,  /* the child of a spawn with a link knows nothing of it */
+    TR_BUG_NO_FLUSH,             /* a demonitor leaves a DOWN in the mailbox */
+    TR_BUG_LIFO,                 /* the newest message is handled first */
+    TR_BUG_CALL_WITHOUT_END,     /* a call does not time out */
+    TR_BUG_BOX_OF_THE_DEAD,      /* requests in the mailbox of one that ends hear `noproc` */
+    TR_BUG_COUNT_PER_CHILD,      /* restarts are counted per child, not per supervisor */
+    TR_BUG_RESTART_ORDER,        /* children are started again in the wrong order */
+    TR_BUG_FAREWELL_NOT_PAID,    /* an EXIT or a DOWN is lost when there is no memory for it */
+    TR_BUG_SPAWN_NOT_WATCHED,    /* a child of a parent elsewhere does not hear of a lost session */
+    TR_BUG_SPAWN_WITHOUT_PARENT, /* a child whose parent ended meanwhile keeps its link */
     TR_BUG_COUNT
 };
 

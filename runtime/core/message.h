@@ -92,11 +92,13 @@ struct tr_reason {
  * smallest block of the pool is that large anyway. */
 #define TR_MESSAGE_ROOM 24u
 
+#define TR_OP_MADE 0x80000000u /* in flags: both halves are there; never between nodes */
+
 /* The payload of RESULT. */
 struct tr_op_result {
     troupe_pid pid;
     int32_t status;
-    uint32_t flags; /* TROUPE_SPAWN_* of a spawn: link and monitor were made */
+    uint32_t flags; /* TROUPE_SPAWN_* of a spawn: the other half of link and monitor was made */
     char text[];
 };
 

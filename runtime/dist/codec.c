@@ -328,7 +328,8 @@ static struct tr_message *get_result(struct reader *r, const struct tr_codec_sou
 
     get_text(r, text);
     return r->bad ? NULL
-                  : tr_message_create_result(source->cache, head->ref, status, pid, flags, text);
+                  : tr_message_create_result(source->cache, head->ref, status, pid,
+                                             flags & ~TR_OP_MADE, text);
 }
 
 /* The value of a message, request or reply. *status tells why it is missing. */

@@ -337,6 +337,20 @@ uint32_t tr_router_peers_up(struct tr_router *router)
     return up;
 }
 
+uint32_t tr_router_watchers(struct tr_router *router)
+{
+    const struct router_peer *peer = NULL;
+    uint32_t watchers = 0;
+    uint32_t position = 0;
+
+    tr_mutex_lock(&router->mutex);
+    while ((peer = tr_map_next(&router->by_node, &position)) != NULL) {
+        watchers += peer->watchers.count;
+    }
+    tr_mutex_unlock(&router->mutex);
+    return watchers;
+}
+
 static struct router_peer *find_or_add(struct tr_router *router, uint64_t node_id)
 {
     struct router_peer *peer = find(router, node_id);

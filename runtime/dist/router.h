@@ -71,6 +71,8 @@ void tr_router_unwatch(struct tr_router *router, uint64_t node_id, uint64_t acto
 uint32_t tr_router_session(struct tr_router *router, uint64_t node_id);
 /* How many sessions there are. Any thread. */
 uint32_t tr_router_peers_up(struct tr_router *router);
+/* Actors that are told when a session is lost, once for each node. */
+uint32_t tr_router_watchers(struct tr_router *router);
 
 /* Events of the peers. Loop thread. */
 void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session);

@@ -19,7 +19,7 @@
 #include "node/tls.h"
 #include "sched/telemetry.h"
 
-enum { FENCE_LOOK_MS = 5 };
+enum { FENCE_LOOK_MS = 5, FENCE_TELL_MS = 100 };
 
 static struct tr_registry_port *port_of(struct troupe_node *node)
 {
@@ -196,7 +196,14 @@ static const troupe_type *find_type(void *context, const char *name, size_t size
 
 static void on_spawn(void *context, const struct tr_spawn_request *request, uint32_t session)
 {
-    tr_spawn_remote_request(context, request, session);
+    struct troupe_node *node = context;
+
+    if (node->fenced) { /* Nothing begins on a node that is about to be another one. */
+        tr_spawn_answer(node, NULL, request->caller, request->ref, session, TROUPE_E_FENCED,
+                        (troupe_pid){0}, 0, troupe_status_text(TROUPE_E_FENCED));
+        return;
+    }
+    tr_spawn_remote_request(node, request, session);
 }
 
 static void on_groups(void *context, uint64_t node_id, const uint8_t *bytes, size_t size)
@@ -232,6 +239,11 @@ static void on_returned(void *context, struct tr_message *message)
 }
 
 /* ---- events of the registry ---- */
+
+static void end_fenced(struct troupe_node *node)
+{
+    tr_node_signal_all(node, TROUPE_REASON_FENCED, "this node was declared dead");
+}
 
 static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[16],
                       uint64_t system_id)
@@ -330,6 +342,11 @@ static void rejoin(void *context)
     struct troupe_node *node = context;
 
     node->peers = NULL;
+    if (tr_node_user_actors(node) > 0) { /* Started by what was under way meanwhile. */
+        end_fenced(node);
+        tr_timer_start(node->fence_timer, 0, FENCE_LOOK_MS * TR_NS_PER_MS);
+        return;
+    }
     tr_members_clear(node); /* Each was lost by now, and told of by its name. */
     const troupe_status status = make_peers(node);
 
@@ -350,7 +367,12 @@ static void look_whether_ended(void *context)
         return;
     }
     if (tr_node_user_actors(node) > 0) {
-        return; /* The timer comes again. */
+        /* The timer comes again. Whoever was being started when the others were told is told too.
+         */
+        if (tr_loop_now(node->loop) / TR_NS_PER_MS % FENCE_TELL_MS < FENCE_LOOK_MS) {
+            end_fenced(node);
+        }
+        return;
     }
     tr_timer_stop(node->fence_timer);
     if (node->config.exit_when_fenced) {
@@ -360,7 +382,11 @@ static void look_whether_ended(void *context)
         return;
     }
     tr_router_set_peers(node->router, NULL);
-    tr_peers_close(node->peers, rejoin, node);
+    if (node->peers == NULL) {
+        rejoin(node);
+    } else {
+        tr_peers_close(node->peers, rejoin, node);
+    }
 }
 
 static void on_fenced(void *context, const char *why)
@@ -373,7 +399,7 @@ static void on_fenced(void *context, const char *why)
     }
     node->fenced = true;
     tr_store_relaxed(&node->sched->lease_deadline_ns, INT64_MAX);
-    tr_node_signal_all(node, TROUPE_REASON_FENCED, "this node was declared dead");
+    end_fenced(node);
     tr_sched_thaw(node->sched);
     tr_timer_start(node->fence_timer, 0, FENCE_LOOK_MS * TR_NS_PER_MS);
 }
@@ -442,8 +468,7 @@ static troupe_status wait_until_joined(struct troupe_node *node, char *error, si
 
     tr_mutex_lock(&node->state_mutex);
     while (node->state == TR_NODE_STARTING && tr_clock_now(clock) < until) {
-        (void)tr_cond_wait_for(&node->state_changed, &node->state_mutex,
-                               until - tr_clock_now(clock));
+        tr_node_wait(node, &node->state_changed, &node->state_mutex, until - tr_clock_now(clock));
     }
     if (node->state == TR_NODE_FAILED) {
         status = node->failure;

@@ -136,7 +136,7 @@ struct troupe_node {
 };
 
 /* ---- node.c ---- */
-/* What troupe_node_start does; driver may be NULL, with one there can be no registry. */
+/* What troupe_node_start does. driver may be NULL; its owner plays the loop too (tests/sim). */
 TROUPE_MUST_USE troupe_status tr_node_start(const troupe_config *config,
                                             const struct tr_driver *driver, troupe_node **out,
                                             char *error, size_t error_size);

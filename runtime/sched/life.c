@@ -75,6 +75,7 @@ static troupe_status make_relations(troupe_self *self, const struct tr_spawn *sp
     /* When the parent's node is lost this actor has to be told; when that has happened, it must not
      * begin. */
     if ((spawn->spawn_flags & relations) != 0 && spawn->parent_session != 0 &&
+        !TR_BUG(SPAWN_NOT_WATCHED) &&
         tr_self_watch(self, spawn->parent.node) != spawn->parent_session) {
         return TROUPE_E_NOCONNECTION;
     }
@@ -375,8 +376,10 @@ static void bounce_list(troupe_self *self, struct tr_message *message, bool coun
         if (counted && tr_message_is_counted(message) && message->block_size >= TR_MESSAGE_LARGE) {
             (void)tr_sub_relaxed(&self->actor->large_bytes, message->block_size);
         }
+        const bool reasoned = request || message->signal == TR_SIGNAL_RESULT;
+
         tr_sched_bounce(self->sched, self->worker, message,
-                        request ? TROUPE_E_EXITED : TROUPE_E_NOPROC, request ? &why.reason : NULL);
+                        request ? TROUPE_E_EXITED : TROUPE_E_NOPROC, reasoned ? &why.reason : NULL);
         message = next;
     }
 }

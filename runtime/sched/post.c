@@ -180,14 +180,38 @@ static void run_without(const struct tr_message *message)
     run->function(NULL, run->context);
 }
 
-/* Whether an actor was started, linked, for one that is not there any more: it hears of that as if
- * it had made the link itself. */
-static bool is_for_an_orphan(const struct tr_message *message)
+/* Somebody was started elsewhere for an actor that has ended before it heard of it: what the spawn
+ * has made there ends as if it had been made here too. Takes the message. */
+static void abandon_spawn(struct tr_sched *sched, struct tr_worker *worker,
+                          struct tr_message *message, troupe_status why,
+                          const struct tr_reason *reason)
 {
+    struct tr_pool_cache *cache = tr_sched_cache(sched, worker);
     const struct tr_op_result *op = (const struct tr_op_result *)(const void *)message->payload;
+    const troupe_pid child = op->pid;
+    const bool half = op->status == TROUPE_OK && (op->flags & TR_OP_MADE) == 0;
+    const uint32_t flags = half && !TR_BUG(SPAWN_WITHOUT_PARENT) ? op->flags : 0;
 
-    return message->signal == TR_SIGNAL_RESULT && op->status == TROUPE_OK &&
-           (op->flags & TROUPE_SPAWN_LINK) != 0;
+    if ((flags & TROUPE_SPAWN_MONITOR) != 0) {
+        struct tr_message *demonitor = tr_message_create(cache, TR_SIGNAL_DEMONITOR, 0);
+
+        if (demonitor != NULL) {
+            demonitor->to = child;
+            demonitor->from = message->to;
+            demonitor->ref = message->ref;
+            demonitor->session = message->session;
+            (void)tr_sched_post(sched, worker, demonitor);
+        }
+    }
+    if ((flags & TROUPE_SPAWN_LINK) == 0) {
+        tr_message_destroy(cache, message);
+        return;
+    }
+    tr_message_turn(message, TR_SIGNAL_LINK_EXIT,
+                    reason != NULL ? reason->kind : reason_kind_of(why),
+                    reason != NULL ? reason->text : NULL);
+    message->from = child; /* answer() sends it there, in the name of the one that has ended */
+    answer(sched, worker, message);
 }
 
 void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr_message *message,
@@ -222,6 +246,9 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
         tr_message_turn(message, TR_SIGNAL_UNLINK_ACK, reason_kind_of(why), NULL);
         answer(sched, worker, message);
         return;
+    case TR_SIGNAL_RESULT:
+        abandon_spawn(sched, worker, message, why, reason);
+        return;
     case TR_SIGNAL_MESSAGE:
         lose(sched, message, why);
         break;
@@ -234,13 +261,6 @@ void tr_sched_bounce(struct tr_sched *sched, struct tr_worker *worker, struct tr
         break;
     case TR_SIGNAL_NAMED:
         unname(sched, message);
-        break;
-    case TR_SIGNAL_RESULT:
-        if (is_for_an_orphan(message)) {
-            tr_message_turn(message, TR_SIGNAL_LINK_EXIT, reason_kind_of(why), NULL);
-            answer(sched, worker, message);
-            return;
-        }
         break;
     case TR_SIGNAL_REPLY:
     case TR_SIGNAL_CALL_FAILED:

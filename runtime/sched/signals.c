@@ -433,9 +433,9 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
 
 /* An operation has ended. What it made holds at once, since the next signal may be the new actor's
  * end; the rest is for the continuation. Answers whether there is one. */
-static bool on_result(troupe_self *self, const struct tr_message *message)
+static bool on_result(troupe_self *self, struct tr_message *message)
 {
-    const struct tr_op_result *op = (const struct tr_op_result *)(const void *)message->payload;
+    struct tr_op_result *op = (struct tr_op_result *)(void *)message->payload;
     const struct tr_wait *wait = tr_wait_find(self, message->ref);
 
     if (!tr_may_answer(self, message, wait, op)) {
@@ -447,6 +447,7 @@ static bool on_result(troupe_self *self, const struct tr_message *message)
     }
     if (op->status == TROUPE_OK) {
         complete_spawn(self, message, op);
+        op->flags |= TR_OP_MADE; /* An end before the continuation tells by these halves. */
     }
     return true;
 }

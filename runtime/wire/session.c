@@ -460,7 +460,8 @@ uint64_t tr_session_wake(const struct tr_session *session)
     if (!has_connection(session)) {
         return UINT64_MAX;
     }
-    if (session->lent) { /* nothing can be said before the present write is over; see the tick */
+    /* Nothing can be said before the present write is over, see the tick; nor after a goodbye. */
+    if (session->lent || session->left) {
         return earlier(session->ticked_at + session->config.heartbeat_ns,
                        session->heard_at + session->config.silence_ns);
     }
