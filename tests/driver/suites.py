@@ -163,6 +163,8 @@ def full():
         Job("model", Command(["build/release/bin/model_local", "100000"]), release),
         Job("model.supervision", Command(["build/release/bin/model_supervision", "20000"]), release),
         Job("fuzz", Command(["tests/fuzz/run"], 1200), release),
+        Job("sim", Command(["build/release/bin/simulate", "2000"], 600), release),
+        Job("spin", Command(["tests/spin/run"], 300)),
         Job("bugs", Command(["tests/bugs/run", "build/release"]), release),
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("scenarios", Command(["tests/scenarios/distributed/run", "build/release"]), release),
