@@ -27,6 +27,9 @@ enum {
     EVENT_ROLES
 };
 
+/* Columns of sql/policies.sql. */
+enum { POLICY_ROLE, POLICY_SPAWN };
+
 static void member_down(struct node_registry *registry, uint64_t node_id, const char *why)
 {
     struct reg_member member;
@@ -176,8 +179,50 @@ static void on_members(void *context, const struct reg_result *result)
     reg_wake_at(registry, reg_now(registry));
 }
 
+static uint32_t get_verbs(const struct reg_result *result, int row)
+{
+    uint32_t verbs = 0;
+
+    for (int i = 0; i < 3; i++) {
+        bool may = false;
+
+        if (reg_result_bool(result, row, POLICY_SPAWN + i, &may) && may) {
+            verbs |= 1U << (unsigned)i; /* as in enum tr_may */
+        }
+    }
+    return verbs;
+}
+
+/* A role without a row may do nothing. */
+static void on_policies(void *context, const struct reg_result *result)
+{
+    struct node_registry *registry = context;
+    const struct tr_registry_events *events = &registry->join.events;
+    struct tr_policy policy = {0};
+
+    for (int row = 0; reg_result_ok(result) && row < reg_result_count(result); row++) {
+        const char *role = reg_result_text(result, row, POLICY_ROLE);
+        const uint32_t verbs = get_verbs(result, row);
+
+        if (role != NULL && strcmp(role, "node") == 0) {
+            policy.node = verbs;
+        } else if (role != NULL && strcmp(role, "client") == 0) {
+            policy.client = verbs;
+        }
+    }
+    if (reg_result_ok(result) && events->on_policy != NULL) {
+        events->on_policy(events->context, &policy);
+    }
+}
+
+static void read_policies(struct node_registry *registry)
+{
+    (void)reg_control_ask(registry, REG_SQL_STATEMENTS_POLICIES, NULL, on_policies);
+}
+
 void reg_control_read_members(struct node_registry *registry)
 {
+    read_policies(registry);
     registry->reading_events =
         reg_control_ask(registry, REG_SQL_STATEMENTS_MEMBERS, NULL, on_members);
 }
@@ -189,6 +234,10 @@ static void apply_event(struct node_registry *registry, const struct reg_result 
     struct tr_member member;
     uint64_t node_id = 0;
 
+    if (kind != NULL && strcmp(kind, "policy") == 0) {
+        read_policies(registry);
+        return;
+    }
     if (kind == NULL || !reg_result_u64(result, row, EVENT_NODE, &node_id)) {
         return; /* `timeline` has no node */
     }

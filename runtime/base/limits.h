@@ -107,6 +107,8 @@
 #define TR_TLS_EXPIRY_WARNING_DAYS 30
 /* Connections that have not proven who they are, at one time, of one listener. */
 #define TR_UNPROVEN_PEERS_MAX 128u
+/* Of these, from one address: so that one that floods leaves room for three others. */
+#define TR_UNPROVEN_PER_ADDRESS_MAX 32u
 /* Milliseconds such a connection may live, whatever it sends. */
 #define TR_UNPROVEN_MS 5000u
 /* Bytes of a piece of a large message: long enough for the price of a frame not to matter, short

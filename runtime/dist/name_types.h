@@ -115,4 +115,18 @@ struct tr_link_row {
     uint64_t ref; /* of a monitor; 0 for links */
 };
 
+/* What somebody may have a node do who is not on it. */
+enum tr_may {
+    TR_MAY_SPAWN = 1,
+    TR_MAY_EXIT = 2, /* send exit signals to actors that its own are not linked to */
+    TR_MAY_REGISTER = 4,
+    TR_MAY_ALL = 7
+};
+
+/* Bits of enum tr_may, by the role that was proven in the handshake. */
+struct tr_policy {
+    uint32_t node;
+    uint32_t client;
+};
+
 #endif

@@ -39,6 +39,9 @@ struct tr_registry_events {
     /* The node, which may be this one, is about to leave. As often as the registry likes; may be
      * NULL. */
     void (*on_member_draining)(void *context, uint64_t node_id, bool draining);
+    /* What others may do here: before the first member is told, and whenever it changes. May be
+     * NULL. */
+    void (*on_policy)(void *context, const struct tr_policy *policy);
     /* After on_joined: this node as the registry has it. May be NULL. */
     void (*on_member_self)(void *context, const struct tr_member *self);
     void (*on_member_down)(void *context, uint64_t node_id, const char *name, const char *why);

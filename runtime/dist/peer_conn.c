@@ -383,13 +383,43 @@ const struct tr_stream_events conn_events = {
     .on_written = on_written,
 };
 
+/* Bytes of an address that name the host: all before the port, which differs each time. */
+static size_t host_size(const char *address)
+{
+    const char *port = strrchr(address, ':');
+
+    return port == NULL ? strlen(address) : (size_t)(port - address);
+}
+
+/* Whether a host has as many unproven connections as one may have. Sockets in the file system have
+ * no host, and permissions instead. */
+static bool is_greedy(const struct tr_peers *peers, const struct tr_stream *stream)
+{
+    char address[ADDRESS_SIZE];
+    uint32_t count = 0;
+
+    tr_stream_peer(stream, address, sizeof(address));
+    const size_t size = host_size(address);
+
+    if (address[size] == '\0') {
+        return false;
+    }
+    for (const struct conn *conn = peers->conns; conn != NULL; conn = conn->next) {
+        count += conn->counted && conn->state != CONN_PARKED && host_size(conn->address) == size &&
+                         memcmp(conn->address, address, size) == 0
+                     ? 1
+                     : 0;
+    }
+    return count >= TR_UNPROVEN_PER_ADDRESS_MAX;
+}
+
 void conn_on_accept(void *context, struct tr_stream *stream)
 {
     struct tr_peers *peers = context;
     struct conn *conn = NULL;
 
     peers->counters.accepted++;
-    if (peers->closing || peers->unproven >= TR_UNPROVEN_PEERS_MAX) {
+    if (peers->closing || peers->unproven >= TR_UNPROVEN_PEERS_MAX || is_greedy(peers, stream)) {
         peers->counters.turned_away++;
         tr_stream_close(stream);
         return;

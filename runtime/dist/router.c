@@ -8,6 +8,7 @@
 #include "dist/source.h"
 #include "dist/ticket.h"
 #include "sched/pressure.h"
+#include "type/types.h"
 #include "type/value.h"
 
 enum { STACK_BYTES = 2048 };
@@ -429,7 +430,7 @@ void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t sess
 
 /* Tells the caller of a request whose value cannot be read here. Takes the message. */
 static void refuse_value(struct tr_router *router, struct tr_message *message, uint64_t node_id,
-                         const char *why)
+                         troupe_status status, const char *why)
 {
     struct tr_sched *sched = router->options.sched;
 
@@ -439,7 +440,7 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
                                                              TROUPE_REASON_ERROR, why);
 
         if (failed != NULL) {
-            failed->status = TROUPE_E_TYPE;
+            failed->status = (int16_t)status;
             failed->to = message->from;
             failed->from = message->to;
             failed->ref = message->ref;
@@ -452,7 +453,7 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
                                                              TROUPE_REASON_ERROR, why);
 
         if (failed != NULL) {
-            failed->status = TROUPE_E_TYPE;
+            failed->status = (int16_t)status;
             failed->to = message->to;
             failed->from = message->from;
             failed->ref = message->ref;
@@ -518,6 +519,14 @@ static void take_back(struct tr_router *router, uint64_t node_id, struct tr_mess
     (void)tr_sched_post(sched, NULL, message);
 }
 
+static const char *denied(struct tr_router *router, const struct tr_message *message)
+{
+    return message->signal <= TR_SIGNAL_CALL && message->type != NULL &&
+                   router->options.denies != NULL && tr_type_is_reserved(message->type)
+               ? router->options.denies(router->options.context, message)
+               : NULL;
+}
+
 static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t session,
                       const uint8_t *bytes, size_t size)
 {
@@ -546,7 +555,9 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     } else if ((message->flags & TR_MESSAGE_RETURNED) != 0) {
         take_back(router, node_id, message, bytes, size);
     } else if (status != TROUPE_OK) {
-        refuse_value(router, message, node_id, error);
+        refuse_value(router, message, node_id, TROUPE_E_TYPE, error);
+    } else if ((why = denied(router, message)) != NULL) {
+        refuse_value(router, message, node_id, TROUPE_E_DENIED, why);
     } else if ((message->flags & TR_MESSAGE_GROUP) != 0) {
         router->options.on_broadcast(router->options.context, message);
     } else {

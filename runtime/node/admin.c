@@ -170,10 +170,17 @@ static char *finish(struct tr_admin *admin)
     return copy;
 }
 
-troupe_status troupe_node_admin(troupe_node *node, const char *request, uint32_t timeout_ms,
-                                char **reply)
+bool tr_admin_may(struct tr_admin *admin, uint32_t verbs)
 {
-    struct tr_admin admin = {.node = node, .reply = cJSON_CreateObject()};
+    const char *why = admin->client ? tr_guard_denies_client(&admin->node->guard, verbs) : NULL;
+
+    return why == NULL || tr_admin_fail(admin, TROUPE_E_DENIED, "%s", why);
+}
+
+static troupe_status administer(troupe_node *node, const char *request, uint32_t timeout_ms,
+                                bool client, char **reply)
+{
+    struct tr_admin admin = {.node = node, .client = client, .reply = cJSON_CreateObject()};
     const size_t size = strnlen(request, REQUEST_SIZE_MAX + 1);
     cJSON *parsed = size > REQUEST_SIZE_MAX ? NULL : cJSON_ParseWithLength(request, size);
 
@@ -195,4 +202,16 @@ troupe_status troupe_node_admin(troupe_node *node, const char *request, uint32_t
     }
     *reply = text;
     return TROUPE_OK;
+}
+
+troupe_status troupe_node_admin(troupe_node *node, const char *request, uint32_t timeout_ms,
+                                char **reply)
+{
+    return administer(node, request, timeout_ms, false, reply);
+}
+
+troupe_status tr_admin_client(troupe_node *node, const char *request, uint32_t timeout_ms,
+                              char **reply)
+{
+    return administer(node, request, timeout_ms, true, reply);
 }

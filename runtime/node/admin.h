@@ -17,6 +17,7 @@ struct tr_admin {
     const cJSON *request;
     cJSON *reply; /* an object; "ok" is added at the end */
     uint32_t timeout_ms;
+    bool client;       /* it came over the network: the policy says what it may do */
     size_t items_size; /* of what tr_admin_add_item has added, in bytes */
     troupe_status status;
     char error[512];
@@ -26,6 +27,13 @@ struct tr_admin {
 /* Notes an error, unless there is one already; answers false. */
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Whether who asks may do this (bits of enum tr_may); notes an error when not. */
+bool tr_admin_may(struct tr_admin *admin, uint32_t verbs);
+
+/* What troupe_node_admin does, for a client over the network. */
+troupe_status tr_admin_client(troupe_node *node, const char *request, uint32_t timeout_ms,
+                              char **reply);
 
 /* A text of the request; NULL when it is missing, which is an error when required. */
 const char *tr_admin_text(struct tr_admin *admin, const char *key, bool required);

@@ -67,7 +67,14 @@ static bool message_of(struct tr_admin *admin, const troupe_type **type, void **
         return tr_admin_fail(admin, TROUPE_E_NOT_FOUND, "node %s knows no type \"%.127s\"",
                              admin->node->name, name);
     }
-    return tr_admin_value(admin, "message", *type, value);
+    if (!tr_admin_value(admin, "message", *type, value)) {
+        return false;
+    }
+    if (tr_admin_may(admin, tr_guard_asks(*type, *value))) {
+        return true;
+    }
+    troupe_value_free(*value);
+    return false;
 }
 
 static void fail_as_result(struct tr_admin *admin, const troupe_result *result, const char *to)
@@ -242,7 +249,9 @@ void tr_admin_spawn(struct tr_admin *admin)
     const char *name = tr_admin_text(admin, "behavior", true);
     void *args = NULL;
 
-    if (name == NULL || !spawn_options(admin, &ask.options)) {
+    if (name == NULL || !spawn_options(admin, &ask.options) ||
+        !tr_admin_may(admin,
+                      TR_MAY_SPAWN | (ask.options.name != NULL ? (uint32_t)TR_MAY_REGISTER : 0))) {
         return;
     }
     ask.node = tr_admin_text(admin, "node", false);
@@ -314,7 +323,7 @@ void tr_admin_exit(struct tr_admin *admin)
     const char *reason = tr_admin_text(admin, "reason", true);
     troupe_pid pid = {0};
 
-    if (reason == NULL || !target(admin, &pid, &name) ||
+    if (reason == NULL || !tr_admin_may(admin, TR_MAY_EXIT) || !target(admin, &pid, &name) ||
         (name != NULL && !tr_admin_holder(admin, name, &pid))) {
         return;
     }

@@ -5,7 +5,7 @@
 
 #include "dist/peers.h"
 #include "io/loop.h"
-#include "node/node.h"
+#include "node/admin.h"
 
 enum { UNDER_WAY_MAX = 32 };
 
@@ -47,7 +47,7 @@ static void run(void *context)
 {
     struct client_request *r = context;
 
-    if (troupe_node_admin(r->node, r->text, TR_ADMIN_TIMEOUT_MS, &r->reply) != TROUPE_OK) {
+    if (tr_admin_client(r->node, r->text, TR_ADMIN_TIMEOUT_MS, &r->reply) != TROUPE_OK) {
         r->reply = NULL;
     }
     if (tr_loop_post(r->node->loop, reply, r) != TROUPE_OK) {

@@ -197,13 +197,22 @@ static const troupe_type *find_type(void *context, const char *name, size_t size
 static void on_spawn(void *context, const struct tr_spawn_request *request, uint32_t session)
 {
     struct troupe_node *node = context;
+    const bool named = request->name[0] != '\0';
+    const char *why =
+        tr_guard_denies_node(&node->guard, TR_MAY_SPAWN | (named ? (uint32_t)TR_MAY_REGISTER : 0));
+    troupe_status status = TROUPE_E_DENIED;
 
-    if (node->fenced) { /* Nothing begins on a node that is about to be another one. */
-        tr_spawn_answer(node, NULL, request->caller, request->ref, session, TROUPE_E_FENCED,
-                        (troupe_pid){0}, 0, troupe_status_text(TROUPE_E_FENCED));
+    if (why != NULL) {
+        tr_guard_suspect(node, request->caller.node, why);
+    } else if (node->fenced) { /* Nothing begins on a node that is about to be another one. */
+        status = TROUPE_E_FENCED;
+        why = troupe_status_text(status);
+    } else {
+        tr_spawn_remote_request(node, request, session);
         return;
     }
-    tr_spawn_remote_request(node, request, session);
+    tr_spawn_answer(node, NULL, request->caller, request->ref, session, status, (troupe_pid){0}, 0,
+                    why);
 }
 
 static void on_groups(void *context, uint64_t node_id, const uint8_t *bytes, size_t size)
@@ -432,6 +441,7 @@ static void start_on_loop(void *context)
                                                      .on_failed = on_failed,
                                                      .on_member_up = on_member_up,
                                                      .on_member_draining = on_member_draining,
+                                                     .on_policy = tr_guard_on_policy,
                                                      .on_member_self = on_member_self,
                                                      .on_member_down = on_member_down,
                                                      .on_lease = on_lease,
@@ -493,7 +503,8 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_returned = on_returned,
                                               .on_groups = on_groups,
                                               .on_broadcast = on_broadcast,
-                                              .on_bad = tr_guard_suspect};
+                                              .on_bad = tr_guard_suspect,
+                                              .denies = tr_guard_denies_message};
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {

@@ -224,6 +224,7 @@ static troupe_status make_sched(struct troupe_node *node)
                     .inbox_failed = tr_durable_inbox_failed,
                     .traced = tr_trace_note,
                     .suspect = tr_guard_suspect,
+                    .may_exit = tr_guard_may_exit,
                     .log = log_line},
         .owner = node};
 

@@ -38,3 +38,16 @@ bool tr_may_answer(troupe_self *self, const struct tr_message *message, const st
     return own || (waits && !relates && wait->peer.id != 0) ||
            refuse(self, message, "an answer that names another node's actor");
 }
+
+bool tr_may_exit(troupe_self *self, const struct tr_message *message)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    const struct tr_relation *link = NULL;
+
+    if (!is_foreign(message) || outward->may_exit == NULL || outward->may_exit(outward->context)) {
+        return true;
+    }
+    link = tr_relations_link(&self->actor->relations, message->from);
+    return (link != NULL && link->kind == TR_RELATION_LINK) ||
+           refuse(self, message, "an exit signal without a link, which troupe.policy does not let");
+}

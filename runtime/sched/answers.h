@@ -1,4 +1,4 @@
-/* sched/answers.h - whether an answer that came from another node is to be believed.
+/* sched/answers.h - whether an answer, or an exit signal, that came from another node may act.
  *
  * Threads: the worker that runs the actor.
  */
@@ -20,5 +20,9 @@ bool tr_may_fail_call(troupe_self *self, const struct tr_message *message,
  * any more. Tells of it when not. */
 bool tr_may_answer(troupe_self *self, const struct tr_message *message, const struct tr_wait *wait,
                    const struct tr_op_result *op);
+
+/* Whether an exit signal may act: its sender is of this node, or linked, or the policy lets it.
+ * Tells of it when not. */
+bool tr_may_exit(troupe_self *self, const struct tr_message *message);
 
 #endif

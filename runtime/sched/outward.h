@@ -55,6 +55,9 @@ struct tr_outward {
     /* A signal that came from another node says what that node has no right to say: it was not
      * believed. Any thread. */
     void (*suspect)(void *context, uint64_t node_id, const char *why);
+    /* Whether actors of other nodes may send exit signals to those that they are not linked to. Any
+     * thread; NULL: they may. */
+    bool (*may_exit)(void *context);
     /* Writes a log line. Any thread. */
     void (*log)(void *context, int32_t level, troupe_pid pid, const char *text);
 };

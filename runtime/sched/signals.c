@@ -205,6 +205,9 @@ static bool on_exit_signal(troupe_self *self, const struct tr_message *message)
 {
     const struct tr_reason *reason = tr_message_reason(message);
 
+    if (!tr_may_exit(self, message)) {
+        return false;
+    }
     if ((self->actor->flags & TR_ACTOR_SYSTEM) != 0 && !troupe_pid_is_none(message->from)) {
         return false; /* Who acts for other threads is seen as their sender, and must not die of it.
                        */

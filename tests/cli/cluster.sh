@@ -340,6 +340,21 @@ tail_sees_a_death() {
 
 # ---- remote ----
 
+spawns_over_tcp() { # DB STATUS WORDS
+  ran troupe spawn cli.counter --db "$1" --secret-file "$work/secret"
+  [ "$status" -eq "$2" ] && grep -q "$3" "$work/out" "$work/err"
+}
+
+policy_holds() { # DB
+  ran troupe dev psql -- -Atc "UPDATE troupe.policy SET may_spawn = false WHERE role = 'client'"
+  check "the policy is changed by SQL" ended_with 0
+  check "clients are refused as soon as nodes hear of it" await 20 spawns_over_tcp "$1" 77 'troupe.policy lets no client start actors'
+  ran troupe spawn cli.counter
+  check "on the node's own socket nothing is refused" prints '^<'
+  ran troupe dev psql -- -Atc "UPDATE troupe.policy SET may_spawn = true WHERE role = 'client'"
+  check "and let in again" await 20 spawns_over_tcp "$1" 0 '^'
+}
+
 case_remote() {
   local db
   up --nodes 2
@@ -357,6 +372,7 @@ case_remote() {
   ran troupe node list --all -o json --db "$db"
   check "a client is no node" json 'len(j) == 2'
   cd "$here" || return 1
+  policy_holds "$db"
   ran troupe dev kill n1 --signal 19
   ran troupe dev kill n2
   ran troupe call acc cli.get '{}' --db "$db" --secret-file "$work/secret" --timeout 1s

@@ -437,6 +437,28 @@ static void a_renewal_tells_when_the_next_lease_of_others_runs_out(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cluster_setup, cluster_teardown)
 
+/* Also one that changes nothing: a node that reads too often does no harm. */
+static void a_change_of_the_policy_is_an_event_that_every_node_reads(void **state)
+{
+    struct cluster *cluster = *state;
+    const struct member node = cluster_join_bare(cluster, "n1", "60000");
+    const int64_t before = pg_number(cluster->admin, "SELECT epoch FROM troupe.cluster", PG_NONE);
+
+    (void)node;
+    pg_run(cluster->admin, "UPDATE troupe.policy SET may_exit = false WHERE role = 'client'",
+           PG_NONE);
+    assert_int_equal(pg_number(cluster->admin, "SELECT epoch FROM troupe.cluster", PG_NONE),
+                     before + 1);
+    assert_string_equal(pg_one(cluster->admin,
+                               "SELECT string_agg(kind, ',') FROM troupe.events_since($1, 10)",
+                               PG_VALUES(pg_text(before))),
+                        "policy");
+    assert_string_equal(
+        pg_one(cluster->admin,
+               "SELECT string_agg(p::text, ' ' ORDER BY role) FROM troupe.policies p", PG_NONE),
+        "(client,t,f,t) (node,t,t,t)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -457,6 +479,7 @@ int main(void)
         TEST(the_first_to_see_another_server_makes_lost_numbers_impossible),
         TEST(hello_tells_the_version_of_the_schema_and_whether_writes_survive),
         TEST(a_renewal_tells_when_the_next_lease_of_others_runs_out),
+        TEST(a_change_of_the_policy_is_an_event_that_every_node_reads),
     };
 
     return cmocka_run_group_tests(tests, cluster_group_setup, cluster_group_teardown);

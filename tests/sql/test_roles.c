@@ -87,6 +87,7 @@ static const struct {
     {"INSERT INTO troupe.inbox (to_name, type, payload) VALUES ('a', 'm', '{}')", ""},
     {"DELETE FROM troupe.lease", ""},
     {"UPDATE troupe.policies SET may_exit = true", ""},
+    {"UPDATE troupe.policy SET may_exit = true", ""},
     {"UPDATE troupe.settings SET value = 1", ""},
     {"UPDATE troupe.cluster SET epoch = 0", ""},
     {"TRUNCATE troupe.event", ""},

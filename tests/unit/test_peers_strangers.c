@@ -70,15 +70,24 @@ static void assert_session_unharmed(void)
 
 /* ---- a stranger ---- */
 
-static int stranger(void)
+/* Knocks from 127.0.0.<host>. */
+static int stranger_at(uint32_t host)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(one.port)};
+    const struct sockaddr_in source = {.sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(0x7f000000U + host)};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&source, sizeof(source)), 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
+}
+
+static int stranger(void)
+{
+    return stranger_at(1);
 }
 
 /* Sends what the node takes; it may have closed already. */
@@ -215,6 +224,36 @@ static void flood_of_idle_connections_is_bounded(void **state)
     assert_true(until_closed(stranger(), RIG_WAIT_MS) >= 0);
     rig_counters(&one, &counters);
     assert_true(counters.turned_away <= MANY - 1);
+}
+
+/* One address that floods leaves places for others, which are heard as soon as they speak. */
+static void one_address_cannot_take_all_places(void **state)
+{
+    enum { MANY = 300 };
+    int fds[MANY];
+    struct tr_peers_counters counters;
+    const uint64_t begun = rig_now_ms();
+
+    (void)state;
+    for (size_t index = 0; index < MANY; index++) {
+        fds[index] = stranger_at(3);
+    }
+    const int other = stranger_at(2);
+
+    say(other, "GET / HTTP/1.1\r\n\r\n", 18);
+    assert_true(until_closed(other, RIG_WAIT_MS) >= 0);
+    rig_counters(&one, &counters);
+    assert_int_equal(counters.garbage, 1); /* it was heard, and not turned away */
+    for (size_t index = 0; index < MANY; index++) {
+        assert_true(until_closed(fds[index], RIG_WAIT_MS) >= 0);
+    }
+    rig_counters(&one, &counters);
+    assert_true(counters.turned_away >= 1);
+    /* While the first ones wait for their deadline no more come in; on a slow machine some do. */
+    if (rig_now_ms() - begun < 2 * HANDSHAKE_MS) {
+        assert_true(counters.turned_away >= MANY - 3 * TR_UNPROVEN_PER_ADDRESS_MAX);
+    }
+    assert_session_unharmed();
 }
 
 /* ---- nodes that should not be here ---- */
@@ -403,6 +442,7 @@ int main(void)
         STRANGER_TEST(data_before_authentication_is_refused),
         STRANGER_TEST(silent_and_slow_strangers_meet_the_deadline),
         STRANGER_TEST(flood_of_idle_connections_is_bounded),
+        STRANGER_TEST(one_address_cannot_take_all_places),
         STRANGER_TEST(wrong_secret_is_refused_and_counted),
         STRANGER_TEST(node_without_a_secret_is_refused),
         STRANGER_TEST(node_of_another_cluster_is_refused),
