@@ -140,7 +140,10 @@ void tr_far_up(struct tr_supervisor *supervisor, struct tr_child *child);
 bool tr_far_has_no_place(troupe_status status);
 /* Tries all that have no place after a while. */
 void tr_far_wait(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
-                 const char *why);
+                 troupe_status status, const char *why);
+/* One on this node has ended since its name was refused; answers whether it waits now. */
+bool tr_far_refused(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                    troupe_status status);
 int tr_supervisor_on_place(troupe_self *self, void *state, const void *message);
 /* It has ended by itself: because its node went? */
 void tr_far_ended(const troupe_self *self, struct tr_child *child, int32_t kind);

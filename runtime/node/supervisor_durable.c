@@ -163,6 +163,9 @@ int tr_supervisor_on_look(troupe_self *self, void *state, const void *message)
 bool tr_child_refused(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
                       troupe_status status)
 {
+    if (tr_far_refused(self, supervisor, child, status)) {
+        return true;
+    }
     if (!tr_child_is_durable(child) || child->state != TR_CHILD_UP ||
         (status != TROUPE_E_EXISTS && status != TROUPE_E_AGAIN)) {
         return false;

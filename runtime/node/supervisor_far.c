@@ -400,14 +400,24 @@ int tr_far_on_started(troupe_self *self, void *state, const troupe_result *resul
 
 /* ---- waiting for a place ---- */
 
+/* The name of one that was lost with its node is free when the registry knows that the node is
+ * dead, which may be later than its supervisor knows; and while the registry is away, nothing is.
+ */
+static bool waits_for_registry(const struct tr_child *child, troupe_status status)
+{
+    return status == TROUPE_E_REGISTRY || status == TROUPE_E_UNKNOWN || status == TROUPE_E_AGAIN ||
+           (status == TROUPE_E_EXISTS && child->far->moved);
+}
+
 void tr_far_wait(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
-                 const char *why)
+                 troupe_status status, const char *why)
 {
     const uint32_t doubled =
         supervisor->waits < WAITS_DOUBLED_MAX ? supervisor->waits : WAITS_DOUBLED_MAX;
     const uint64_t delay_ms = (uint64_t)WAIT_FIRST_MS << doubled;
 
     troupe_log(self, TROUPE_LOG_WARNING, "child \"%s\" has no place: %s", child->spec.id, why);
+    child->far->patient = waits_for_registry(child, status);
     tr_child_move(supervisor, child, TR_CHILD_WAITING);
     tr_child_push(&supervisor->waiting, child);
     if (supervisor->waiting_timer != 0) {
@@ -421,6 +431,28 @@ void tr_far_wait(troupe_self *self, struct tr_supervisor *supervisor, struct tr_
     }
 }
 
+bool tr_far_refused(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                    troupe_status status)
+{
+    if (child->far == NULL || child->state != TR_CHILD_UP || !waits_for_registry(child, status)) {
+        return false;
+    }
+    tr_child_gone(supervisor, child, TR_CHILD_DOWN);
+    tr_far_wait(self, supervisor, child, status, "its name is not free yet");
+    return true;
+}
+
+/* A child whose wait is a failure; NULL: none is. */
+static const struct tr_child *impatient(const struct tr_supervisor *supervisor)
+{
+    const struct tr_child *child = supervisor->waiting.head;
+
+    while (child != NULL && child->far->patient) {
+        child = child->queue_next;
+    }
+    return child;
+}
+
 int tr_supervisor_on_place(troupe_self *self, void *state, const void *message)
 {
     struct tr_supervisor *supervisor = state;
@@ -430,8 +462,9 @@ int tr_supervisor_on_place(troupe_self *self, void *state, const void *message)
         return TROUPE_OK;
     }
     supervisor->waiting_timer = 0;
-    if (supervisor->waiting.head != NULL &&
-        tr_supervisor_counts_too_many(self, supervisor, supervisor->waiting.head)) {
+    const struct tr_child *failed = impatient(supervisor);
+
+    if (failed != NULL && tr_supervisor_counts_too_many(self, supervisor, failed)) {
         return tr_supervisor_proceed(self, supervisor);
     }
     while (supervisor->waiting.head != NULL) {
@@ -448,12 +481,17 @@ void tr_far_ended(const troupe_self *self, struct tr_child *child, int32_t kind)
     struct tr_child_far *far = child->far;
     const uint64_t node_id = child->pid.node;
 
-    if (far == NULL || node_id == tr_sched_node_id(self->sched)) {
+    if (far == NULL) {
+        return;
+    }
+    far->moved = false;
+    if (node_id == tr_sched_node_id(self->sched)) {
         return;
     }
     far->displaced = kind == TROUPE_REASON_NOCONNECTION || kind == TROUPE_REASON_FENCED ||
                      ((kind == TROUPE_REASON_SHUTDOWN || kind == TROUPE_REASON_KILLED) &&
                       tr_places_drains(node_of(self), node_id));
+    far->moved = far->displaced;
 }
 
 bool tr_far_is_displaced(const struct tr_child *child)

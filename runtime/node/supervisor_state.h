@@ -43,6 +43,8 @@ struct tr_child_far {
     troupe_from from;           /* STARTING: who is answered; ref 0: nobody */
     uint32_t refusals;          /* in a row */
     bool displaced;             /* it ended because its node went */
+    bool moved;                 /* its last end was of that kind; unlike displaced while it runs */
+    bool patient;               /* WAITING: for the registry, which is nobody's failure */
     bool counted;               /* its restart has been */
     bool fresh;                 /* new: forgotten when it does not start */
     bool forced;                /* STOPPING: it was killed, and does not answer */

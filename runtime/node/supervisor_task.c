@@ -79,7 +79,7 @@ void tr_child_not_started(troupe_self *self, struct tr_supervisor *supervisor,
                           struct tr_child *child, troupe_status status, const char *why)
 {
     if (child->far != NULL && tr_far_has_no_place(status)) {
-        tr_far_wait(self, supervisor, child, why);
+        tr_far_wait(self, supervisor, child, status, why);
     } else {
         tr_child_again(self, supervisor, child, why);
     }

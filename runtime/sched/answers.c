@@ -26,7 +26,9 @@ bool tr_may_answer(troupe_self *self, const struct tr_message *message, const st
                    const struct tr_op_result *op)
 {
     const bool relates = (op->flags & (TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR)) != 0;
-    const bool own = troupe_pid_is_none(op->pid) || op->pid.node == message->from.node;
+    /* With a refusal comes whom it is about: who holds the name. */
+    const bool own = op->status != TROUPE_OK || troupe_pid_is_none(op->pid) ||
+                     op->pid.node == message->from.node;
     const bool waits = wait != NULL && wait->kind == TR_WAIT_OPERATION;
 
     if (!is_foreign(message)) {

@@ -245,6 +245,93 @@ static void s10_one_that_cannot_be_stopped_is_given_up(void **state)
     wait_nobody();
 }
 
+static int registered(troupe_self *self, void *state, const troupe_result *result)
+{
+    (void)self;
+    (void)state;
+    assert_int_equal(result->status, TROUPE_OK);
+    return TROUPE_OK;
+}
+
+static int take_name(troupe_self *self, struct probe *probe, void *context)
+{
+    (void)probe;
+    (void)context;
+    return (int)troupe_register(self, "x", 0, registered, 0);
+}
+
+static bool name_is_taken(void *context)
+{
+    troupe_pid pid = {0};
+
+    return troupe_node_whereis(stages[0]->node, "x", DEADLINE_MS, &pid) == TROUPE_OK &&
+           troupe_pid_equal(pid, *(const troupe_pid *)context);
+}
+
+static bool is_tried_often(void *context)
+{
+    troupe_child_state child;
+
+    (void)context;
+    return look_at("a", &child) && child.restarts >= 5;
+}
+
+/* Somebody on another node has the name of a child whose node has died, as the dead node itself has
+ * until its death is known. dead: its node; next: where it is to start. */
+static void a_name_is_waited_for(size_t dead, int next, size_t other)
+{
+    tree.children_count = 1;
+    specs[0].name = "x";
+    assert_int_equal(supervise(), TROUPE_OK);
+    const troupe_pid before = wait_up("a", (troupe_pid){0});
+
+    assert_int_equal(node_of(before), dead);
+    struct probe *thief = probe_spawn(stages[other], NULL);
+
+    atomic_store(&closed_node, next);
+    node_kill(dead);
+    (void)pthread_mutex_lock(&worker_gate.mutex);
+    while (!worker_gate.entered) {
+        (void)pthread_cond_wait(&worker_gate.cond, &worker_gate.mutex);
+    }
+    (void)pthread_mutex_unlock(&worker_gate.mutex);
+    (void)probe_do(thief, take_name, NULL);
+    assert_true(wait_until(name_is_taken, &thief->pid));
+    atomic_store(&closed_node, -1);
+    gate_open(&worker_gate);
+    /* More tries than restarts are allowed. */
+    assert_true(wait_until(is_tried_often, NULL));
+    assert_int_equal(probe_count(chief), 0);
+    probe_stop(thief, TROUPE_REASON_NORMAL, "");
+    const troupe_pid after = wait_up("a", before);
+
+    assert_int_equal(node_of(after), next);
+    assert_int_equal(probe_count(chief), 0);
+}
+
+static void a_name_that_is_not_free_yet_is_waited_for_elsewhere(void **state)
+{
+    (void)state;
+    specs[0].placement = "round_robin role:x";
+    a_name_is_waited_for(1, 2, 0);
+}
+
+static int begin_here_too(void **state)
+{
+    static const char *const roles[] = {"x", "x", ""};
+
+    (void)state;
+    workers_begin(3, roles);
+    return 0;
+}
+
+static void a_name_that_is_not_free_yet_is_waited_for_here(void **state)
+{
+    (void)state;
+    specs[0].placement = "role:x"; /* n1 has actors, n2 has none. */
+    a_name_is_waited_for(1, 0, 2);
+}
+
 /* ---- nodes that leave in order ---- */
 
 static void children_of_a_leaving_node_start_elsewhere(void **state)
@@ -431,6 +518,9 @@ int main(void)
         TEST(s9_a_child_whose_node_is_gone_waits_and_is_counted),
         TEST(s9_a_child_that_waits_starts_when_its_node_is_back),
         TEST(s10_one_that_cannot_be_stopped_is_given_up),
+        TEST(a_name_that_is_not_free_yet_is_waited_for_elsewhere),
+        cmocka_unit_test_setup_teardown(a_name_that_is_not_free_yet_is_waited_for_here,
+                                        begin_here_too, workers_end),
         TEST(children_of_a_leaving_node_start_elsewhere),
         TEST(a_child_that_stops_by_itself_elsewhere_is_not_displaced),
         TEST(a_supervisor_on_a_leaving_node_takes_its_children_along),
