@@ -231,9 +231,15 @@ static void a_node_by_name_is_told_once_for_each_time_it_was_asked(void **state)
     nodes_wait(2);
     node_end(1);
     tell(NAME_ON, "n2", (troupe_pid){0}, TROUPE_OK);
-    assert_string_equal(wait_note(2), "down n2 noconnection");
+    size_t next = 2;
+
+    if (strcmp(wait_note(next), "down n2 left") == 0) { /* Its end had not been heard of yet. */
+        tell(NAME_ON, "n2", (troupe_pid){0}, TROUPE_OK);
+        next++;
+    }
+    assert_string_equal(wait_note(next), "down n2 noconnection");
     mark();
-    assert_string_equal(wait_note(3), "mark  ");
+    assert_string_equal(wait_note(next + 1), "mark  ");
 }
 
 static void who_is_not_connected_is_told_of_at_once(void **state)
