@@ -5,7 +5,7 @@ BUILD := build/release
 # The version that the format check asks for; others format differently.
 CLANG_FORMAT := $(or $(shell command -v clang-format-14),clang-format)
 
-.PHONY: all programs demo test quick lint format fuzz bench install clean help
+.PHONY: all programs demo test quick lint format fuzz chaos bench install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs into build/release (programs in build/release/bin)
@@ -25,6 +25,12 @@ test: ## install what is missing, build everything, pass every test
 quick: ## the tests that take seconds: unit and property tests of one build, lint of changed files
 	@tools/install_dependencies.sh test
 	@tests/run --quick
+
+chaos: ## the long form of the tests in network namespaces: every cut of five nodes, 500 broken connections (root)
+	@tools/install_dependencies.sh test
+	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	@cmake --build $(BUILD) --parallel $(JOBS) --target trouped troupe_cli puppet delay >/dev/null
+	@tests/chaos/run $(BUILD) --long
 
 lint: ## layers, style rules, formatting, clang-tidy, cppcheck, shellcheck, documents
 	@tools/install_dependencies.sh test

@@ -22,7 +22,7 @@ build_packages='gcc libc6-dev make cmake
 pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev'
 run_packages='python3|python3-minimal postgresql-15|postgresql-17|postgresql util-linux'
 test_packages='libcmocka-dev libmsgpack-dev|libmsgpack-c-dev g++ spin
-clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck clang libclang-rt-dev'
+clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck clang libclang-rt-dev iproute2 iptables'
 bench_packages='erlang-base libcaf-dev g++'
 image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64'
 psql_packages='postgresql-client-15|postgresql-client-17|postgresql-client'

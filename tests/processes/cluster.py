@@ -28,6 +28,8 @@ class Cluster:
         self.environment.update(LC_ALL="C", PATH=f"{self.build}/bin:" + os.environ["PATH"])
         if "TROUPE_SANITIZE:STRING=a" in cmake_cache(self.build):  # the leak checker looks into its own process
             self.environment["TROUPE_CORE_DUMPS"] = "on"
+            # What is freed is kept for a while, which is no memory of the node's.
+            self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=16"
         self.home = self.conninfo = self.local = None
         self.start_postgres(address)
 

@@ -28,6 +28,7 @@ class Node:
             self.command += ["--" + key.replace("_", "-"), str(value)]
         self.admin = Admin(self.admin_path)
         self.process = None
+        self.log_start = 0
         self.id = None
 
     # ---- life ----
@@ -35,6 +36,7 @@ class Node:
     def start(self, wait=True):
         """Starts the process; waits until the node is a member, unless told otherwise."""
         self.admin.close()
+        self.log_start = len(self.log())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=self.cluster.environment, preexec_fn=die_with_parent)
@@ -99,7 +101,8 @@ class Node:
         return ""
 
     def logged(self, pattern):
-        return len(re.findall(pattern, self.log()))
+        """How often its log has had that since its last start."""
+        return len(re.findall(pattern, self.log()[self.log_start:]))
 
     def memory(self):
         """Bytes of memory that the process has now."""
