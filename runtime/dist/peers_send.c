@@ -34,7 +34,8 @@ static troupe_status admit(struct shard *shard, const struct tr_peers_target *ta
 
 /* Ends a send under the shard's lock: the loop is to look at the peer if there is something to see.
  * Answers whether it has to be woken. */
-static bool sent(struct peer *peer, const struct tr_peers_target *target, troupe_status status)
+static bool sent(struct peer *peer, const struct tr_peers_target *target, size_t size,
+                 troupe_status status)
 {
     if (peer == NULL) {
         return false;
@@ -42,7 +43,8 @@ static bool sent(struct peer *peer, const struct tr_peers_target *target, troupe
     if (status == TROUPE_E_NO_MEMORY && (target->flags & TR_PEERS_SYSTEM) != 0) {
         peer->overloaded = true;
     }
-    if (status == TROUPE_OK && target->crowded != NULL && peer->queue.crowded) {
+    if (status == TROUPE_OK && target->crowded != NULL &&
+        tr_send_queue_is_crowded(&peer->queue, size)) {
         *target->crowded = true;
     }
     return (status == TROUPE_OK || peer->overloaded) && peer_mark_dirty(peer);
@@ -71,7 +73,7 @@ static troupe_status send_large(struct tr_peers *peers, const struct tr_peers_ta
     if (status == TROUPE_OK) {
         spares = tr_send_queue_grab(&peer->queue, size);
     }
-    needed = sent(peer, target, status);
+    needed = sent(peer, target, size, status);
     tr_mutex_unlock(&shard->lock);
     if (status == TROUPE_OK) {
         const troupe_status created = tr_large_create(spares, parts, count, size, &large);
@@ -84,7 +86,7 @@ static troupe_status send_large(struct tr_peers *peers, const struct tr_peers_ta
             tr_send_queue_push_large(&peer->queue, target->order, large);
             large = NULL; /* given away */
         }
-        needed = sent(peer, target, status) || needed;
+        needed = sent(peer, target, size, status) || needed;
         tr_mutex_unlock(&shard->lock);
         tr_large_destroy(large);
     }
@@ -112,7 +114,7 @@ troupe_status tr_peers_send(struct tr_peers *peers, const struct tr_peers_target
     if (status == TROUPE_OK) {
         status = tr_send_queue_push(&peer->queue, target->order, parts, count, size);
     }
-    needed = sent(peer, target, status);
+    needed = sent(peer, target, size, status);
     tr_mutex_unlock(&shard->lock);
     wake(peers, needed);
     return status;

@@ -381,8 +381,11 @@ static struct tr_record *take_piece(struct tr_send_queue *queue)
         large->pieces = record->next;
         record->next = NULL;
         tr_record_set_stream(record, (uint8_t)queue->turn);
-        queue->bytes -= record->size - TR_RECORD_PREFIX_SIZE - TR_FRAGMENT_HEAD_SIZE;
-        queue->bytes -= large->pieces == NULL ? (size_t)TR_SEGMENT_HEAD_SIZE : 0;
+        const size_t gone = record->size - TR_RECORD_PREFIX_SIZE - TR_FRAGMENT_HEAD_SIZE +
+                            (large->pieces == NULL ? (size_t)TR_SEGMENT_HEAD_SIZE : 0);
+
+        queue->bytes -= gone;
+        queue->bytes_large -= gone;
     }
     stream_finish(queue, queue->turn);
     queue->turn = (queue->turn + 1) % TR_FRAGMENT_STREAMS_MAX;
@@ -406,13 +409,18 @@ void tr_send_queue_fini(struct tr_send_queue *queue)
     tr_send_queue_trim(queue);
 }
 
+bool tr_send_queue_is_crowded(const struct tr_send_queue *queue, size_t size)
+{
+    return size > TR_SEGMENT_SIZE_MAX ? queue->crowded : queue->crowded_small;
+}
+
 troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size,
                                   enum tr_send_patience patience)
 {
     if (size > TR_MESSAGE_SIZE_MAX) {
         return TROUPE_E_LIMIT;
     }
-    if (patience == TR_SEND_TOLD && queue->crowded) {
+    if (patience == TR_SEND_TOLD && tr_send_queue_is_crowded(queue, size)) {
         return TROUPE_E_BUSY;
     }
     if (queue->bytes < queue->bytes_max) {
@@ -428,6 +436,8 @@ static void bytes_add(struct tr_send_queue *queue, size_t bytes)
 {
     queue->bytes += bytes;
     queue->crowded = queue->crowded || queue->bytes >= queue->bytes_high;
+    queue->crowded_small =
+        queue->crowded_small || queue->bytes - queue->bytes_large >= queue->bytes_high;
 }
 
 /* Keeps a whole message until the large one before it is through. */
@@ -466,6 +476,7 @@ void tr_send_queue_push_large(struct tr_send_queue *queue, uint32_t order, struc
     struct tr_large *behind = queue->active_count > 0 ? large_of(queue, order) : NULL;
 
     large->order = order;
+    queue->bytes_large += large->size + TR_SEGMENT_HEAD_SIZE;
     bytes_add(queue, large->size + TR_SEGMENT_HEAD_SIZE);
     if (behind != NULL) {
         list_append(&behind->followers, large);
@@ -502,6 +513,8 @@ struct tr_record *tr_send_queue_take(struct tr_send_queue *queue)
     struct tr_record *record = take(queue);
 
     queue->crowded = queue->crowded && queue->bytes > queue->bytes_low;
+    queue->crowded_small =
+        queue->crowded_small && queue->bytes - queue->bytes_large > queue->bytes_low;
     return record;
 }
 
@@ -525,6 +538,8 @@ void tr_send_queue_clear(struct tr_send_queue *queue)
     queue->active_count = 0;
     queue->active_bytes = 0;
     queue->bytes = 0;
+    queue->bytes_large = 0;
     queue->crowded = false;
+    queue->crowded_small = false;
     queue->piece_next = false;
 }

@@ -11,7 +11,8 @@
  *
  * Two marks say when the queue is crowded: from the time that bytes_high wait until no more than
  * bytes_low do. Who can be made to wait is then, and may go on up to bytes_max with what it sends
- * meanwhile; who cannot is refused.
+ * meanwhile; who cannot is refused. Small messages pass large ones, so those that wait crowd the
+ * queue for large ones only.
  *
  * Threads: none of this is thread-safe; the owner holds one lock around it, except around
  * tr_large_create, which copies the large message. So the longest step under the lock copies
@@ -49,7 +50,9 @@ struct tr_send_queue {
     size_t bytes_high;
     size_t bytes_low;
     bool crowded;            /* by the marks */
+    bool crowded_small;      /* the same without what waits of large messages */
     size_t bytes;            /* of messages waiting, with a segment head each */
+    size_t bytes_large;      /* of these, what is in pieces */
     uint64_t records;        /* how many have been begun: the place of the last one */
     struct tr_record *first; /* records of whole messages; producers fill the last */
     struct tr_record *last;
@@ -62,6 +65,9 @@ struct tr_send_queue {
     struct tr_record *spare[2];   /* recycled: small, large */
     size_t spare_count[2];
 };
+
+/* Whether the queue is crowded for a message of this size. */
+bool tr_send_queue_is_crowded(const struct tr_send_queue *queue, size_t size);
 
 /* low <= high <= max. */
 void tr_send_queue_init(struct tr_send_queue *queue, size_t bytes_low, size_t bytes_high,

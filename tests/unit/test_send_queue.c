@@ -287,6 +287,29 @@ static void a_message_above_the_high_mark_alone_gets_in(void **state)
     assert_false(queue.crowded);
 }
 
+/* Small messages of others pass it, so nobody who sends such has to wait. */
+static void a_large_message_that_waits_holds_back_large_ones_only(void **state)
+{
+    (void)state;
+    assert_int_equal(push_as(1, 'L', HIGH + 1000, TR_SEND_TOLD), TROUPE_OK);
+    assert_false(tr_send_queue_is_crowded(&queue, 100));
+    assert_true(tr_send_queue_is_crowded(&queue, LARGE));
+    assert_int_equal(push_as(2, 'a', 100, TR_SEND_TOLD), TROUPE_OK);
+    assert_int_equal(push_as(1, 'b', 100, TR_SEND_TOLD), TROUPE_OK);
+    assert_int_equal(push_as(2, 'M', LARGE, TR_SEND_TOLD), TROUPE_E_BUSY);
+    while (!queue.crowded_small) {
+        assert_int_equal(push_as(2, 'c', 60000, TR_SEND_TOLD), TROUPE_OK);
+    }
+    assert_true(queue.bytes - queue.bytes_large >= HIGH);
+    assert_int_equal(push_as(2, 'd', 100, TR_SEND_TOLD), TROUPE_E_BUSY);
+    while (take()) {
+    }
+    assert_int_equal(queue.bytes, 0);
+    assert_int_equal(queue.bytes_large, 0);
+    assert_false(queue.crowded);
+    assert_false(queue.crowded_small);
+}
+
 static void records_are_used_again(void **state)
 {
     struct tr_record *first = NULL;
@@ -364,6 +387,7 @@ int main(void)
         QUEUE_TEST(full_queue_takes_system_signals_only),
         QUEUE_TEST(marks_say_when_the_queue_is_crowded),
         QUEUE_TEST(a_message_above_the_high_mark_alone_gets_in),
+        QUEUE_TEST(a_large_message_that_waits_holds_back_large_ones_only),
         QUEUE_TEST(records_are_used_again),
         QUEUE_TEST(impossible_pieces_are_refused),
         QUEUE_TEST(announced_memory_is_bounded_and_not_allocated),
