@@ -205,6 +205,67 @@ static void plain_ends_agree_without_seals(void **state)
     end(pair);
 }
 
+/* ---- within TLS ---- */
+
+static const uint8_t binding[TR_BINDING_SIZE] = {1, 2, 3};
+static const uint8_t other_binding[TR_BINDING_SIZE] = {1, 2, 4};
+
+static struct pair tls_pair(const uint8_t *of_dialer, const uint8_t *of_listener, bool secrets)
+{
+    struct tr_handshake_config dialer = config(true, 9);
+    struct tr_handshake_config listener = config(false, 5);
+
+    dialer.binding = (struct tr_slice){of_dialer, of_dialer != NULL ? TR_BINDING_SIZE : 0};
+    listener.binding = (struct tr_slice){of_listener, TR_BINDING_SIZE};
+    dialer.secret.size = secrets ? dialer.secret.size : 0;
+    listener.secret.size = secrets ? listener.secret.size : 0;
+    return pair_of(&dialer, &listener);
+}
+
+static void ends_within_tls_agree_without_seals(void **state)
+{
+    (void)state;
+    for (int secrets = 0; secrets < 2; secrets++) {
+        const struct pair pair = tls_pair(binding, binding, secrets != 0);
+        struct tr_seal *sending = NULL;
+        struct tr_seal *receiving = NULL;
+
+        finish(pair);
+        assert_int_equal(tr_handshake_state(pair.dialer), TR_HANDSHAKE_DONE);
+        tr_handshake_take_seals(pair.dialer, &sending, &receiving);
+        assert_null(sending);
+        assert_null(receiving);
+        end(pair);
+    }
+}
+
+/* Somebody with a certificate of his own in the middle: two connections, two bindings. */
+static void proof_of_another_connection_is_refused(void **state)
+{
+    const struct pair pair = tls_pair(binding, other_binding, false);
+
+    (void)state;
+    to_proof(pair, &(struct tr_resume){0});
+    assert_int_equal(carry(pair.dialer, pair.listener), TROUPE_E_AUTH);
+    end(pair);
+}
+
+static void secret_counts_within_tls_too(void **state)
+{
+    struct tr_handshake_config dialer = config(true, 9);
+    struct tr_handshake_config listener = config(false, 5);
+    struct pair pair;
+
+    (void)state;
+    dialer.binding = (struct tr_slice){binding, sizeof(binding)};
+    listener.binding = dialer.binding;
+    dialer.secret.size = 0;
+    pair = pair_of(&dialer, &listener);
+    to_proof(pair, &(struct tr_resume){0});
+    assert_int_equal(carry(pair.dialer, pair.listener), TROUPE_E_AUTH);
+    end(pair);
+}
+
 static void client_needs_no_node_id_and_no_cluster(void **state)
 {
     struct tr_handshake_config dialer = config(true, 9);
@@ -308,6 +369,12 @@ static void replayed_conversation_is_refused(void **state)
     assert_int_equal(give(again, &proof), TROUPE_E_AUTH);
     tr_handshake_destroy(again);
     end(pair);
+}
+
+static void one_side_within_tls_is_refused(void **state)
+{
+    (void)state;
+    refused_at_hello(tls_pair(NULL, binding, true), TROUPE_E_AUTH);
 }
 
 static void one_side_plain_is_refused(void **state)
@@ -504,6 +571,9 @@ int main(void)
         cmocka_unit_test(both_learn_who_the_other_is_and_what_to_resume),
         cmocka_unit_test(seals_of_the_two_ends_fit_and_differ_by_direction),
         cmocka_unit_test(plain_ends_agree_without_seals),
+        cmocka_unit_test(ends_within_tls_agree_without_seals),
+        cmocka_unit_test(proof_of_another_connection_is_refused),
+        cmocka_unit_test(secret_counts_within_tls_too),
         cmocka_unit_test(client_needs_no_node_id_and_no_cluster),
         cmocka_unit_test(wrong_secret_is_refused_by_the_listener_and_told),
         cmocka_unit_test(listener_that_does_not_know_the_secret_is_refused),
@@ -511,6 +581,7 @@ int main(void)
         cmocka_unit_test(own_hello_sent_back_is_refused),
         cmocka_unit_test(replayed_conversation_is_refused),
         cmocka_unit_test(one_side_plain_is_refused),
+        cmocka_unit_test(one_side_within_tls_is_refused),
         cmocka_unit_test(other_cluster_or_database_is_refused),
         cmocka_unit_test(the_same_node_id_is_refused),
         cmocka_unit_test(limits_that_do_not_fit_are_refused),
