@@ -23,7 +23,7 @@
 #include "support/raw_tls.h"
 #include "wire/tls_context.h"
 
-enum { HOUR = 3600, HANDSHAKE_MS = 1000, REFUSED_MS = 5000, LOAD_MS = 5000 };
+enum { HOUR = 3600, HANDSHAKE_MS = 2000, REFUSED_MS = 5000, LOAD_MS = 5000 };
 
 static struct tr_ca *ca;
 static struct tr_ca *other_ca; /* of a cluster of the same name */
