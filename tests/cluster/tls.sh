@@ -193,7 +193,8 @@ check "a node whose key others can read does not start" ends_with x 78
 check "and names the file" has_lines x 1 'x.d/node-x.key: other users can read'
 quietly troupe ca issue node x --ca-dir admin/other
 start_node x --tls-cert admin/other/node-x.pem --tls-key admin/other/node-x.key --tls-ca admin/other/ca.pem
-check "a node of another authority is refused" await 60 has_lines n1 1 'unable to get local issuer certificate'
+# Whoever dials looks first, so n1 says it by itself or was told.
+check "a node of another authority is refused" await 60 grep -Eq 'refused.*(local issuer|unknown ca)' "$work/n1.log"
 check "it hears of that too" await 60 has_lines x 1 'refused'
 kill -KILL "${pids[x]}" && wait "${pids[x]}" 2>/dev/null
 check "requests go on beside it" goes_on
@@ -254,6 +255,6 @@ has_seen() { quietly at n1 call w probe.look '{}' && grep -q "$1" "$work/out"; }
 kill -KILL "${pids[n3]}" && wait "${pids[n3]}" 2>/dev/null
 check "kill -9 is seen over TLS as without: the link" await 30 has_seen 'EXIT noconnection'
 check "and the monitor" await 30 has_seen 'DOWN noconnection'
-at n1 call k/1 probe.get '{}'
+at n1 call k/0 probe.get '{}'
 check "the others go on" ended_with 0
 finish
