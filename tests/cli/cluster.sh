@@ -5,6 +5,7 @@
 #   actions   call, send, spawn, exit; every way in which they can be wrong
 #   look      groups and actors as their node sees them
 #   remote    the same over TCP, with the right secret, a wrong one, and nodes that are not there
+#   flood     strangers in thousands, while numbers are counted over the session of two nodes
 #   daemon    trouped itself: signals, the admin socket, a taken name, a taken port, modules that do not load
 set -uo pipefail
 build=$(realpath "${1:?usage: tests/cli/cluster.sh BUILD_DIR [CASE...]}")
@@ -614,7 +615,58 @@ fenced() {
   check "its ready file says so" await 10 differs "$work/d7.first" "$work/d7.ready"
 }
 
-if [ $# -eq 0 ]; then set -- dev actions look remote daemon; fi
+# ---- flood ----
+
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+
+# Adds 1 to the account on n2 by way of n1, so often; each answer has to be the number.
+numbered() { # FROM TO
+  local i
+  for ((i = $1; i <= $2; i++)); do
+    ran troupe call acc cli.add '{"by":1}'
+    grep -q "\"total\":$i," "$work/out" || { echo "    call $i is answered otherwise"; return 1; }
+  done
+}
+
+flooded() { grep -Eq '^idle=[0-9]+ loud=[0-9]+ slow=[0-9]+$' "$work/flood"; }
+
+not_grown() { # PID BEFORE_KIB
+  local now
+  now=$(rss_kib "$1")
+  [ "$((now - $2))" -lt 32768 ] || { echo "    it has grown from $2 KiB to $now"; return 1; }
+}
+
+case_flood() {
+  local port before pid n1
+  up --nodes 2
+  check "a cluster is up" ended_with 0
+  ran troupe spawn cli.counter --name acc --node n2
+  check "an actor of n2 counts" ended_with 0
+  check "n1 reaches it over the session" numbered 1 5
+  ran troupe node list -o json
+  port=$(python3 -c 'import json,sys
+print([n["address"] for n in json.load(open(sys.argv[1])) if n["name"] == "n1"][0].rpartition(":")[2])' "$work/out")
+  n1=$(node_pid n1)
+  before=$(rss_kib "$n1")
+  python3 "$top/tests/cli/flood.py" "$port" 12 >"$work/flood" 2>&1 </dev/null &
+  started+=("$!")
+  check "the session carries every number while strangers flood" numbered 6 40
+  ran troupe call acc cli.get '{}' --db "$(field "j['db']")" --secret-file .troupe/secret
+  check "a client of another address is heard" ended_with 0
+  start_node f1
+  check "a node of another address joins" await 20 ready f1
+  check "the flood has been one" await 60 flooded
+  check "it was 1,000 connections at least" python3 -c 'import re,sys
+sys.exit(0 if sum(map(int, re.findall(r"=(\d+)", open(sys.argv[1]).read()))) >= 1000 else 1)' "$work/flood"
+  check "no number was lost or doubled" numbered 41 45
+  check "memory has not grown by more than 32 MiB" not_grown "$n1" "$before"
+  check "the session has never broken" lacks_line 'lost node n2|silent' .troupe/log/n1.log
+  kill "$pid"
+}
+
+lacks_line() { ! grep -Eq -- "$1" "$2" || { echo "    in $2:"; grep -E -- "$1" "$2" | head -3; return 1; }; }
+
+if [ $# -eq 0 ]; then set -- dev actions look remote daemon flood; fi
 for name in "$@"; do
   "case_$name"
   troupe dev down --purge >/dev/null 2>&1
