@@ -560,7 +560,8 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
         refuse_value(router, message, node_id, TROUPE_E_DENIED, why);
     } else if ((message->flags & TR_MESSAGE_GROUP) != 0) {
         router->options.on_broadcast(router->options.context, message);
-    } else {
+    } else if (message->signal != TR_SIGNAL_CALL ||
+               !router->options.on_call(router->options.context, message)) {
         (void)tr_sched_post(sched, NULL, message);
     }
 }

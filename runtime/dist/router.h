@@ -33,6 +33,8 @@ struct tr_router_options {
     void (*on_returned)(void *context, struct tr_message *message); /* takes the message */
     void (*on_groups)(void *context, uint64_t node_id, const uint8_t *bytes, size_t size);
     void (*on_broadcast)(void *context, struct tr_message *message); /* takes the message */
+    /* A request: takes it, or answers false, and it goes to its receiver. */
+    bool (*on_call)(void *context, struct tr_message *message);
     void (*on_bad)(void *context, uint64_t node_id, const char *why);
     /* Why a message of one of the library's types is not let in; NULL when it is. */
     const char *(*denies)(void *context, const struct tr_message *message);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "io/loop.h"
+#include "node/alive.h"
 #include "node/node.h"
 #include "node/places.h"
 #include "troupe/group.h"
@@ -18,7 +19,8 @@ troupe_status tr_catalog_init(struct troupe_node *node)
         &troupe_count_children_type, &troupe_children_count_type,
         &troupe_start_child_type,    &troupe_terminate_child_type,
         &troupe_restart_child_type,  &troupe_delete_child_type,
-        &troupe_child_state_type,    &troupe_group_type};
+        &troupe_child_state_type,    &troupe_group_type,
+        &troupe_alive_type};
     const troupe_status status = tr_types_create(&tr_state_allocator, &node->types);
 
     if (status != TROUPE_OK) {

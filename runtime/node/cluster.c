@@ -9,6 +9,7 @@
 #include "io/loop.h"
 #include "io/timer.h"
 #include "node/address.h"
+#include "node/alive.h"
 #include "node/groups.h"
 #include "node/members.h"
 #include "node/names.h"
@@ -503,6 +504,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_returned = on_returned,
                                               .on_groups = on_groups,
                                               .on_broadcast = on_broadcast,
+                                              .on_call = tr_alive_on_call,
                                               .on_bad = tr_guard_suspect,
                                               .denies = tr_guard_denies_message};
     troupe_status status = tr_loop_create(&node->loop);

@@ -186,9 +186,12 @@ static void on_result(troupe_self *self, const struct tr_message *message)
         forget_spawned(self, message, op);
         return;
     }
-    const troupe_result result = {.status = (troupe_status)op->status,
-                                  .pid = op->pid,
-                                  .reason = {.kind = TROUPE_REASON_ERROR, .text = op->text}};
+    const troupe_result result = {
+        .status = (troupe_status)op->status,
+        .pid = op->pid,
+        .reason = {.kind = TROUPE_REASON_ERROR, .text = op->text},
+        .monitor =
+            op->status == TROUPE_OK && (op->flags & TROUPE_SPAWN_MONITOR) != 0 ? message->ref : 0};
 
     self->actor->flags |= TR_ACTOR_DIRTY;
     tr_wait_finish(self, wait, &result);

@@ -123,8 +123,10 @@ static int on_exit_signal(troupe_self *self, void *state, const void *message)
 {
     const troupe_exit_message *news = message;
 
-    (void)self;
     (void)state;
+    if (troupe_pid_is_none(news->from) || news->from.node == troupe_self_pid(self).node) {
+        return TROUPE_STOP; /* Its own node stops. */
+    }
     note(news->from.node, "EXIT", "", "");
     return TROUPE_OK;
 }

@@ -183,6 +183,7 @@ typedef struct troupe_result {
     const troupe_type *type; /* of value; NULL when there is none */
     const void *value;       /* the reply */
     troupe_reason reason;    /* TROUPE_E_EXITED, TROUPE_E_FAILED: of the callee */
+    uint64_t monitor;        /* troupe_spawn_on with TROUPE_SPAWN_MONITOR: its reference */
 } troupe_result;
 
 /* Goes on after an asynchronous operation; answers like a handler. Runs in the actor, never inside

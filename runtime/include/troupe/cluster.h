@@ -81,6 +81,18 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_wait_cluster_for(
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_monitor_node_name(troupe_self *self,
                                                                   const char *name, bool on);
 
+/* Asks whether an actor of this or another node has not ended; then gets TROUPE_OK (it lives, or
+ * did when its node was asked), TROUPE_E_NOPROC, TROUPE_E_NOCONNECTION (not known),
+ * TROUPE_E_TIMEOUT. The actor itself is not disturbed. timeout_ms 0 is the node's default. Fails at
+ * once with TROUPE_E_INVALID, TROUPE_E_NO_MEMORY. Actor only. Erlang: is_process_alive/1, of any
+ * node. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_is_alive(troupe_self *self, troupe_pid pid,
+                                                         uint32_t timeout_ms, troupe_then then,
+                                                         uint64_t tag);
+/* The same from any thread but an actor's; answers the status. Blocks. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_is_alive(troupe_node *node, troupe_pid pid,
+                                                              uint32_t timeout_ms);
+
 #ifdef __cplusplus
 }
 #endif
