@@ -463,7 +463,7 @@ static void changed_or_repeated_data_ends_it(void **state)
     (void)state;
     for (size_t at = 0; at < 100 + 22; at += 3) {
         struct pair *pair = good_pair();
-        uint8_t wire[WIRE_SIZE];
+        uint8_t wire[WIRE_SIZE] = {0};
         size_t size = 0;
 
         shake(pair, WIRE_SIZE);
