@@ -101,11 +101,11 @@ void sim_end(void);
 bool sim_step(int64_t until_ns);
 void sim_run_until(int64_t until_ns);
 
-void sim_start(uint32_t slot);
-void sim_stop(uint32_t slot);
+void sim_start(uint32_t index);
+void sim_stop(uint32_t index);
 enum sim_crash { SIM_KILLED, SIM_VANISHED };
-void sim_crash(uint32_t slot, enum sim_crash how);
-void sim_pause(uint32_t slot, bool paused);
+void sim_crash(uint32_t index, enum sim_crash how);
+void sim_pause(uint32_t index, bool paused);
 
 /* The slot in which the node with this id runs, or NULL. */
 struct sim_slot *sim_slot_of(uint64_t node_id);

@@ -432,18 +432,30 @@ static void link_broken(struct record *self, struct record *other, int32_t kind,
     }
 }
 
+/* Reads "x 1 2 3 4"; false when it is something else. */
+static bool numbers_of(const char *text, char first, uint32_t numbers[4])
+{
+    char *at = NULL;
+
+    if (text[0] != first || text[1] != ' ') {
+        return false;
+    }
+    numbers[0] = (uint32_t)strtoul(text + 1, &at, 10);
+    for (size_t i = 1; i < 4; i++) {
+        numbers[i] = (uint32_t)strtoul(at, &at, 10);
+    }
+    return *at == '\0';
+}
+
 void ledger_exit(const struct record *self, const troupe_exit_message *exit)
 {
-    unsigned from = 0;
-    unsigned to = 0;
-    unsigned number = 0;
-    unsigned session = 0;
+    uint32_t said[4] = {0}; /* from, to, number, session */
 
     sim_count(SIM_COUNT_EXITS, 1);
     /* Who died of such a signal hands its words on to those linked to it. */
-    if (sscanf(exit->text, "x %u %u %u %u", &from, &to, &number, &session) == 4 &&
-        to == self->index && troupe_pid_equal(ledger_at(from)->pid, exit->from)) {
-        ledger_received(self, from, number, session);
+    if (numbers_of(exit->text, 'x', said) && said[1] == self->index &&
+        troupe_pid_equal(ledger_at(said[0])->pid, exit->from)) {
+        ledger_received(self, said[0], said[2], said[3]);
     }
 }
 
@@ -475,9 +487,6 @@ void ledger_answered(struct record *self, uint64_t tag)
 
 static void on_exit_event(struct record *self, int32_t kind, const char *text)
 {
-    unsigned from = 0;
-    unsigned number = 0;
-
     if (!self->alive) {
         sim_fail("actor %u ends twice", self->index);
     }
@@ -485,9 +494,7 @@ static void on_exit_event(struct record *self, int32_t kind, const char *text)
     self->end_kind = kind;
     (void)snprintf(self->end_text, sizeof(self->end_text), "%s", text);
     sim_mark(4, self->index, (uint64_t)kind);
-    if (sscanf(text, "k %u %u", &from, &number) == 2 && kind == TROUPE_REASON_KILLED) {
-        sim_count(SIM_COUNT_KILLS, 1);
-    }
+    sim_count(SIM_COUNT_KILLS, kind == TROUPE_REASON_KILLED && text[0] == 'k' ? 1 : 0);
     sim_trace("%u ends: %s %s", self->index, troupe_reason_name(kind), text);
 }
 

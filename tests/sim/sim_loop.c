@@ -222,10 +222,10 @@ void tr_loop_hook_remove(struct tr_loop *loop, struct tr_loop_hook *hook)
     while (*link != NULL && *link != hook) {
         link = &(*link)->next;
     }
-    if (*link != hook) {
+    if (*link == NULL) {
         sim_fail("%s: a hook is removed that is not there", loop->slot->name);
     }
-    *link = hook->next;
+    *link = (*link)->next;
     hook->next = NULL;
 }
 

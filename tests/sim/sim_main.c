@@ -3,6 +3,7 @@
  *
  *     simulate [WORLDS [FIRST_SEED]]      so many worlds, one after the other
  *     simulate --long WORLDS [FIRST_SEED] larger ones
+ *     simulate --brief ...                without making a failing one smaller
  *     simulate --replay SEED              one, telling everything that happens; the same each time
  *
  * A world that goes wrong is printed with its seed and the faults that are needed for it. After
@@ -120,7 +121,7 @@ static void shrink(struct plan *plan)
     }
 }
 
-static int failed(bool long_form)
+static int failed(bool long_form, bool brief)
 {
     struct plan plan;
 
@@ -128,6 +129,9 @@ static int failed(bool long_form)
     printf("its plan, for `simulate %s--replay %llu`:\n", long_form ? "--long " : "",
            (unsigned long long)shown->seed);
     plan_print(&plan);
+    if (brief) {
+        return 1;
+    }
     shrink(&plan);
     printf("needed for a failure:\n");
     plan_print(&plan);
@@ -159,12 +163,18 @@ static int weigh(const struct task *task)
 int main(int argc, char **argv)
 {
     struct task task = {.first = 1, .worlds = WORLDS};
+    bool brief = false;
 
     shown = mmap(NULL, sizeof(*shown), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shown == MAP_FAILED) {
         return 1;
     }
     sim_counts = shown->counts;
+    if (argc > 1 && strcmp(argv[1], "--brief") == 0) {
+        brief = true;
+        argc--;
+        argv++;
+    }
     if (argc > 1 && strcmp(argv[1], "--long") == 0) {
         task.long_form = true;
         argc--;
@@ -184,5 +194,5 @@ int main(int argc, char **argv)
     if (argc > 2) {
         task.first = strtoull(argv[2], NULL, 10);
     }
-    return apart(play_worlds, &task, false) ? weigh(&task) : failed(task.long_form);
+    return apart(play_worlds, &task, false) ? weigh(&task) : failed(task.long_form, brief);
 }

@@ -212,6 +212,11 @@ static troupe_status start(void *context, const struct tr_registry_join *join)
     if (status != TROUPE_OK) {
         return status;
     }
+    /* What is lent is gone when the process is; the table keeps it. */
+    ours.roles = "";
+    ours.metadata = "";
+    ours.name = registry->name;
+    ours.host = registry->slot->host;
     registry->join = *join;
     registry->slot->node = join->events.context;
     ours.events.on_joined = on_joined;

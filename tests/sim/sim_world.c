@@ -348,15 +348,17 @@ static void hear_line(struct sim_slot *slot, const char *text)
         [TR_PEERS_LOST_GOODBYE] = SIM_COUNT_GOODBYES,
         [TR_PEERS_LOST_REPLACED] = SIM_COUNT_REPLACED,
     };
-    unsigned session = 0;
-    unsigned long long node_id = 0;
-    int reason = 0;
+    const char *paren = strchr(text, '(');
+    const char *lost = strstr(text, ") lost, reason ");
 
-    if (sscanf(text, "session %u with node %*s (%llu) lost, reason %d", &session, &node_id,
-               &reason) == 3) {
+    if (strncmp(text, "session ", 8) == 0 && paren != NULL && lost != NULL) {
+        const uint32_t session = (uint32_t)strtoul(text + 8, NULL, 10);
+        const uint64_t node_id = strtoull(paren + 1, NULL, 10);
+        const unsigned long reason = strtoul(lost + strlen(") lost, reason "), NULL, 10);
+
         count_session(slot);
         ledger_session_lost(slot->node_id, node_id, session);
-        if (reason >= 0 && (size_t)reason < sizeof(by_reason) / sizeof(*by_reason)) {
+        if (reason < sizeof(by_reason) / sizeof(*by_reason)) {
             sim_count(by_reason[reason], 1);
         } else if (reason != TR_PEERS_LOST_CLOSED && !slot->zombie) {
             sim_fail("%s: %s", slot->name, text);
