@@ -37,6 +37,13 @@ enum tr_bug {
     TR_BUG_FAREWELL_NOT_PAID,    /* an EXIT or a DOWN is lost when there is no memory for it */
     TR_BUG_SPAWN_NOT_WATCHED,    /* a child of a parent elsewhere does not hear of a lost session */
     TR_BUG_SPAWN_WITHOUT_PARENT, /* a child whose parent ended meanwhile keeps its link */
+    TR_BUG_NOT_SENT_AGAIN,       /* a resumed session does not repeat what was under way */
+    TR_BUG_RESUME_TOO_FAR,       /* a resume claims a record that has not come */
+    TR_BUG_SAME_SESSION,         /* the next session has the number of the one before */
+    TR_BUG_STALE_RELATION,       /* a link that came by a session which is over is made */
+    TR_BUG_OVERTAKES_LARGE,      /* a message overtakes a large one of its sender */
+    TR_BUG_WATCHES_FOR_EVER,     /* an actor that has ended is still to be told of lost sessions */
+    TR_BUG_TWICE_TAKEN,          /* a record that came before is taken in again */
     TR_BUG_COUNT
 };
 

@@ -432,7 +432,7 @@ static void free_extra(troupe_self *self)
     if (extra == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < extra->watched_count; i++) {
+    for (uint32_t i = 0; i < extra->watched_count && !TR_BUG(WATCHES_FOR_EVER); i++) {
         self->sched->options.outward.unwatch(self->sched->options.outward.context,
                                              extra->watched[(size_t)i * 2], self->id);
     }

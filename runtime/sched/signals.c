@@ -31,7 +31,8 @@ void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relatio
  * one. */
 static bool session_holds(troupe_self *self, const struct tr_message *message)
 {
-    return message->session == 0 || tr_self_watch(self, message->from.node) == message->session;
+    return message->session == 0 || TR_BUG(STALE_RELATION) ||
+           tr_self_watch(self, message->from.node) == message->session;
 }
 
 struct tr_message *tr_self_pay(troupe_self *self)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 
 enum {
@@ -281,6 +282,9 @@ static troupe_status push_whole(struct tr_send_queue *queue, const struct tr_sli
  * wait behind it. */
 static struct tr_large *large_of(const struct tr_send_queue *queue, uint32_t order)
 {
+    if (TR_BUG(OVERTAKES_LARGE)) {
+        return NULL;
+    }
     for (size_t stream = 0; stream < TR_FRAGMENT_STREAMS_MAX; stream++) {
         if (queue->active[stream] != NULL && queue->active[stream]->order == order) {
             return queue->active[stream];
