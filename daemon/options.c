@@ -198,6 +198,11 @@ static int build_sizes(const struct builder *builder)
             return wrong(builder, sizes[i].id, "a size from 64KiB to 64GiB");
         }
     }
+    if (strcmp(get(builder, SETTING_COMPRESSION), "off") != 0 &&
+        strcmp(get(builder, SETTING_COMPRESSION), "zstd") != 0) {
+        return wrong(builder, SETTING_COMPRESSION, "off or zstd");
+    }
+    options->compression = strcmp(get(builder, SETTING_COMPRESSION), "zstd") == 0;
     if (options->send_queue_high > options->send_queue) {
         return wrong(builder, SETTING_SEND_QUEUE_HIGH, "at most send_queue");
     }

@@ -34,6 +34,7 @@ struct options {
     uint64_t send_queue; /* bytes, as the marks */
     uint64_t send_queue_high;
     uint64_t send_queue_low;
+    bool compression;
     uint32_t stop_timeout_ms;
     bool exit_when_fenced;
     bool allow_unsafe_fsync;

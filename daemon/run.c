@@ -151,6 +151,7 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->send_queue_bytes = options->send_queue;
     config->send_queue_high_bytes = options->send_queue_high;
     config->send_queue_low_bytes = options->send_queue_low;
+    config->compression = options->compression ? TROUPE_COMPRESSION_ZSTD : TROUPE_COMPRESSION_OFF;
     config->exit_when_fenced = options->exit_when_fenced;
     config->allow_unsafe_fsync = options->allow_unsafe_fsync;
     config->log = log_write;

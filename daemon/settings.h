@@ -54,6 +54,8 @@
     X(SEND_QUEUE_HIGH, "send_queue_high", "16MiB", "SIZE", 0,                                      \
       "with so many waiting, senders to that node are suspended")                                  \
     X(SEND_QUEUE_LOW, "send_queue_low", "8MiB", "SIZE", 0, "with no more waiting, they go on")     \
+    X(COMPRESSION, "compression", "off", "off|zstd", 0,                                            \
+      "of messages above 4 KiB to nodes that do so too")                                           \
     X(STOP_TIMEOUT, "stop_timeout", "10s", "TIME", 0, "how long SIGTERM lets actors end")          \
     X(ON_FENCED, "on_fenced", "rejoin", "rejoin|exit", 0,                                          \
       "when the others declared this node dead; exit ends with status 75")                         \

@@ -33,6 +33,7 @@ FENCES = {
     "libpq-fe.h": ["registry/pg"],
     "cjson/cJSON.h": ["runtime/type", "runtime/node", "daemon", "cli"],
     "openssl/": ["runtime/wire"],
+    "zstd.h": ["runtime/wire"],
     "stdatomic.h": ["runtime/sync"],
     "pthread.h": ["runtime/sync"],
 }

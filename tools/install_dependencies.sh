@@ -19,12 +19,12 @@ set -euo pipefail
 # One wish a line: alternatives are tried in order, the first that Debian knows is installed.
 # pkgconf, libmsgpack-c-dev and the unversioned names are Debian 13's side of a renaming.
 build_packages='gcc libc6-dev make cmake
-pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev'
+pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev libzstd-dev'
 run_packages='python3|python3-minimal postgresql-15|postgresql-17|postgresql util-linux'
 test_packages='libcmocka-dev libmsgpack-dev|libmsgpack-c-dev g++ spin
 clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck clang libclang-rt-dev iproute2 iptables'
 bench_packages='erlang-base libcaf-dev g++'
-image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64'
+image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64 libzstd1'
 psql_packages='postgresql-client-15|postgresql-client-17|postgresql-client'
 compose_packages='docker.io docker-cli|docker.io docker-compose iptables iproute2 mmdebstrap'
 

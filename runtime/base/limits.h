@@ -145,6 +145,11 @@
 /* Bytes that system signals may use beyond that; above it the session is given up. 100,000 exit
  * signals of 100 bytes, 25 times over. */
 #define TR_SEND_RESERVE_BYTES (256u * 1024u * 1024u)
+/* Bytes above which a message may be compressed: below it the time costs more than the bytes. */
+#define TR_COMPRESS_SIZE_MIN (4u * 1024u)
+/* So many times its size a compressed message may become: the bound of what a few bytes can make us
+ * allocate. Texts reach 10, tables 100. */
+#define TR_COMPRESS_RATIO_MAX 1024u
 #define TR_HEARTBEAT_MS 500u      /* between signs of life */
 #define TR_SILENCE_MS 3000u       /* without one until the connection is given up: six of them */
 #define TR_RESUME_WINDOW_MS 3000u /* without a connection until the session is given up */

@@ -172,6 +172,7 @@ static troupe_status handshake_make(struct conn *conn)
         .self =
             {
                 .role = TR_WIRE_NODE,
+                .features = peers->config.features,
                 .system_id = peers->system_id,
                 .node_id = peers->node_id,
                 .frame_size_max = TR_FRAME_SIZE_MAX,

@@ -225,13 +225,14 @@ static troupe_status box_create(struct peer *peer, uint32_t number, struct sessi
 }
 
 /* Opens or shuts the queue for senders, and drops what an earlier session left in it. */
-static void set_live(struct peer *peer, uint32_t number)
+static void set_live(struct peer *peer, uint32_t number, uint64_t features)
 {
     struct shard *shard = peers_shard(peer->peers, peer->node_id);
 
     tr_mutex_lock(&shard->lock);
     tr_send_queue_clear(&peer->queue);
     peer->live = number;
+    peer->features = features;
     peer->overloaded = false;
     peer->awaited = false;
     tr_mutex_unlock(&shard->lock);
@@ -261,6 +262,7 @@ void peer_begin(struct peer *peer, struct conn *conn, const struct tr_resume *ag
     struct tr_peers *peers = peer->peers;
     struct tr_seal *sending = NULL;
     struct tr_seal *receiving = NULL;
+    const uint64_t features = peers->config.features & tr_handshake_peer(conn->handshake)->features;
 
     tr_handshake_take_seals(conn->handshake, &sending, &receiving);
     adopt(peer, conn);
@@ -285,7 +287,7 @@ void peer_begin(struct peer *peer, struct conn *conn, const struct tr_resume *ag
     peers_log(peers, TR_PEERS_LOG_INFO, "session %u with node %s (%llu) %s", agreed->session,
               peer->name, (unsigned long long)peer->node_id, agreed->resumed ? "resumed" : "begun");
     if (!agreed->resumed) {
-        set_live(peer, agreed->session);
+        set_live(peer, agreed->session, features);
         peers->events.on_up(peers->events.context, peer->node_id, agreed->session);
     }
     peer_touch(peer);
@@ -332,7 +334,7 @@ void peer_lose(struct peer *peer, enum tr_peers_lost reason)
         return;
     }
     number = tr_session_number(box->session);
-    set_live(peer, 0);
+    set_live(peer, 0, 0);
     peer->box = NULL;
     tr_session_forget(box->session);
     box->next = peers->session_grave;

@@ -53,6 +53,7 @@ struct tr_peers_config {
     uint32_t silence_ms;
     uint32_t resume_window_ms;
     uint32_t handshake_ms; /* deadline of a connection that has not proven itself */
+    uint64_t features;     /* TR_FEATURE_* of wire/hello.h that we offer */
     size_t send_queue_bytes_max;
     size_t queue_high; /* not above that; 0: the default, or that if it is less */
     size_t queue_low;  /* not above high; 0: the default, or half of high */
@@ -169,6 +170,9 @@ TROUPE_MUST_USE troupe_status tr_peers_send(struct tr_peers *peers,
 /* Any thread. Whether the queue of the node's session is crowded; then on_room will come, unless
  * the session is lost before. */
 bool tr_peers_await(struct tr_peers *peers, uint64_t node_id);
+
+/* Any thread. The features that both sides of the node's session have; 0 without a session. */
+uint64_t tr_peers_features(struct tr_peers *peers, uint64_t node_id);
 
 /* Any thread. Bytes that wait in the queues of all sessions. */
 uint64_t tr_peers_queued(struct tr_peers *peers);

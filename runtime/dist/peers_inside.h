@@ -123,11 +123,12 @@ struct peer {
 
     /* under the shard's lock */
     struct tr_send_queue queue;
-    uint32_t live;   /* session number for senders; 0 = none */
-    bool dirty;      /* in peers->dirty */
-    bool overloaded; /* a system signal could not be kept: the session has to go */
-    bool awaited;    /* somebody is to hear when the queue has room */
-    bool gone;       /* forgotten */
+    uint32_t live;     /* session number for senders; 0 = none */
+    uint64_t features; /* of that session */
+    bool dirty;        /* in peers->dirty */
+    bool overloaded;   /* a system signal could not be kept: the session has to go */
+    bool awaited;      /* somebody is to hear when the queue has room */
+    bool gone;         /* forgotten */
 
     /* under dirty_lock */
     struct peer *next_dirty;

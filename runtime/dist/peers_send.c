@@ -135,6 +135,18 @@ bool tr_peers_await(struct tr_peers *peers, uint64_t node_id)
     return crowded;
 }
 
+uint64_t tr_peers_features(struct tr_peers *peers, uint64_t node_id)
+{
+    struct shard *shard = peers_shard(peers, node_id);
+
+    tr_mutex_lock(&shard->lock);
+    const struct peer *peer = tr_map_get(&shard->map, node_id);
+    const uint64_t features = peer != NULL && peer->live != 0 ? peer->features : 0;
+
+    tr_mutex_unlock(&shard->lock);
+    return features;
+}
+
 uint64_t tr_peers_queued(struct tr_peers *peers)
 {
     uint64_t bytes = 0;

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "dist/news.h"
+#include "dist/packer.h"
 #include "dist/peers.h"
 #include "dist/source.h"
 #include "dist/ticket.h"
@@ -29,6 +30,7 @@ struct tr_router {
     struct tr_atomic_u32 senders; /* threads that may be using it */
     struct tr_atomic_u32 tickets; /* given out */
     struct tr_pool_cache cache;   /* of the loop thread */
+    struct tr_packer *packer;     /* NULL: nothing is compressed, neither way */
     struct tr_mutex mutex;        /* everything below */
     struct tr_map by_node;        /* node id -> struct router_peer */
     uint32_t up;
@@ -40,6 +42,10 @@ troupe_status tr_router_create(const struct tr_router_options *options, struct t
     struct tr_router *router = calloc(1, sizeof(*router));
 
     if (router == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    if (options->compresses && tr_packer_create(&router->packer) != TROUPE_OK) {
+        free(router);
         return TROUPE_E_NO_MEMORY;
     }
     router->options = *options;
@@ -62,6 +68,7 @@ void tr_router_destroy(struct tr_router *router)
         free(peer);
     }
     tr_map_fini(&router->by_node);
+    tr_packer_destroy(router->packer);
     tr_mutex_fini(&router->mutex);
     free(router);
 }
@@ -92,14 +99,19 @@ static void give_back(struct tr_router *router)
 static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
                                const uint8_t *bytes, size_t size)
 {
-    const struct tr_slice part = {.bytes = bytes, .size = size};
 
     struct tr_peers *peers = borrow(router);
-    const troupe_status status =
-        peers == NULL ? TROUPE_E_NOCONNECTION : tr_peers_send(peers, target, &part, 1);
+    const troupe_status status = peers == NULL
+                                     ? TROUPE_E_NOCONNECTION
+                                     : tr_packer_send(router->packer, peers, target, bytes, size);
 
     give_back(router);
     return status;
+}
+
+void tr_router_compressed(struct tr_router *router, uint64_t *messages, uint64_t *saved)
+{
+    tr_packer_counts(router->packer, messages, saved);
 }
 
 uint64_t tr_router_queued(struct tr_router *router)
@@ -566,8 +578,9 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     }
 }
 
-void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
-                          const uint8_t *bytes, size_t size)
+/* One packet that is not compressed. */
+static void on_packet(struct tr_router *router, uint64_t node_id, uint32_t session,
+                      const uint8_t *bytes, size_t size)
 {
     void *context = router->options.context;
 
@@ -595,5 +608,20 @@ void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t s
         router->options.on_news(context, node_id, bytes, size);
     } else {
         on_signal(router, node_id, session, bytes, size);
+    }
+}
+
+void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
+                          const uint8_t *bytes, size_t size)
+{
+    struct tr_slice whole = {NULL, 0};
+
+    if (size == 0 || bytes[0] != TR_PACKET_ZSTD) {
+        on_packet(router, node_id, session, bytes, size);
+    } else if (tr_packer_unpack(router->packer, bytes, size, &whole) != TROUPE_OK) {
+        bad(router, node_id, "a compressed message that cannot be read");
+    } else {
+        on_packet(router, node_id, session, whole.bytes, whole.size);
+        free((void *)(uintptr_t)whole.bytes);
     }
 }

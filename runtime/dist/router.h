@@ -38,6 +38,7 @@ struct tr_router_options {
     void (*on_bad)(void *context, uint64_t node_id, const char *why);
     /* Why a message of one of the library's types is not let in; NULL when it is. */
     const char *(*denies)(void *context, const struct tr_message *message);
+    bool compresses; /* what is large, for nodes that do so too */
 };
 
 TROUPE_MUST_USE troupe_status tr_router_create(const struct tr_router_options *options,
@@ -59,6 +60,8 @@ troupe_status tr_router_post(struct tr_router *router, struct tr_message *messag
 void tr_router_await(struct tr_router *router, struct tr_message *await);
 /* Lets everybody go on who waits, and nobody wait from now on: the node stops. Any thread. */
 void tr_router_release(struct tr_router *router);
+/* How many messages were compressed, and the bytes that were not sent because of it. Any thread. */
+void tr_router_compressed(struct tr_router *router, uint64_t *messages, uint64_t *saved);
 /* Bytes that wait to be sent to other nodes. Any thread. */
 uint64_t tr_router_queued(struct tr_router *router);
 

@@ -19,6 +19,7 @@
 #include "node/sampler.h"
 #include "node/tls.h"
 #include "sched/telemetry.h"
+#include "wire/hello.h"
 
 enum { FENCE_LOOK_MS = 5, FENCE_TELL_MS = 100 };
 
@@ -139,6 +140,11 @@ static void log_text(void *context, int level, const char *text)
     tr_node_log(context, level, "%s", text);
 }
 
+static bool compresses(const struct troupe_node *node)
+{
+    return node->config.compression == TROUPE_COMPRESSION_ZSTD;
+}
+
 static troupe_status make_peers(struct troupe_node *node)
 {
     const struct tr_peers_config config = {.loop = node->loop,
@@ -150,6 +156,7 @@ static troupe_status make_peers(struct troupe_node *node)
                                            .heartbeat_ms = node->config.heartbeat_ms,
                                            .silence_ms = node->config.silence_ms,
                                            .resume_window_ms = node->config.resume_window_ms,
+                                           .features = compresses(node) ? TR_FEATURE_ZSTD : 0,
                                            .send_queue_bytes_max = node->config.send_queue_bytes,
                                            .queue_high = node->config.send_queue_high_bytes,
                                            .queue_low = node->config.send_queue_low_bytes,
@@ -506,7 +513,8 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_broadcast = on_broadcast,
                                               .on_call = tr_alive_on_call,
                                               .on_bad = tr_guard_suspect,
-                                              .denies = tr_guard_denies_message};
+                                              .denies = tr_guard_denies_message,
+                                              .compresses = compresses(node)};
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {

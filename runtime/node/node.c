@@ -84,6 +84,10 @@ static const char *what_is_wrong(const troupe_config *config)
         return "send_queue_low_bytes is at least 1 and at most send_queue_high_bytes, that at most "
                "send_queue_bytes";
     }
+    if (config->compression != TROUPE_COMPRESSION_OFF &&
+        config->compression != TROUPE_COMPRESSION_ZSTD) {
+        return "there is no such compression";
+    }
     if (config->mailbox_policy < TROUPE_MAILBOX_REJECT ||
         config->mailbox_policy > TROUPE_MAILBOX_DROP_NEW) {
         return "there is no such mailbox policy";
@@ -468,6 +472,11 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->replies_late = tr_load_relaxed(&sched->late);
     info->senders_suspended = tr_load_relaxed(&sched->suspensions);
     info->senders_waiting = tr_load_relaxed(&sched->suspended);
+    info->messages_compressed = 0;
+    info->bytes_saved = 0;
+    if (node->router != NULL) {
+        tr_router_compressed(node->router, &info->messages_compressed, &info->bytes_saved);
+    }
     info->send_queue_bytes = node->router == NULL ? 0 : tr_router_queued(node->router);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
     info->peers_refused = tr_load_relaxed(&node->refused);

@@ -21,6 +21,9 @@ enum {
     TR_HELLO_FIXED_SIZE = 105 /* of the body, without the name */
 };
 
+/* Feature bits. */
+#define TR_FEATURE_ZSTD 1u /* messages may come compressed */
+
 enum tr_wire_role { TR_WIRE_NODE = 1, TR_WIRE_CLIENT = 2 };
 enum tr_wire_mode { TR_WIRE_PLAIN = 0, TR_WIRE_SECRET = 1, TR_WIRE_TLS = 2 };
 
@@ -29,7 +32,7 @@ struct tr_hello {
     uint16_t version_max;
     uint8_t role;      /* enum tr_wire_role */
     uint8_t mode;      /* enum tr_wire_mode */
-    uint64_t features; /* bits that are used only when both sides have them; none yet */
+    uint64_t features; /* TR_FEATURE_*: used only when both sides have them */
     uint8_t cluster_id[TR_CLUSTER_ID_SIZE];
     uint64_t system_id; /* of the database; 0 = none */
     uint64_t node_id;   /* 0 for a client */

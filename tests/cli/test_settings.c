@@ -259,6 +259,7 @@ static void wrong_value_is_refused_with_its_origin(void **state)
         {SETTING_SEND_QUEUE, "64TiB"},
         {SETTING_SEND_QUEUE_HIGH, "65MiB"},
         {SETTING_SEND_QUEUE_LOW, "17MiB"},
+        {SETTING_COMPRESSION, "gzip"},
     };
     struct fixture *fixture = *state;
 
