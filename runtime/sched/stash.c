@@ -202,6 +202,7 @@ troupe_status troupe_continue(troupe_self *self, const troupe_type *type, const 
 
     if (status == TROUPE_OK) {
         next->to = tr_self_pid(self);
+        next->stamp = tr_tick_of(self->worker->run_began_ns);
         insert(self->actor, extra->last_continue, next);
         extra->last_continue = next;
     }

@@ -11,6 +11,7 @@
 #   postgres  PostgreSQL restarted, crashed and stopped for longer than the lease, under load: nobody dies
 #   crash     nodes and PostgreSQL killed at once, and started again: same names, same states
 #   health    troupe health: live and ready, with the node stopped and with PostgreSQL away
+#   flow      a node that is stopped: who sends to it waits, others do not, nothing is lost
 #   secret    a node with another secret: refused, logged once, counted; the others unharmed
 set -uo pipefail
 build=$(realpath "${1:?usage: tests/cluster/faults.sh BUILD_DIR [CASE...]}")
@@ -526,7 +527,55 @@ case_secret() {
   down
 }
 
+# A node that does not read: its senders wait, nobody else does, and nothing is lost.
+sunk_is() {
+  ran troupe call sink probe.sunk_get '{}'
+  [ "$(tally got) $(tally wrong)" = "$1 0" ] || { echo "    $(cat "$work/out")"; return 1; }
+}
+
+waits_for() { # ACTOR WHAT
+  ran troupe actor show "$1" -o json
+  grep -Eq "\"blocked_on\":[[:space:]]*\"?$2\"?" "$work/out" || { echo "    $(grep blocked "$work/out")"; return 1; }
+}
+
+rss_kib() { awk '/^VmRSS/ { print $2 }' "/proc/$1/status"; }
+
+case_flow() {
+  local n1 n2 before after
+  export TROUPE_SEND_QUEUE_HIGH=1MiB TROUPE_SEND_QUEUE_LOW=256KiB TROUPE_SILENCE=60s TROUPE_RESUME_WINDOW=60s
+  ran troupe dev up --module "$module" --lease-ttl 60s --nodes 3
+  unset TROUPE_SEND_QUEUE_HIGH TROUPE_SEND_QUEUE_LOW TROUPE_SILENCE TROUPE_RESUME_WINDOW
+  check "a cluster of 3 is up" ended_with 0
+  n1=$(node_pid n1) n2=$(node_pid n2)
+  spawn n1 w probe.watcher
+  spawn n3 t probe.target
+  spawn n1 source probe.source '{"node":"n2"}'
+  check "the sink is there" await 10 sunk_is 0
+  kill -STOP "$n2"
+  before=$(rss_kib "$n1")
+  check "a flood of 200 MB begins" quietly troupe send source probe.flood '{"count":5000,"size":40000}'
+  check "its source waits for the node" await 20 waits_for source 'node 2'
+  after=$(rss_kib "$n1")
+  check "its node keeps no more than the marks allow" [ $((after - before)) -lt 80000 ]
+  check "others are answered" answers t
+  watch w t
+  check "a signal to a third node gets through" quietly troupe send t probe.die '{"text":"on purpose"}'
+  check "and back" await 10 has_seen w 'DOWN error on purpose' 1
+  kill -CONT "$n2"
+  check "all of it arrives, once and in order" await 30 sunk_is 5000
+  check "its source waits no more" await 10 waits_for source null
+  check "nobody was given up" has_seen w 'nodedown' 0
+  kill -STOP "$n2"
+  check "another flood begins" quietly troupe send source probe.flood '{"count":5000,"size":40000}'
+  check "its source waits again" await 20 waits_for source 'node 2'
+  check "it is killed" quietly troupe exit source kill
+  check "and is gone" await 10 sql_is "SELECT count(*) FROM troupe.names WHERE name = 'source'" 0
+  kill -CONT "$n2"
+  check "the node goes on" await 10 quietly troupe call sink probe.sunk_get '{}'
+  down
+}
+
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision pause restart postgres crash health secret)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision pause restart postgres crash health secret flow)
 for each in "${cases[@]}"; do "case_$each"; done
 finish

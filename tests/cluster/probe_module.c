@@ -376,9 +376,132 @@ static int boss_init(troupe_self *self, void *state, const void *args)
 static const troupe_behavior boss = {
     .name = "probe.boss", .args = &boss_args_type, .init = boss_init};
 
-static const troupe_type *const types[] = {&text_type, &seen_type, &total_type, &tally_type, NULL};
+/* ---- a source of numbered blocks, and the sink on another node that it starts for them ---- */
+
+typedef struct piece {
+    int64_t number;
+    troupe_bytes pad;
+} piece;
+TROUPE_TYPE(piece, "probe.piece", TROUPE_FIELD(piece, number, 1), TROUPE_FIELD(piece, pad, 2));
+
+typedef struct sunk {
+    int64_t got;
+    int64_t wrong; /* lost, doubled, or out of order */
+} sunk;
+TROUPE_TYPE(sunk, "probe.sunk", TROUPE_FIELD(sunk, got, 1), TROUPE_FIELD(sunk, wrong, 2));
+
+TROUPE_TYPE_EMPTY(sunk_get, "probe.sunk_get");
+
+static int sink_on_piece(troupe_self *self, void *state, const void *message)
+{
+    sunk *counted = state;
+
+    (void)self;
+    counted->wrong += ((const piece *)message)->number != counted->got ? 1 : 0;
+    counted->got++;
+    return TROUPE_OK;
+}
+
+static int sink_on_get(troupe_self *self, void *state, const void *message)
+{
+    (void)message;
+    return troupe_reply(self, &sunk_type, state);
+}
+
+static const troupe_handler sink_handlers[] = {
+    {&piece_type, sink_on_piece}, {&sunk_get_type, sink_on_get}, {0}};
+static const troupe_behavior sink_behavior = {
+    .name = "probe.sink", .state = &sunk_type, .handlers = sink_handlers};
+
+typedef struct source_args {
+    const char *node; /* where the sink is started, by the name `sink` */
+} source_args;
+TROUPE_TYPE(source_args, "probe.source_args", TROUPE_FIELD(source_args, node, 1));
+
+typedef struct flood {
+    int64_t count;
+    int64_t size;
+} flood;
+TROUPE_TYPE(flood, "probe.flood", TROUPE_FIELD(flood, count, 1), TROUPE_FIELD(flood, size, 2));
+
+TROUPE_TYPE_EMPTY(flow_on, "probe.flow_on");
+
+struct source {
+    troupe_pid sink;
+    int64_t number;
+    flood left;
+    uint8_t *pad;
+};
+
+static int on_sink(troupe_self *self, void *state, const troupe_result *result)
+{
+    ((struct source *)state)->sink = result->pid;
+    return result->status == TROUPE_OK
+               ? TROUPE_OK
+               : troupe_fail(self, "no sink: %s", troupe_status_text(result->status));
+}
+
+static int source_init(troupe_self *self, void *state, const void *args)
+{
+    /* Nothing is refused there: what is lost is lost on the way. */
+    const troupe_spawn_options options = {
+        .name = "sink", .mailbox_messages = 1000000, .mailbox_bytes = (uint64_t)1 << 40};
+
+    (void)state;
+    return (int)troupe_spawn_on(self, ((const source_args *)args)->node, "probe.sink", NULL, NULL,
+                                &options, 10000, on_sink, 0);
+}
+
+/* One piece in each turn. */
+static int source_on_flow(troupe_self *self, void *state, const void *message)
+{
+    struct source *source = state;
+    const piece next = {.number = source->number,
+                        .pad = {.data = source->pad, .size = (size_t)source->left.size}};
+
+    (void)message;
+    if (source->left.count == 0) {
+        return TROUPE_OK;
+    }
+    const troupe_status status = troupe_send(self, source->sink, &piece_type, &next);
+
+    if (status != TROUPE_OK) {
+        return troupe_fail(self, "refused: %s", troupe_status_text(status));
+    }
+    source->number++;
+    source->left.count--;
+    return (int)troupe_continue(self, &flow_on_type, NULL);
+}
+
+static int source_on_flood(troupe_self *self, void *state, const void *message)
+{
+    struct source *source = state;
+
+    source->left = *(const flood *)message;
+    free(source->pad);
+    source->pad = calloc(1, (size_t)source->left.size + 1);
+    return source->pad == NULL ? (int)TROUPE_E_NO_MEMORY : source_on_flow(self, state, NULL);
+}
+
+static void source_release(void *state)
+{
+    free(((struct source *)state)->pad);
+}
+
+static const troupe_handler source_handlers[] = {
+    {&flood_type, source_on_flood}, {&flow_on_type, source_on_flow}, {0}};
+static const troupe_behavior source_behavior = {.name = "probe.source",
+                                                .state_size = sizeof(struct source),
+                                                .args = &source_args_type,
+                                                .init = source_init,
+                                                .release = source_release,
+                                                .handlers = source_handlers};
+
+static const troupe_type *const types[] = {&text_type,  &seen_type, &total_type,
+                                           &tally_type, &sunk_type, NULL};
 static const troupe_behavior *const behaviors[] = {
-    &target, &watcher_behavior, &counter, &load_behavior, &boss, NULL};
+    &target,        &watcher_behavior, &counter, &load_behavior,
+    &sink_behavior, &source_behavior,  &boss,    NULL};
 
 TROUPE_API extern const troupe_module troupe_module_entry;
 const troupe_module troupe_module_entry = {

@@ -2,6 +2,7 @@
  * Three nodes of this process; the loop of one stands still, as a process does that was stopped.
  * Its time of silence is long: here nobody is to be given up but where that is the matter. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dist/router.h"
@@ -315,6 +316,11 @@ static void a_suspended_sender_says_what_it_waits_for(void **state)
     if (strstr(reply, expected) == NULL || strstr(reply, "\"blocked\":true") == NULL) {
         fail_msg("%s", reply);
     }
+    /* What waits in its mailbox is as old as the flood. */
+    const char *age = strstr(reply, "\"oldest_message_seconds\":");
+
+    assert_non_null(age);
+    assert_true(strtod(strchr(age, ':') + 1, NULL) < 2 * STREAMS_DEADLINE_MS / 1000.0);
     troupe_json_free(reply);
     stand_end(&stand);
     assert_nothing_lost(COUNT);

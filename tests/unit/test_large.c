@@ -10,7 +10,7 @@ enum {
     MEDIUM = 300000,
     SMALL = 100,
     FEW = 300,
-    LARGE_COUNT = 3
+    LARGE_COUNT = 2
 };
 
 static struct tally tally[3];
