@@ -109,9 +109,9 @@ static troupe_status hand_over(struct tr_router *router, const struct tr_peers_t
     return status;
 }
 
-void tr_router_compressed(struct tr_router *router, uint64_t *messages, uint64_t *saved)
+const struct tr_packer *tr_router_packer(const struct tr_router *router)
 {
-    tr_packer_counts(router->packer, messages, saved);
+    return router->packer;
 }
 
 uint64_t tr_router_queued(struct tr_router *router)
@@ -446,29 +446,19 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
 {
     struct tr_sched *sched = router->options.sched;
 
+    const bool is_reply = message->signal == TR_SIGNAL_REPLY; /* Then the caller is here. */
+
     router->options.on_bad(router->options.context, node_id, why);
-    if (message->signal == TR_SIGNAL_CALL) {
+    if (is_reply || message->signal == TR_SIGNAL_CALL) {
         struct tr_message *failed = tr_message_create_reason(&router->cache, TR_SIGNAL_CALL_FAILED,
                                                              TROUPE_REASON_ERROR, why);
 
         if (failed != NULL) {
             failed->status = (int16_t)status;
-            failed->to = message->from;
-            failed->from = message->to;
+            failed->to = is_reply ? message->to : message->from;
+            failed->from = is_reply ? message->from : message->to;
             failed->ref = message->ref;
-            failed->session = message->session;
-            (void)tr_sched_post(sched, NULL, failed);
-        }
-    } else if (message->signal == TR_SIGNAL_REPLY) {
-        /* The caller is here: its call fails for the same reason. */
-        struct tr_message *failed = tr_message_create_reason(&router->cache, TR_SIGNAL_CALL_FAILED,
-                                                             TROUPE_REASON_ERROR, why);
-
-        if (failed != NULL) {
-            failed->status = (int16_t)status;
-            failed->to = message->to;
-            failed->from = message->from;
-            failed->ref = message->ref;
+            failed->session = is_reply ? 0 : message->session;
             (void)tr_sched_post(sched, NULL, failed);
         }
     }
@@ -590,7 +580,7 @@ static void on_packet(struct tr_router *router, uint64_t node_id, uint32_t sessi
 
         if (tr_codec_decode_spawn(bytes, size, &request, storage) != TROUPE_OK ||
             request.caller.node != node_id) {
-            router->options.on_bad(context, node_id, "a spawn request that cannot be read");
+            bad(router, node_id, "a spawn request that cannot be read");
             return;
         }
         router->options.on_spawn(context, &request, session);
@@ -598,7 +588,7 @@ static void on_packet(struct tr_router *router, uint64_t node_id, uint32_t sessi
         char name[256];
 
         if (tr_codec_decode_inbox(bytes, size, name) != TROUPE_OK) {
-            router->options.on_bad(context, node_id, "an inbox hint that cannot be read");
+            bad(router, node_id, "an inbox hint that cannot be read");
             return;
         }
         router->options.on_inbox(context, name);

@@ -18,6 +18,7 @@
 #include "dist/codec.h"
 #include "sched/sched.h"
 
+struct tr_packer;
 struct tr_peers;
 struct tr_router;
 
@@ -60,8 +61,8 @@ troupe_status tr_router_post(struct tr_router *router, struct tr_message *messag
 void tr_router_await(struct tr_router *router, struct tr_message *await);
 /* Lets everybody go on who waits, and nobody wait from now on: the node stops. Any thread. */
 void tr_router_release(struct tr_router *router);
-/* How many messages were compressed, and the bytes that were not sent because of it. Any thread. */
-void tr_router_compressed(struct tr_router *router, uint64_t *messages, uint64_t *saved);
+/* Lends what compresses, for its counts; NULL: nothing does. */
+const struct tr_packer *tr_router_packer(const struct tr_router *router);
 /* Bytes that wait to be sent to other nodes. Any thread. */
 uint64_t tr_router_queued(struct tr_router *router);
 

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "dist/groups.h"
+#include "dist/packer.h"
 #include "io/loop.h"
 #include "node/address.h"
 #include "node/agent.h"
@@ -475,7 +476,8 @@ void troupe_node_get_info(troupe_node *node, troupe_node_info *info)
     info->messages_compressed = 0;
     info->bytes_saved = 0;
     if (node->router != NULL) {
-        tr_router_compressed(node->router, &info->messages_compressed, &info->bytes_saved);
+        tr_packer_counts(tr_router_packer(node->router), &info->messages_compressed,
+                         &info->bytes_saved);
     }
     info->send_queue_bytes = node->router == NULL ? 0 : tr_router_queued(node->router);
     info->peers = node->router == NULL ? 0 : tr_router_peers_up(node->router);
