@@ -125,22 +125,17 @@ uint64_t tr_router_queued(struct tr_router *router)
 
 /* ---- out ---- */
 
-static unsigned peers_flags(const struct tr_message *message)
-{
-    if (!tr_message_is_counted(message)) {
-        return TR_PEERS_SYSTEM;
-    }
-    return (message->flags & TR_MESSAGE_TOLD) != 0 ? TR_PEERS_TOLD : 0;
-}
-
 static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
                                 const uint8_t *bytes, size_t size, bool *crowded)
 {
-    const struct tr_peers_target target = {.node_id = message->to.node,
-                                           .session = message->session,
-                                           .order = (uint32_t)message->from.id,
-                                           .flags = peers_flags(message),
-                                           .crowded = crowded};
+    const struct tr_peers_target target = {
+        .node_id = message->to.node,
+        .session = message->session,
+        .order = (uint32_t)message->from.id,
+        .flags = !tr_message_is_counted(message)           ? TR_PEERS_SYSTEM
+                 : (message->flags & TR_MESSAGE_TOLD) != 0 ? TR_PEERS_TOLD
+                                                           : 0,
+        .crowded = crowded};
 
     return hand_over(router, &target, bytes, size);
 }
