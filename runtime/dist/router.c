@@ -6,36 +6,13 @@
 #include "dist/news.h"
 #include "dist/packer.h"
 #include "dist/peers.h"
+#include "dist/router_inside.h"
 #include "dist/source.h"
 #include "dist/ticket.h"
-#include "sched/pressure.h"
 #include "type/types.h"
 #include "type/value.h"
 
 enum { STACK_BYTES = 2048 };
-
-struct router_peer {
-    uint64_t node_id;
-    uint32_t session;       /* 0: none */
-    struct tr_map watchers; /* actor id -> itself as a pointer */
-    /* Signals of actors that wait until less waits to be sent to this node. */
-    struct tr_inbox_item *awaiting;
-    struct tr_inbox_item **awaiting_end;
-    struct tr_tickets_spent spent;
-};
-
-struct tr_router {
-    struct tr_router_options options;
-    struct tr_atomic_u64 peers;   /* pointer to struct tr_peers; 0 while there are none */
-    struct tr_atomic_u32 senders; /* threads that may be using it */
-    struct tr_atomic_u32 tickets; /* given out */
-    struct tr_pool_cache cache;   /* of the loop thread */
-    struct tr_packer *packer;     /* NULL: nothing is compressed, neither way */
-    struct tr_mutex mutex;        /* everything below */
-    struct tr_map by_node;        /* node id -> struct router_peer */
-    uint32_t up;
-    bool closing; /* nobody waits any more */
-};
 
 troupe_status tr_router_create(const struct tr_router_options *options, struct tr_router **out)
 {
@@ -83,29 +60,17 @@ void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
     }
 }
 
-/* Lends the peers, which are not closed until give_back, or NULL. Any thread. */
-static struct tr_peers *borrow(struct tr_router *router)
-{
-    (void)tr_add32_seq(&router->senders, 1);
-    return (struct tr_peers *)(uintptr_t)tr_load_seq(&router->peers);
-}
-
-static void give_back(struct tr_router *router)
-{
-    (void)tr_sub32_seq(&router->senders, 1);
-}
-
 /* Hands a packet to the peers. Any thread. */
 static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
                                const uint8_t *bytes, size_t size)
 {
 
-    struct tr_peers *peers = borrow(router);
+    struct tr_peers *peers = router_borrow(router);
     const troupe_status status = peers == NULL
                                      ? TROUPE_E_NOCONNECTION
                                      : tr_packer_send(router->packer, peers, target, bytes, size);
 
-    give_back(router);
+    router_give_back(router);
     return status;
 }
 
@@ -116,10 +81,10 @@ const struct tr_packer *tr_router_packer(const struct tr_router *router)
 
 uint64_t tr_router_queued(struct tr_router *router)
 {
-    struct tr_peers *peers = borrow(router);
+    struct tr_peers *peers = router_borrow(router);
     const uint64_t bytes = peers == NULL ? 0 : tr_peers_queued(peers);
 
-    give_back(router);
+    router_give_back(router);
     return bytes;
 }
 
@@ -205,92 +170,6 @@ troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_
         .node_id = node_id, .session = session, .flags = TR_PEERS_SYSTEM};
 
     return hand_over(router, &target, bytes, size);
-}
-
-/* ---- who waits ---- */
-
-/* Lets everybody of a list go on. */
-static void resume_list(struct tr_router *router, struct tr_inbox_item *first)
-{
-    while (first != NULL) {
-        struct tr_message *await = (struct tr_message *)(void *)first;
-
-        first = first->next;
-        tr_pressure_turn_round(router->options.sched, NULL, await);
-    }
-}
-
-/* Takes the list of those who wait for a node. Under the mutex. */
-static struct tr_inbox_item *take_awaiting(struct router_peer *peer)
-{
-    struct tr_inbox_item *first = peer == NULL ? NULL : peer->awaiting;
-
-    if (peer != NULL) {
-        peer->awaiting = NULL;
-        peer->awaiting_end = &peer->awaiting;
-    }
-    return first;
-}
-
-void tr_router_on_room(struct tr_router *router, uint64_t node_id)
-{
-    tr_mutex_lock(&router->mutex);
-    struct tr_inbox_item *first = take_awaiting(tr_map_get(&router->by_node, node_id));
-
-    tr_mutex_unlock(&router->mutex);
-    resume_list(router, first);
-}
-
-/* Puts a signal among those that wait; answers false when there is nothing to wait for. */
-static bool keep_awaiting(struct tr_router *router, struct tr_message *await)
-{
-    bool kept = false;
-
-    tr_mutex_lock(&router->mutex);
-    struct router_peer *peer = tr_map_get(&router->by_node, await->to.node);
-
-    if (peer != NULL && peer->session != 0 && !router->closing) {
-        await->item.next = NULL;
-        *peer->awaiting_end = &await->item;
-        peer->awaiting_end = &await->item.next;
-        kept = true;
-    }
-    tr_mutex_unlock(&router->mutex);
-    return kept;
-}
-
-void tr_router_await(struct tr_router *router, struct tr_message *await)
-{
-    const uint64_t node_id = await->to.node;
-
-    if (!keep_awaiting(router, await)) {
-        tr_pressure_turn_round(router->options.sched, NULL, await);
-        return;
-    }
-    /* It may have got room between the send and this: then nobody would say so. */
-    struct tr_peers *peers = borrow(router);
-    const bool comes = peers != NULL && tr_peers_await(peers, node_id);
-
-    give_back(router);
-    if (!comes) {
-        tr_router_on_room(router, node_id);
-    }
-}
-
-void tr_router_release(struct tr_router *router)
-{
-    struct router_peer *peer = NULL;
-    uint32_t position = 0;
-    struct tr_inbox_item *first = NULL;
-
-    tr_mutex_lock(&router->mutex);
-    router->closing = true;
-    while ((peer = tr_map_next(&router->by_node, &position)) != NULL) {
-        *peer->awaiting_end = first; /* One list of all. */
-        first = take_awaiting(peer);
-    }
-    tr_mutex_unlock(&router->mutex);
-    resume_list(router, first);
 }
 
 /* ---- who is told ---- */
@@ -423,14 +302,14 @@ void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t sess
         router->up--;
         watchers = peer->watchers;
         peer->watchers = (struct tr_map){0};
-        awaiting = take_awaiting(peer);
+        awaiting = router_take_awaiting(peer);
     }
     tr_mutex_unlock(&router->mutex);
     while ((actor_id = tr_map_next(&watchers, &position)) != NULL) {
         tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session);
     }
     tr_map_fini(&watchers);
-    resume_list(router, awaiting);
+    router_resume_list(router, awaiting);
 }
 
 /* ---- in ---- */

@@ -140,29 +140,25 @@ static void log_text(void *context, int level, const char *text)
     tr_node_log(context, level, "%s", text);
 }
 
-static bool compresses(const struct troupe_node *node)
-{
-    return node->config.compression == TROUPE_COMPRESSION_ZSTD;
-}
-
 static troupe_status make_peers(struct troupe_node *node)
 {
-    const struct tr_peers_config config = {.loop = node->loop,
-                                           .node_name = node->name,
-                                           .secret = node->secret,
-                                           .secret_size = node->secret_size,
-                                           .listen_host = node->listen_host,
-                                           .listen_port = node->port,
-                                           .heartbeat_ms = node->config.heartbeat_ms,
-                                           .silence_ms = node->config.silence_ms,
-                                           .resume_window_ms = node->config.resume_window_ms,
-                                           .features = compresses(node) ? TR_FEATURE_ZSTD : 0,
-                                           .send_queue_bytes_max = node->config.send_queue_bytes,
-                                           .queue_high = node->config.send_queue_high_bytes,
-                                           .queue_low = node->config.send_queue_low_bytes,
-                                           .seed = node->config.seed,
-                                           .log = log_text,
-                                           .log_context = node};
+    const struct tr_peers_config config = {
+        .loop = node->loop,
+        .node_name = node->name,
+        .secret = node->secret,
+        .secret_size = node->secret_size,
+        .listen_host = node->listen_host,
+        .listen_port = node->port,
+        .heartbeat_ms = node->config.heartbeat_ms,
+        .silence_ms = node->config.silence_ms,
+        .resume_window_ms = node->config.resume_window_ms,
+        .features = node->config.compression == TROUPE_COMPRESSION_ZSTD ? TR_FEATURE_ZSTD : 0,
+        .send_queue_bytes_max = node->config.send_queue_bytes,
+        .queue_high = node->config.send_queue_high_bytes,
+        .queue_low = node->config.send_queue_low_bytes,
+        .seed = node->config.seed,
+        .log = log_text,
+        .log_context = node};
     const struct tr_peers_events events = {.context = node,
                                            .on_up = on_up,
                                            .on_message = on_message,
@@ -514,7 +510,8 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_call = tr_alive_on_call,
                                               .on_bad = tr_guard_suspect,
                                               .denies = tr_guard_denies_message,
-                                              .compresses = compresses(node)};
+                                              .compresses = node->config.compression ==
+                                                            TROUPE_COMPRESSION_ZSTD};
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {
