@@ -142,23 +142,23 @@ static void log_text(void *context, int level, const char *text)
 
 static troupe_status make_peers(struct troupe_node *node)
 {
-    const struct tr_peers_config config = {
-        .loop = node->loop,
-        .node_name = node->name,
-        .secret = node->secret,
-        .secret_size = node->secret_size,
-        .listen_host = node->listen_host,
-        .listen_port = node->port,
-        .heartbeat_ms = node->config.heartbeat_ms,
-        .silence_ms = node->config.silence_ms,
-        .resume_window_ms = node->config.resume_window_ms,
-        .features = node->config.compression == TROUPE_COMPRESSION_ZSTD ? TR_FEATURE_ZSTD : 0,
-        .send_queue_bytes_max = node->config.send_queue_bytes,
-        .queue_high = node->config.send_queue_high_bytes,
-        .queue_low = node->config.send_queue_low_bytes,
-        .seed = node->config.seed,
-        .log = log_text,
-        .log_context = node};
+    const struct tr_peers_config config = {.loop = node->loop,
+                                           .node_name = node->name,
+                                           .secret = node->secret,
+                                           .secret_size = node->secret_size,
+                                           .listen_host = node->listen_host,
+                                           .listen_port = node->port,
+                                           .heartbeat_ms = node->config.heartbeat_ms,
+                                           .silence_ms = node->config.silence_ms,
+                                           .resume_window_ms = node->config.resume_window_ms,
+                                           .features =
+                                               node->config.compression != 0 ? TR_FEATURE_ZSTD : 0,
+                                           .send_queue_bytes_max = node->config.send_queue_bytes,
+                                           .queue_high = node->config.send_queue_high_bytes,
+                                           .queue_low = node->config.send_queue_low_bytes,
+                                           .seed = node->config.seed,
+                                           .log = log_text,
+                                           .log_context = node};
     const struct tr_peers_events events = {.context = node,
                                            .on_up = on_up,
                                            .on_message = on_message,
