@@ -510,8 +510,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_call = tr_alive_on_call,
                                               .on_bad = tr_guard_suspect,
                                               .denies = tr_guard_denies_message,
-                                              .compresses = node->config.compression ==
-                                                            TROUPE_COMPRESSION_ZSTD};
+                                              .compresses = node->config.compression != 0};
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {
