@@ -41,6 +41,10 @@
 #define TR_JOIN_MS 30000u
 /* How long one request of the administration protocol may take, unless it says less. */
 #define TR_ADMIN_TIMEOUT_MS 30000u
+/* Bytes of a request to a node, its NUL included: names and numbers. */
+#define TR_RPC_REQUEST_BYTES_MAX (64u * 1024u)
+/* Requests of other nodes that a node answers at a time: each has a thread. */
+#define TR_RPC_UNDER_WAY_MAX 16u
 /* How long a worker or the loop may take to turn, asked whether they live: a batch of 64 messages
  * whose handlers take 30 ms each. */
 #define TR_HEALTH_MS 2000u

@@ -13,14 +13,18 @@ enum {
 static const struct {
     const char *name;
     void (*run)(struct tr_admin *admin);
+    bool looks; /* changes nothing, and sends no actor a message of users */
 } operations[] = {
-    {"ping", tr_admin_ping},       {"info", tr_admin_info},       {"call", tr_admin_call},
-    {"send", tr_admin_send},       {"spawn", tr_admin_spawn},     {"exit", tr_admin_exit},
-    {"actors", tr_admin_actors},   {"actor", tr_admin_actor},     {"behaviors", tr_admin_behaviors},
-    {"types", tr_admin_types},     {"members", tr_admin_members}, {"health", tr_admin_health},
-    {"groups", tr_admin_groups},   {"group", tr_admin_group},     {"whereis", tr_admin_whereis},
-    {"tree", tr_admin_tree},       {"trace", tr_admin_trace},     {"drain", tr_admin_drain},
-    {"undrain", tr_admin_undrain},
+    {"ping", tr_admin_ping, true},        {"info", tr_admin_info, true},
+    {"call", tr_admin_call, false},       {"send", tr_admin_send, false},
+    {"spawn", tr_admin_spawn, false},     {"exit", tr_admin_exit, false},
+    {"actors", tr_admin_actors, true},    {"actor", tr_admin_actor, true},
+    {"types", tr_admin_types, true},      {"behaviors", tr_admin_behaviors, true},
+    {"members", tr_admin_members, true},  {"health", tr_admin_health, true},
+    {"groups", tr_admin_groups, true},    {"group", tr_admin_group, true},
+    {"tree", tr_admin_tree, true},        {"whereis", tr_admin_whereis, true},
+    {"trace", tr_admin_trace, false},     {"drain", tr_admin_drain, false},
+    {"undrain", tr_admin_undrain, false},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)
@@ -139,10 +143,16 @@ static void run(struct tr_admin *admin)
         return;
     }
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
-        if (strcmp(operations[i].name, op) == 0) {
-            operations[i].run(admin);
-            return;
+        if (strcmp(operations[i].name, op) != 0) {
+            continue;
         }
+        if (admin->looks && !operations[i].looks) {
+            (void)tr_admin_fail(admin, TROUPE_E_DENIED,
+                                "\"%s\" does not only look, as other nodes may", op);
+        } else {
+            operations[i].run(admin);
+        }
+        return;
     }
     (void)tr_admin_fail(admin, TROUPE_E_INVALID, "there is no operation \"%.64s\"", op);
 }
@@ -177,25 +187,25 @@ bool tr_admin_may(struct tr_admin *admin, uint32_t verbs)
     return why == NULL || tr_admin_fail(admin, TROUPE_E_DENIED, "%s", why);
 }
 
-static troupe_status administer(troupe_node *node, const char *request, uint32_t timeout_ms,
-                                bool client, char **reply)
+static troupe_status administer(struct tr_admin *admin, const char *request, uint32_t timeout_ms,
+                                char **reply)
 {
-    struct tr_admin admin = {.node = node, .client = client, .reply = cJSON_CreateObject()};
     const size_t size = strnlen(request, REQUEST_SIZE_MAX + 1);
     cJSON *parsed = size > REQUEST_SIZE_MAX ? NULL : cJSON_ParseWithLength(request, size);
 
-    admin.request = parsed;
-    admin.timeout_ms = (uint32_t)tr_admin_number(&admin, "timeout_ms", timeout_ms);
-    if (admin.timeout_ms == 0 || admin.timeout_ms > timeout_ms) {
-        admin.timeout_ms = timeout_ms;
+    admin->reply = cJSON_CreateObject();
+    admin->request = parsed;
+    admin->timeout_ms = (uint32_t)tr_admin_number(admin, "timeout_ms", timeout_ms);
+    if (admin->timeout_ms == 0 || admin->timeout_ms > timeout_ms) {
+        admin->timeout_ms = timeout_ms;
     }
     if (!cJSON_IsObject(parsed)) {
-        (void)tr_admin_fail(&admin, TROUPE_E_INVALID, "the request is not a JSON object");
+        (void)tr_admin_fail(admin, TROUPE_E_INVALID, "the request is not a JSON object");
     } else {
-        run(&admin);
+        run(admin);
     }
     cJSON_Delete(parsed);
-    char *text = finish(&admin);
+    char *text = finish(admin);
 
     if (text == NULL) {
         return TROUPE_E_NO_MEMORY;
@@ -207,11 +217,31 @@ static troupe_status administer(troupe_node *node, const char *request, uint32_t
 troupe_status troupe_node_admin(troupe_node *node, const char *request, uint32_t timeout_ms,
                                 char **reply)
 {
-    return administer(node, request, timeout_ms, false, reply);
+    struct tr_admin admin = {.node = node};
+
+    return administer(&admin, request, timeout_ms, reply);
 }
 
 troupe_status tr_admin_client(troupe_node *node, const char *request, uint32_t timeout_ms,
                               char **reply)
 {
-    return administer(node, request, timeout_ms, true, reply);
+    struct tr_admin admin = {.node = node, .client = true};
+
+    return administer(&admin, request, timeout_ms, reply);
+}
+
+troupe_status tr_admin_look(troupe_node *node, const char *request, uint32_t timeout_ms,
+                            char **reply, char *why, size_t why_size)
+{
+    struct tr_admin admin = {.node = node, .looks = true};
+    const troupe_status status = administer(&admin, request, timeout_ms, reply);
+
+    if (status != TROUPE_OK ||
+        (admin.status != TROUPE_E_DENIED && admin.status != TROUPE_E_INVALID)) {
+        return status;
+    }
+    (void)snprintf(why, why_size, "%s", admin.error);
+    troupe_json_free(*reply);
+    *reply = NULL;
+    return admin.status;
 }

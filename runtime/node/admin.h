@@ -18,6 +18,7 @@ struct tr_admin {
     cJSON *reply; /* an object; "ok" is added at the end */
     uint32_t timeout_ms;
     bool client;       /* it came over the network: the policy says what it may do */
+    bool looks;        /* what changes something is refused */
     size_t items_size; /* of what tr_admin_add_item has added, in bytes */
     troupe_status status;
     char error[512];
@@ -34,6 +35,13 @@ bool tr_admin_may(struct tr_admin *admin, uint32_t verbs);
 /* What troupe_node_admin does, for a client over the network. */
 troupe_status tr_admin_client(troupe_node *node, const char *request, uint32_t timeout_ms,
                               char **reply);
+
+/* What troupe_node_admin does, for those who may only look. TROUPE_E_DENIED (an operation that does
+ * more) and TROUPE_E_INVALID: why gets one sentence, cut to why_size bytes with its NUL, and *reply
+ * is NULL. */
+TROUPE_MUST_USE troupe_status tr_admin_look(troupe_node *node, const char *request,
+                                            uint32_t timeout_ms, char **reply, char *why,
+                                            size_t why_size);
 
 /* A text of the request; NULL when it is missing, which is an error when required. */
 const char *tr_admin_text(struct tr_admin *admin, const char *key, bool required);

@@ -8,7 +8,9 @@
 #include "node/alive.h"
 #include "node/node.h"
 #include "node/places.h"
+#include "node/rpc.h"
 #include "troupe/group.h"
+#include "troupe/rpc.h"
 
 troupe_status tr_catalog_init(struct troupe_node *node)
 {
@@ -20,7 +22,8 @@ troupe_status tr_catalog_init(struct troupe_node *node)
         &troupe_start_child_type,    &troupe_terminate_child_type,
         &troupe_restart_child_type,  &troupe_delete_child_type,
         &troupe_child_state_type,    &troupe_group_type,
-        &troupe_alive_type};
+        &troupe_alive_type,          &troupe_ask_type,
+        &troupe_answer_type};
     const troupe_status status = tr_types_create(&tr_state_allocator, &node->types);
 
     if (status != TROUPE_OK) {

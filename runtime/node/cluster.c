@@ -9,13 +9,13 @@
 #include "io/loop.h"
 #include "io/timer.h"
 #include "node/address.h"
-#include "node/alive.h"
 #include "node/groups.h"
 #include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/node_monitors.h"
 #include "node/places.h"
+#include "node/rpc.h"
 #include "node/sampler.h"
 #include "node/tls.h"
 #include "sched/telemetry.h"
@@ -507,7 +507,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_returned = on_returned,
                                               .on_groups = on_groups,
                                               .on_broadcast = on_broadcast,
-                                              .on_call = tr_alive_on_call,
+                                              .on_call = tr_rpc_on_call,
                                               .on_bad = tr_guard_suspect,
                                               .denies = tr_guard_denies_message,
                                               .compresses = node->config.compression != 0};

@@ -16,6 +16,7 @@
 #include "node/node.h"
 #include "node/node_monitors.h"
 #include "node/places.h"
+#include "node/rpc.h"
 #include "node/tls.h"
 #include "node/trace.h"
 
@@ -388,6 +389,7 @@ troupe_status tr_node_start(const troupe_config *config, const struct tr_driver 
 void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms)
 {
     tr_clients_drain(node);
+    tr_rpc_drain(node);
     tr_cluster_stop(node, leave, timeout_ms);
     if (node->sched != NULL) {
         tr_sched_stop(node->sched);

@@ -114,6 +114,7 @@ struct troupe_node {
     int64_t since_ms;               /* when this node joined */
     struct tr_map node_watchers;    /* actor id -> struct tr_node_watcher */
     uint32_t clients;               /* requests under way; under state_mutex */
+    uint32_t asks;                  /* the same of other nodes; under state_mutex */
     struct tr_map neighbours;       /* node id -> struct tr_neighbour, of places.c */
     uint64_t turns[TR_PLACE_TURNS];
     uint64_t drained[TR_PLACE_DRAINED]; /* nodes that drain, or did; a ring */

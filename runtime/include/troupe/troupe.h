@@ -2,7 +2,7 @@
  *
  * Read in this order: type.h (messages and states), actor.h (what an actor is and can do),
  * mailbox.h (what waits for it), node.h (running a node), placement.h (on which one actors start),
- * supervisor.h, group.h, cluster.h, module.h, registry.h.
+ * supervisor.h, group.h, cluster.h, rpc.h, module.h, registry.h.
  */
 #ifndef TROUPE_TROUPE_H
 #define TROUPE_TROUPE_H
@@ -17,6 +17,7 @@
 #include "troupe/pid.h"
 #include "troupe/placement.h"
 #include "troupe/registry.h"
+#include "troupe/rpc.h"
 #include "troupe/statem.h"
 #include "troupe/status.h"
 #include "troupe/supervisor.h"
