@@ -132,20 +132,40 @@ static int build_tls(const struct builder *builder)
     return options_tls(builder->settings, builder->options, builder->problem);
 }
 
+int options_secrets(const struct settings *settings, struct options *options,
+                    struct problem *problem)
+{
+    const char *path = settings_get(settings, SETTING_SECRET_FILE);
+    const char *accepted = settings_get(settings, SETTING_SECRET_ACCEPTED_FILE);
+    int status = 0;
+
+    if (path[0] == '\0' && accepted[0] != '\0') {
+        return wrong_value(settings, SETTING_SECRET_ACCEPTED_FILE, "used with secret_file only",
+                           problem);
+    }
+    if (path[0] != '\0') {
+        status = secret_read(path, &options->secret, problem);
+    }
+    if (status == 0 && accepted[0] != '\0') {
+        status = secret_read_if_there(accepted, &options->accepted, problem);
+    }
+    return status;
+}
+
 static int build_secret(const struct builder *builder)
 {
-    const char *path = get(builder, SETTING_SECRET_FILE);
+    const int status = options_secrets(builder->settings, builder->options, builder->problem);
 
-    if (path[0] != '\0') {
-        return secret_read(path, &builder->options->secret, builder->problem);
+    if (status != 0 || builder->options->secret.size > 0) {
+        return status;
     }
     if (builder->options->tls_cert == NULL && !is_loopback(builder->options->listen_host)) {
-        const int status = wrong(builder, SETTING_LISTEN,
-                                 "a loopback address, as there is no secret_file and no tls_cert");
+        const int refused = wrong(builder, SETTING_LISTEN,
+                                  "a loopback address, as there is no secret_file and no tls_cert");
 
         problem_hint(builder->problem, "set secret_file, or tls_cert, tls_key and tls_ca: without "
                                        "them nodes trust anybody");
-        return status;
+        return refused;
     }
     return 0;
 }
@@ -342,4 +362,5 @@ void options_fini(struct options *options)
     options->modules = NULL;
     options->modules_count = 0;
     secret_wipe(&options->secret);
+    secret_wipe(&options->accepted);
 }

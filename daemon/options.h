@@ -44,6 +44,7 @@ struct options {
     const char *tls_cert; /* NULL: no TLS; with the next two */
     const char *tls_key;
     const char *tls_ca;
+    struct secret accepted;      /* size 0: none */
     struct secret secret;        /* size 0: none; without TLS listen has to be loopback then */
     struct module_file *modules; /* owned: opened and checked, in the order to load them */
     size_t modules_count;
@@ -57,6 +58,10 @@ void options_fini(struct options *options);
 
 /* Only what SIGHUP can change: the log level. */
 int options_log_level(const struct settings *settings, int32_t *level, struct problem *problem);
+
+/* And both secrets, read anew; other fields are left alone. To be wiped in any case. */
+int options_secrets(const struct settings *settings, struct options *options,
+                    struct problem *problem);
 
 /* And where the files of TLS are; other fields are left alone. */
 int options_tls(const struct settings *settings, struct options *options, struct problem *problem);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/admin_server.h"
+#include "daemon/secret_reload.h"
 #include "daemon/state_files.h"
 #include "daemon/tls_reload.h"
 #include "sync/thread.h"
@@ -26,6 +27,7 @@ struct daemon {
     int fenced;  /* an eventfd, written by the node's thread */
     struct admin_server admin;
     uint64_t node_id; /* as announced last */
+    bool has_secret;
     int exit_status;
     int64_t stop_until_ms; /* on the monotonic clock, once stopping */
 };
@@ -139,6 +141,7 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->listen_port = options->listen_port;
     config->advertise_host = options->advertise;
     config->secret = (troupe_bytes){options->secret.bytes, options->secret.size};
+    config->secret_accepted = (troupe_bytes){options->accepted.bytes, options->accepted.size};
     config->tls_cert = options->tls_cert;
     config->tls_key = options->tls_key;
     config->tls_ca = options->tls_ca;
@@ -171,7 +174,9 @@ static int start_node(struct daemon *daemon)
     if (status == TROUPE_OK) {
         status = troupe_node_start(&config, &daemon->node, error, sizeof(error));
     }
+    daemon->has_secret = daemon->options->secret.size > 0;
     secret_wipe(&daemon->input->options->secret); /* the node has its own */
+    secret_wipe(&daemon->input->options->accepted);
     return status == TROUPE_OK ? 0 : start_problem(daemon, status, "the node cannot start", error);
 }
 
@@ -314,7 +319,8 @@ static void log_changes(const struct daemon *daemon, const struct settings *fres
 {
     for (int id = 0; id < SETTING_COUNT; id++) {
         if (id == SETTING_LOG_LEVEL || id == SETTING_TLS_CERT || id == SETTING_TLS_KEY ||
-            id == SETTING_TLS_CA ||
+            id == SETTING_TLS_CA || id == SETTING_SECRET_FILE ||
+            id == SETTING_SECRET_ACCEPTED_FILE ||
             strcmp(settings_get(daemon->input->settings, (enum setting_id)id),
                    settings_get(fresh, (enum setting_id)id)) == 0) {
             continue;
@@ -342,6 +348,7 @@ static void reload(struct daemon *daemon)
     } else {
         log_set_level(daemon->log, level);
         log_printf(daemon->log, TROUPE_LOG_INFO, "settings read again");
+        secret_reload(daemon->node, daemon->has_secret, &fresh, daemon->log);
         tls_reload(daemon->node, &fresh, daemon->log);
         log_changes(daemon, &fresh);
     }

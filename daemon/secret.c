@@ -87,11 +87,16 @@ done:
     return result;
 }
 
-int secret_read(const char *path, struct secret *secret, struct problem *problem)
+static int read_file(const char *path, bool may_be_missing, struct secret *secret,
+                     struct problem *problem)
 {
     const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     int result = 0;
 
+    if (file < 0 && errno == ENOENT && may_be_missing) {
+        secret->size = 0;
+        return 0;
+    }
     if (file < 0) {
         return refuse(problem, path, strerror(errno));
     }
@@ -101,6 +106,16 @@ int secret_read(const char *path, struct secret *secret, struct problem *problem
     }
     (void)close(file);
     return result;
+}
+
+int secret_read(const char *path, struct secret *secret, struct problem *problem)
+{
+    return read_file(path, false, secret, problem);
+}
+
+int secret_read_if_there(const char *path, struct secret *secret, struct problem *problem)
+{
+    return read_file(path, true, secret, problem);
 }
 
 static bool write_all(int file, const char *bytes, size_t size)

@@ -23,6 +23,9 @@ struct secret {
 /* Reads the file. Answers 0, or the exit status of PROBLEM_SECRET_FILE with the reason. */
 int secret_read(const char *path, struct secret *secret, struct problem *problem);
 
+/* The same, but a file that does not exist is a secret of size 0. */
+int secret_read_if_there(const char *path, struct secret *secret, struct problem *problem);
+
 /* Writes 32 bytes of chance as 64 hexadecimal digits into a new file that only we can read. A file
  * that is there is left alone, and that is no problem. */
 int secret_make(const char *path, struct problem *problem);

@@ -33,6 +33,8 @@
     X(ADVERTISE, "advertise", "auto", "HOST", 0,                                                   \
       "what other nodes dial; auto: the host of listen, or found when that is 0.0.0.0")            \
     X(SECRET_FILE, "secret_file", "", "FILE", 0, "cluster secret, at least 32 bytes")              \
+    X(SECRET_ACCEPTED_FILE, "secret_accepted_file", "", "FILE", 0,                                 \
+      "a second secret, accepted and not used, to change the first; may be missing")               \
     X(TLS_CERT, "tls_cert", "", "FILE", 0,                                                         \
       "certificate of this node, for TLS between nodes; with tls_key and tls_ca")                  \
     X(TLS_KEY, "tls_key", "", "FILE", 0, "its private key, which nobody else may read")            \

@@ -180,7 +180,8 @@ static troupe_status handshake_make(struct conn *conn)
                 .heartbeat_ms = peers->config.heartbeat_ms,
                 .silence_ms = peers->config.silence_ms,
             },
-        .secret = {peers->secret, peers->config.secret_size},
+        .secret = {peers->secret.bytes, peers->secret.size},
+        .accepted = {peers->accepted.bytes, peers->accepted.size},
         .binding = {conn->binding, conn->channel.tls != NULL ? sizeof(conn->binding) : 0},
         .expected_node_id = conn->dialer ? conn->peer->node_id : 0,
     };

@@ -9,7 +9,6 @@
 #include "base/limits.h"
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
-#include "wire/crypto.h"
 
 /* ---- the table ---- */
 
@@ -88,7 +87,7 @@ static struct refusal *refusal_of(struct tr_peers *peers, const char *host)
 
 bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream)
 {
-    return peers->config.secret_size > 0 || peers->tls != NULL || tr_stream_is_local(stream);
+    return peers->secret.size > 0 || peers->tls != NULL || tr_stream_is_local(stream);
 }
 
 void peers_refused(struct tr_peers *peers, const char *address, troupe_status why, const char *text)
@@ -184,10 +183,8 @@ static void peers_free(struct tr_peers *peers)
     tr_mutex_fini(&peers->dirty_lock);
     dead_fini(&peers->dead);
     tr_tls_context_destroy(peers->tls);
-    if (peers->secret != NULL) {
-        tr_crypto_wipe(peers->secret, peers->config.secret_size);
-        free(peers->secret);
-    }
+    peer_secret_free(&peers->secret);
+    peer_secret_free(&peers->accepted);
     free(peers);
 }
 
@@ -291,19 +288,6 @@ static void config_defaults(struct tr_peers_config *config)
     }
 }
 
-static troupe_status secret_copy(struct tr_peers *peers, const struct tr_peers_config *config)
-{
-    if (config->secret_size == 0) {
-        return TROUPE_OK;
-    }
-    peers->secret = malloc(config->secret_size);
-    if (peers->secret == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    memcpy(peers->secret, config->secret, config->secret_size);
-    return TROUPE_OK;
-}
-
 troupe_status tr_peers_create(const struct tr_peers_config *config,
                               const struct tr_peers_events *events, struct tr_peers **out)
 {
@@ -331,7 +315,8 @@ troupe_status tr_peers_create(const struct tr_peers_config *config,
     peers->config.secret = NULL; /* lent to this call only, as the strings are */
     peers->config.node_name = NULL;
     peers->config.listen_host = NULL;
-    status = secret_copy(peers, config);
+    status =
+        peer_secret_copy((struct tr_slice){config->secret, config->secret_size}, &peers->secret);
     if (status == TROUPE_OK) {
         status = tr_signal_create(peers->loop, NULL, NULL, &peers->signal);
     }
@@ -358,8 +343,7 @@ troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out)
 {
     const struct tr_listener_events events = {.context = peers, .on_accept = conn_on_accept};
 
-    if (peers->config.secret_size == 0 && peers->tls == NULL &&
-        !tr_host_is_loopback(peers->listen_host)) {
+    if (peers->secret.size == 0 && peers->tls == NULL && !tr_host_is_loopback(peers->listen_host)) {
         return TROUPE_E_DENIED;
     }
     return tr_listener_open_tcp(peers->loop, peers->listen_host, peers->config.listen_port, &events,
@@ -465,6 +449,28 @@ void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls)
     tr_tls_context_destroy(peers->tls);
     peers->tls = tls;
     each_peer(peers, dial_now);
+}
+
+/* A dial under way has the secrets from before, and could only be refused. */
+static void dial_anew(struct peer *peer)
+{
+    if (peer->dial != NULL && peer->dial->handshake != NULL) {
+        conn_close(peer->dial);
+        peer->dial = NULL;
+        peer->attempts++;
+    }
+    dial_now(peer);
+}
+
+troupe_status tr_peers_set_secrets(struct tr_peers *peers, struct tr_slice secret,
+                                   struct tr_slice accepted)
+{
+    const troupe_status status = peer_secrets_replace(peers, secret, accepted);
+
+    if (status == TROUPE_OK) {
+        each_peer(peers, dial_anew);
+    }
+    return status;
 }
 
 void tr_peers_forget(struct tr_peers *peers, uint64_t node_id)

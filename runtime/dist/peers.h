@@ -114,13 +114,14 @@ TROUPE_MUST_USE troupe_status tr_peers_create(const struct tr_peers_config *conf
  * by tr_peers_close. NULL is allowed. */
 void tr_peers_destroy(struct tr_peers *peers);
 
-/* From now on connections are made within TLS, with this certificate; those there are go on, and
- * who could not be reached is dialled at once. Before tr_peers_listen, or again later with a new
- * certificate. Takes the context. */
+/* For connections from now on; those there are go on, and who could not be reached is dialled at
+ * once. Before tr_peers_listen, or again later. TLS with this certificate: takes the context. */
 void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls);
+/* One secret to use, a second to accept too. Copied; size 0 = none. E_NO_MEMORY changes nothing. */
+TROUPE_MUST_USE troupe_status tr_peers_set_secrets(struct tr_peers *peers, struct tr_slice secret,
+                                                   struct tr_slice accepted);
 
-/* Begins to accept. TROUPE_E_DENIED without secret and TLS on anything but loopback, and what
- * tr_listener_open_tcp answers. */
+/* Begins to accept. TROUPE_E_DENIED: plain beyond loopback; else as tr_listener_open_tcp. */
 TROUPE_MUST_USE troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out);
 
 /* Says who we are; until then accepted connections wait, up to their deadline. Once. */

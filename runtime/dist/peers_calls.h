@@ -27,6 +27,18 @@ void peers_refused(struct tr_peers *peers, const char *address, troupe_status wh
  * loopback only. */
 bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream);
 
+/* ---- peer_secrets.c ---- */
+
+/* Gives a copy, of nothing where there is nothing. TROUPE_E_NO_MEMORY. */
+TROUPE_MUST_USE troupe_status peer_secret_copy(struct tr_slice secret, struct peer_secret *out);
+
+/* Wipes and frees it, and leaves none. */
+void peer_secret_free(struct peer_secret *secret);
+
+/* Both or none: TROUPE_E_NO_MEMORY leaves those there are. */
+TROUPE_MUST_USE troupe_status peer_secrets_replace(struct tr_peers *peers, struct tr_slice secret,
+                                                   struct tr_slice accepted);
+
 /* ---- peer_link.c ---- */
 
 TROUPE_MUST_USE troupe_status peer_create(struct tr_peers *peers, uint64_t node_id,

@@ -153,10 +153,13 @@ struct dead_set {
 };
 
 struct tr_peers {
-    struct tr_peers_config config; /* strings and secret owned */
+    struct tr_peers_config config; /* strings owned */
     struct tr_peers_events events;
     struct tr_loop *loop;
-    uint8_t *secret;
+    struct peer_secret {
+        uint8_t *bytes; /* owned; NULL = none */
+        size_t size;
+    } secret, accepted;
     struct tr_tls_context *tls; /* owned; NULL = none */
     char name[TR_NODE_NAME_SIZE_MAX + 1];
     char listen_host[ADDRESS_SIZE];

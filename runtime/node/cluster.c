@@ -17,6 +17,7 @@
 #include "node/places.h"
 #include "node/rpc.h"
 #include "node/sampler.h"
+#include "node/secrets.h"
 #include "node/tls.h"
 #include "sched/telemetry.h"
 #include "wire/hello.h"
@@ -144,8 +145,6 @@ static troupe_status make_peers(struct troupe_node *node)
 {
     const struct tr_peers_config config = {.loop = node->loop,
                                            .node_name = node->name,
-                                           .secret = node->secret,
-                                           .secret_size = node->secret_size,
                                            .listen_host = node->listen_host,
                                            .listen_port = node->port,
                                            .heartbeat_ms = node->config.heartbeat_ms,
@@ -174,7 +173,7 @@ static troupe_status make_peers(struct troupe_node *node)
     if (status != TROUPE_OK) {
         return status;
     }
-    status = tr_node_tls_give(node, peers);
+    status = tr_node_proofs_give(node, peers);
     if (status == TROUPE_OK) {
         status = tr_peers_listen(peers, &port);
     }

@@ -17,6 +17,7 @@
 #include "node/node_monitors.h"
 #include "node/places.h"
 #include "node/rpc.h"
+#include "node/secrets.h"
 #include "node/tls.h"
 #include "node/trace.h"
 
@@ -54,12 +55,12 @@ static const char *what_is_wrong(const troupe_config *config)
     if (config->workers > TR_WORKERS_MAX) {
         return "at most 64 workers";
     }
-    if (config->secret.size > 0 && config->secret.size < TR_SECRET_SIZE_MIN) {
-        return "the cluster secret has fewer than 32 bytes";
-    }
     if ((config->tls_cert == NULL) != (config->tls_key == NULL) ||
         (config->tls_cert == NULL) != (config->tls_ca == NULL)) {
         return "tls_cert, tls_key and tls_ca come together";
+    }
+    if (tr_node_secrets_wrong(config->secret, config->secret_accepted) != NULL) {
+        return tr_node_secrets_wrong(config->secret, config->secret_accepted);
     }
     if (config->lease_ttl_ms < TR_LEASE_TTL_MS_MIN) {
         return "the lease is shorter than 500 ms";
@@ -254,13 +255,8 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     if (tr_guard_init(&node->guard, config) != TROUPE_OK) {
         return TROUPE_E_SYSTEM;
     }
-    if (config->secret.size > 0) {
-        node->secret = malloc(config->secret.size);
-        if (node->secret == NULL) {
-            return TROUPE_E_NO_MEMORY;
-        }
-        memcpy(node->secret, config->secret.data, config->secret.size);
-        node->secret_size = config->secret.size;
+    if (tr_node_secrets_start(node, config) != TROUPE_OK) {
+        return TROUPE_E_NO_MEMORY;
     }
     /* What was lent for the call must not be looked at later. */
     node->config.name = node->name;
@@ -269,6 +265,7 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->config.roles = node->roles;
     node->config.metadata = node->metadata;
     node->config.secret = (troupe_bytes){0};
+    node->config.secret_accepted = (troupe_bytes){0};
     node->config.tls_cert = NULL;
     node->config.tls_key = NULL;
     node->config.tls_ca = NULL;
@@ -297,10 +294,7 @@ static void node_free(struct troupe_node *node)
     tr_mutex_fini(&node->catalog_mutex);
     tr_mutex_fini(&node->log_mutex);
     tr_node_tls_fini(node);
-    if (node->secret != NULL) {
-        explicit_bzero(node->secret, node->secret_size);
-        free(node->secret);
-    }
+    tr_node_secrets_fini(node);
     free(node);
 }
 

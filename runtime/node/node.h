@@ -80,9 +80,8 @@ struct troupe_node {
     troupe_registry *registry;
     uint16_t port;
     struct tr_guard guard;
-    uint8_t *secret; /* owned, wiped at the end */
-    size_t secret_size;
-    struct tr_node_tls *tls; /* owned; NULL: none */
+    struct tr_node_secrets *secrets; /* owned; NULL: none */
+    struct tr_node_tls *tls;         /* owned; NULL: none */
     bool loop_runs;
     bool leaves_in_order; /* written before stop is posted to the loop */
     uint32_t leave_timeout_ms;

@@ -31,7 +31,7 @@ struct keys {
 };
 
 struct tr_handshake {
-    struct tr_handshake_config config;
+    struct tr_handshake_config config; /* its secrets are in `secrets` */
     enum tr_handshake_state state;
     struct tr_hello peer;
     struct tr_resume peer_resume;
@@ -41,7 +41,24 @@ struct tr_handshake {
     struct tr_seal *receiving;
     size_t output_size;
     uint8_t output[TR_HANDSHAKE_FRAME_SIZE_MAX];
+    uint8_t secrets[]; /* ours, then the accepted one */
 };
+
+/* Copies the secrets: their owner may change them while the handshake goes on. */
+static void secrets_copy(struct tr_handshake *handshake, const struct tr_handshake_config *config)
+{
+    uint8_t *at = handshake->secrets;
+
+    if (config->secret.size > 0) {
+        memcpy(at, config->secret.bytes, config->secret.size);
+    }
+    handshake->config.secret.bytes = at;
+    at += config->secret.size;
+    if (config->accepted.size > 0) {
+        memcpy(at, config->accepted.bytes, config->accepted.size);
+    }
+    handshake->config.accepted.bytes = at;
+}
 
 static uint8_t mode_of(const struct tr_handshake_config *config)
 {
@@ -54,12 +71,14 @@ static uint8_t mode_of(const struct tr_handshake_config *config)
 troupe_status tr_handshake_create(const struct tr_handshake_config *config,
                                   struct tr_handshake **out)
 {
-    struct tr_handshake *handshake = calloc(1, sizeof(*handshake));
+    struct tr_handshake *handshake =
+        calloc(1, sizeof(*handshake) + config->secret.size + config->accepted.size);
 
     if (handshake == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
     handshake->config = *config;
+    secrets_copy(handshake, config);
     handshake->config.self.version_min = TR_WIRE_VERSION;
     handshake->config.self.version_max = TR_WIRE_VERSION;
     handshake->config.self.mode = mode_of(config);
@@ -78,6 +97,8 @@ void tr_handshake_destroy(struct tr_handshake *handshake)
     tr_seal_destroy(handshake->sending);
     tr_seal_destroy(handshake->receiving);
     tr_crypto_wipe(&handshake->keys, sizeof(handshake->keys));
+    tr_crypto_wipe(handshake->secrets,
+                   handshake->config.secret.size + handshake->config.accepted.size);
     free(handshake);
 }
 
@@ -115,7 +136,7 @@ static troupe_status transcript_add(struct tr_handshake *handshake, const uint8_
     return tr_crypto_hash(parts, 2, handshake->transcript);
 }
 
-static troupe_status keys_derive(struct tr_handshake *handshake)
+static troupe_status keys_derive(struct tr_handshake *handshake, struct tr_slice secret)
 {
     static const char info[] = "troupe wire 1 keys";
     const struct tr_hello *self = &handshake->config.self;
@@ -134,9 +155,9 @@ static troupe_status keys_derive(struct tr_handshake *handshake)
     if (binding.size > 0) {
         memcpy(salt + 2 * TR_NONCE_SIZE, binding.bytes, binding.size);
     }
-    status = tr_crypto_hkdf(
-        handshake->config.secret, (struct tr_slice){salt, 2 * TR_NONCE_SIZE + binding.size},
-        (struct tr_slice){(const uint8_t *)info, sizeof(info) - 1}, derived, sizeof(derived));
+    status = tr_crypto_hkdf(secret, (struct tr_slice){salt, 2 * TR_NONCE_SIZE + binding.size},
+                            (struct tr_slice){(const uint8_t *)info, sizeof(info) - 1}, derived,
+                            sizeof(derived));
     if (status == TROUPE_OK) {
         memcpy(&handshake->keys, derived, sizeof(derived)); /* bytes only: no padding */
     }
@@ -249,7 +270,7 @@ static troupe_status on_hello(struct tr_handshake *handshake, const struct tr_fr
         status = transcript_add(handshake, frame->bytes, frame->size);
     }
     if (status == TROUPE_OK) {
-        status = keys_derive(handshake);
+        status = keys_derive(handshake, handshake->config.secret);
     }
     if (status == TROUPE_OK && !handshake->config.dialer) {
         status = hello_send(handshake);
@@ -281,20 +302,44 @@ static troupe_status proof_send(struct tr_handshake *handshake, const struct tr_
     return status;
 }
 
+/* Whether the proof in this body is one by the keys that we have: TROUPE_E_AUTH if not. */
+static troupe_status proof_check(const struct tr_handshake *handshake, const uint8_t *body)
+{
+    uint8_t expected[TR_HASH_SIZE];
+    troupe_status status =
+        proof_make(handshake, !handshake->config.dialer, body + AT_SESSION, expected);
+
+    if (status == TROUPE_OK && !tr_crypto_equal(expected, body + AT_PROOF, TR_HASH_SIZE)) {
+        status = TROUPE_E_AUTH;
+    }
+    tr_crypto_wipe(expected, sizeof(expected)); /* it would be a proof in the hands of another */
+    return status;
+}
+
+/* The same, and a listener tries the accepted secret too; the keys are those of the one that fits
+ * from then on. */
+static troupe_status proof_check_all(struct tr_handshake *handshake, const uint8_t *body)
+{
+    troupe_status status = proof_check(handshake, body);
+
+    if (status != TROUPE_E_AUTH || handshake->config.dialer ||
+        handshake->config.accepted.size == 0 || is_plain(handshake)) {
+        return status;
+    }
+    status = keys_derive(handshake, handshake->config.accepted);
+    return status == TROUPE_OK ? proof_check(handshake, body) : status;
+}
+
 static troupe_status on_proof(struct tr_handshake *handshake, const struct tr_frame *frame)
 {
     const uint8_t *body = frame->body;
-    uint8_t expected[TR_HASH_SIZE];
     troupe_status status = TROUPE_OK;
 
     if (frame->kind != TR_FRAME_PROOF || frame->body_size != PROOF_BODY_SIZE ||
         (tr_be32_get(body + AT_FLAGS) & ~(uint32_t)FLAG_RESUMED) != 0) {
         return TROUPE_E_PROTOCOL;
     }
-    status = proof_make(handshake, !handshake->config.dialer, body + AT_SESSION, expected);
-    if (status == TROUPE_OK && !tr_crypto_equal(expected, body + AT_PROOF, TR_HASH_SIZE)) {
-        status = TROUPE_E_AUTH;
-    }
+    status = proof_check_all(handshake, body);
     if (status == TROUPE_OK) {
         status = transcript_add(handshake, frame->bytes, frame->size);
     }

@@ -35,9 +35,13 @@ struct tr_handshake;
 struct tr_handshake_config {
     bool dialer;
     struct tr_hello self;   /* mode and versions are filled in by create; the nonce must be fresh */
-    struct tr_slice secret; /* lent for the life of the handshake; size 0 = plain */
-    /* What both ends of a TLS connection know of it and nobody else does; lent as the secret is.
-     * Size 0 = no TLS. With it there are proofs also without a secret, and never seals. */
+    struct tr_slice secret; /* copied, as accepted is; size 0 = plain */
+    /* A listener's: a dialer may prove this one instead, and the listener then goes on with it. For
+     * the time in which a cluster changes its secret; size 0 = none. */
+    struct tr_slice accepted;
+    /* What both ends of a TLS connection know of it and nobody else does; lent for the life of the
+     * handshake. Size 0 = no TLS. With it there are proofs also without a secret, and never seals.
+     */
     struct tr_slice binding;
     uint64_t expected_node_id; /* a dialer's: who should answer; 0 = any node */
 };

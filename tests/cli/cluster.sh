@@ -411,7 +411,7 @@ case_daemon() {
   local pid port
   up --nodes 1
   check "a cluster is up" ended_with 0
-  start_node d1 --admin-socket "$work/d1.sock"
+  start_node d1 --admin-socket "$work/d1.sock" --secret-accepted-file "$work/accepted"
   check "trouped writes a ready file" await 20 ready d1
   cp "$work/d1.ready" "$work/out"
   check "the ready file says where it is" json "j['pid'] == $pid and j['admin_socket'] == '$work/d1.sock' and int(j['node_id']) > 1"
@@ -459,11 +459,38 @@ admin_garbage() {
   check "garbage on the admin socket is answered, and harms nothing" prints '^fine$'
 }
 
+# d1 is called with a secret of its own: it does not know it, accepts it, and does not know it any more.
+accepted_secret() {
+  local db
+  db=$(field "j['db']")
+  (umask 077; printf '%064d\n' 8 >"$work/next")
+  ran troupe tree --node d1 --db "$db" --secret-file "$work/next" --timeout 5s
+  check "another secret is refused" fails_as 77 3003 'secret'
+  (umask 077; printf short >"$work/accepted")
+  kill -HUP "$pid"
+  check "SIGHUP names a wrong accepted secret" await 10 log_has d1 "TRP-1004.*$work/accepted"
+  mv "$work/next" "$work/accepted"
+  kill -HUP "$pid"
+  check "SIGHUP reads a second secret" await 10 log_has d1 "accepted beside it: $work/accepted"
+  check "which a client may prove" await 10 troupe tree --node d1 --db "$db" --secret-file "$work/accepted"
+  check "as the first one" await 10 troupe tree --node d1 --db "$db" --secret-file .troupe/secret
+  mv "$work/accepted" "$work/next"
+  kill -HUP "$pid"
+  check "SIGHUP forgets it when its file is gone" await 10 refused_now "$db"
+}
+
+refused_now() { # DB
+  ran troupe tree --node d1 --db "$1" --secret-file "$work/next" --timeout 5s
+  fails_as 77 3003 'secret' >/dev/null
+}
+
 stop_in_order() {
   local pid
   pid=$(cat "$work/d1.pid")
   kill -HUP "$pid"
   check "SIGHUP reads the settings again" await 10 log_has d1 'settings read again'
+  check "and the secret" await 10 log_has d1 'cluster secret read again from [^,]*secret"'
+  accepted_secret
   kill -TERM "$pid"
   check "SIGTERM ends it with 0" ends_with "$pid" 0
   check "its row says left" state_of d1 left

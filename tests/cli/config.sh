@@ -63,6 +63,17 @@ check "a secret that is too short is refused" fails_as 78 1004 "$work/short"
 install -m 644 "$work/secret" "$work/open"
 ran trouped --config /dev/null --name n1 --secret-file "$work/open" --check-config
 check "a secret that all can read is refused" fails_as 78 1004 "$work/open"
+secrets=(--config /dev/null --name n1 --secret-file "$work/secret")
+ran trouped "${secrets[@]}" --secret-accepted-file "$work/none" --check-config
+check "an accepted secret need not be there" ended_with 0
+TROUPE_SECRET_ACCEPTED_FILE=$work/secret ran trouped "${secrets[@]}" --print-config
+check "--print-config says where it is" prints "^secret_accepted_file = .*$work/secret.*TROUPE_SECRET_ACCEPTED_FILE"
+ran trouped "${secrets[@]}" --secret-accepted-file "$work/short" --check-config
+check "but it is refused when it is too short" fails_as 78 1004 "$work/short"
+ran trouped "${secrets[@]}" --secret-accepted-file "$work/open" --check-config
+check "or when all can read it" fails_as 78 1004 "$work/open"
+ran trouped --config /dev/null --name n1 --secret-accepted-file "$work/secret" --check-config
+check "or when there is none to use" fails_as 78 1003 'secret_accepted_file'
 ran trouped --config /dev/null --name n1 --module "$work/none.so" --check-config
 check "a module that is not there is refused" fails_as 78 1005 "$work/none.so"
 install -m 666 /dev/null "$work/evil.so"

@@ -348,6 +348,31 @@ void rig_set_tls(struct rig_node *node, struct tr_tls_context *tls)
     rig_call(node, order_tls, &order);
 }
 
+struct secrets_order {
+    struct rig_node *node;
+    struct tr_slice secret;
+    struct tr_slice accepted;
+    troupe_status status;
+};
+
+static void order_secrets(void *context)
+{
+    struct secrets_order *order = context;
+
+    order->status = tr_peers_set_secrets(order->node->peers, order->secret, order->accepted);
+}
+
+void rig_set_secrets(struct rig_node *node, const char *secret, const char *accepted)
+{
+    struct secrets_order order = {
+        .node = node,
+        .secret = {(const uint8_t *)secret, strlen(secret)},
+        .accepted = {(const uint8_t *)accepted, accepted != NULL ? strlen(accepted) : 0}};
+
+    rig_call(node, order_secrets, &order);
+    assert_int_equal(order.status, TROUPE_OK);
+}
+
 bool rig_refusal_says(struct rig_node *node, const char *words)
 {
     bool says = false;

@@ -92,6 +92,9 @@ void rig_set_identity(struct rig_node *node);
 /* Gives the node another certificate; takes it. */
 void rig_set_tls(struct rig_node *node, struct tr_tls_context *tls);
 
+/* Gives the node other secrets; accepted may be NULL. */
+void rig_set_secrets(struct rig_node *node, const char *secret, const char *accepted);
+
 /* Copies the counters. */
 struct tr_peers_counters;
 void rig_counters(struct rig_node *node, struct tr_peers_counters *out);

@@ -55,6 +55,8 @@ typedef struct troupe_config {
                                    first interface */
     troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty without TLS: loopback only,
                             nothing is authenticated */
+    troupe_bytes secret_accepted; /* a second secret that others may prove instead, and this node
+                                     never does: see troupe_node_set_secrets. Empty: none */
     /* Files in PEM; all three, or none. With them every connection is TLS 1.3, both ends show a
        certificate, and both have to know the secret too if there is one. NULL: no TLS */
     const char *tls_cert; /* of this node: its name is the URI troupe://CLUSTER/node/NAME */
@@ -239,6 +241,18 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_reload_tls(troupe_node *nod
                                                                 const char *tls_key,
                                                                 const char *tls_ca, char *error,
                                                                 size_t error_size);
+
+/* Replaces the cluster secret, and the one that is accepted beside it (empty: none), in a node that
+ * has one: for connections from now on; those there are go on, and sessions are resumed with the
+ * new ones. A cluster changes its secret without a lost message when first all nodes accept the new
+ * one, then all use it and accept the old one, then all accept none. Both are copied. On failure,
+ * TROUPE_E_INVALID (size, or a node that begins or ends to have a secret) or TROUPE_E_NO_MEMORY,
+ * the node goes on with what it has, and error (may be NULL) says what is wrong. Any thread, not
+ * blocking. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_set_secrets(troupe_node *node,
+                                                                 troupe_bytes secret,
+                                                                 troupe_bytes accepted, char *error,
+                                                                 size_t error_size);
 
 TROUPE_API const char *troupe_node_name(const troupe_node *node);
 
