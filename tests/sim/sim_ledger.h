@@ -21,7 +21,8 @@
 #include "sched/self.h"
 #include "sim/sim.h"
 
-enum { SIM_NOBODY = UINT32_MAX, SIM_TEXT_MAX = 96 };
+#define SIM_NOBODY UINT32_MAX
+enum { SIM_TEXT_MAX = 96 };
 
 enum watch_state { WATCH_OPEN, WATCH_DOWN, WATCH_REMOVED };
 
