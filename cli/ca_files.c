@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "daemon/write_all.h"
 
 int ca_path_make(struct cli *cli, const char *folder, const char *name, struct ca_path *path)
 {
@@ -85,22 +86,6 @@ int ca_file_read(struct cli *cli, const struct ca_path *path, struct tr_pem *out
     return 0;
 }
 
-static bool write_all(int file, const uint8_t *bytes, size_t size)
-{
-    while (size > 0) {
-        const ssize_t put = write(file, bytes, size);
-
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        if (put > 0) {
-            bytes += put;
-            size -= (size_t)put;
-        }
-    }
-    return fsync(file) == 0;
-}
-
 /* A rename is on disk once its folder is. */
 static bool sync_folder(const char *path)
 {
@@ -136,7 +121,7 @@ int ca_file_write(struct cli *cli, const struct ca_path *path, const struct tr_p
     if (file < 0) {
         return system_problem(cli, "write", path->text);
     }
-    done = write_all(file, pem->bytes, pem->size);
+    done = write_all(file, pem->bytes, pem->size) && fsync(file) == 0;
     done = close(file) == 0 && done;
     if (done && replaces) {
         done = rename(beside, path->text) == 0;

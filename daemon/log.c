@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/text.h"
+#include "daemon/write_all.h"
 #include "troupe/actor.h"
 
 #define FIELD_SIZE_MAX 1024u
@@ -79,17 +80,7 @@ static void add_field(struct text_line *line, enum log_format format, const stru
 /* One write per line: lines of several threads and processes on one pipe do not mix. */
 static void write_line(int file, const char *bytes, size_t size)
 {
-    while (size > 0) {
-        const ssize_t put = write(file, bytes, size);
-
-        if (put < 0 && errno != EINTR) {
-            return; /* a log that cannot be written has nobody to be told */
-        }
-        if (put > 0) {
-            bytes += put;
-            size -= (size_t)put;
-        }
-    }
+    (void)write_all(file, bytes, size); /* a log that cannot be written has nobody to be told */
 }
 
 static void write_fields(const struct log *log, const struct log_field *fields, size_t count)

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/write_all.h"
+
 static int refuse(struct problem *problem, const char *path, const char *why)
 {
     const int status =
@@ -116,22 +118,6 @@ int secret_read(const char *path, struct secret *secret, struct problem *problem
 int secret_read_if_there(const char *path, struct secret *secret, struct problem *problem)
 {
     return read_file(path, true, secret, problem);
-}
-
-static bool write_all(int file, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        const ssize_t put = write(file, bytes, size);
-
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        if (put > 0) {
-            bytes += put;
-            size -= (size_t)put;
-        }
-    }
-    return true;
 }
 
 int secret_make(const char *path, struct problem *problem)

@@ -9,23 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool write_all(int file, const char *text)
-{
-    size_t left = strlen(text);
-
-    while (left > 0) {
-        const ssize_t put = write(file, text, left);
-
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        if (put > 0) {
-            text += put;
-            left -= (size_t)put;
-        }
-    }
-    return true;
-}
+#include "daemon/write_all.h"
 
 int state_write_text(const char *path, const char *text, unsigned mode, struct problem *problem)
 {
@@ -40,7 +24,7 @@ int state_write_text(const char *path, const char *text, unsigned mode, struct p
     (void)unlink(beside);
     file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
     if (file >= 0) {
-        done = write_all(file, text);
+        done = write_all(file, text, strlen(text));
         done = close(file) == 0 && done;
         done = done && rename(beside, path) == 0;
     }

@@ -103,6 +103,9 @@ void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
 /* Whether this child is being stopped, or all are. */
 bool tr_supervisor_stops(const struct tr_supervisor *supervisor, const struct tr_child *child);
 
+/* The child that a look or a start elsewhere was for, which is over now; NULL when it is gone. */
+struct tr_child *tr_child_answered(struct tr_supervisor *supervisor, const troupe_result *result);
+
 /* ---- supervisor_durable.c ---- */
 bool tr_child_is_durable(const struct tr_child *child);
 /* Begins to look for the actor behind its name. */

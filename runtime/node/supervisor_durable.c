@@ -92,13 +92,11 @@ static void take(troupe_self *self, struct tr_supervisor *supervisor, struct tr_
 static int on_found(troupe_self *self, void *state, const troupe_result *result)
 {
     struct tr_supervisor *supervisor = state;
-    struct tr_child *child = tr_map_take(&supervisor->by_key, result->tag);
+    struct tr_child *child = tr_child_answered(supervisor, result);
 
     if (child == NULL) {
         return TROUPE_OK;
     }
-    child->key = 0;
-    supervisor->finding--;
     if (result->status == TROUPE_OK) {
         take(self, supervisor, child, result->pid);
     } else if (tr_supervisor_stops(supervisor, child)) {

@@ -383,13 +383,11 @@ static void on_not_up(troupe_self *self, struct tr_supervisor *supervisor, struc
 int tr_far_on_started(troupe_self *self, void *state, const troupe_result *result)
 {
     struct tr_supervisor *supervisor = state;
-    struct tr_child *child = tr_map_take(&supervisor->by_key, result->tag);
+    struct tr_child *child = tr_child_answered(supervisor, result);
 
     if (child == NULL) {
         return TROUPE_OK;
     }
-    child->key = 0;
-    supervisor->finding--;
     if (result->status == TROUPE_OK) {
         on_up(self, supervisor, child, result->pid);
     } else {

@@ -397,6 +397,17 @@ void tr_supervisor_joined(troupe_self *self, struct tr_supervisor *supervisor,
     }
 }
 
+struct tr_child *tr_child_answered(struct tr_supervisor *supervisor, const troupe_result *result)
+{
+    struct tr_child *child = tr_map_take(&supervisor->by_key, result->tag);
+
+    if (child != NULL) {
+        child->key = 0;
+        supervisor->finding--;
+    }
+    return child;
+}
+
 bool tr_supervisor_stops(const struct tr_supervisor *supervisor, const struct tr_child *child)
 {
     const uint8_t kind = supervisor->task.kind;

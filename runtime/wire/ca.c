@@ -213,16 +213,6 @@ void tr_ca_destroy(struct tr_ca *ca)
     }
 }
 
-/* Without this OpenSSL would ask for a password on the terminal. */
-static int no_password(char *buffer, int size, int writing, void *context)
-{
-    (void)buffer;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return 0;
-}
-
 /* Whether this is an authority of ours, whose cluster is then known. */
 static bool is_ours(struct tr_ca *ca)
 {
@@ -250,8 +240,8 @@ troupe_status tr_ca_read(struct tr_slice pem, struct tr_ca **out)
         status = TROUPE_E_NO_MEMORY;
         goto done;
     }
-    ca->key = PEM_read_bio_PrivateKey(for_key, NULL, no_password, NULL);
-    ca->certificate = PEM_read_bio_X509(for_certificate, NULL, no_password, NULL);
+    ca->key = PEM_read_bio_PrivateKey(for_key, NULL, tls_no_password, NULL);
+    ca->certificate = PEM_read_bio_X509(for_certificate, NULL, tls_no_password, NULL);
     if (ca->key != NULL && ca->certificate != NULL && is_ours(ca)) {
         *out = ca;
         ca = NULL; /* given away */

@@ -91,8 +91,7 @@ const char *tls_name_of(X509 *certificate, struct tr_tls_name *name)
 
 /* ---- PEM ---- */
 
-/* Without this OpenSSL would ask for a password on the terminal. */
-static int no_password(char *buffer, int size, int writing, void *context)
+int tls_no_password(char *buffer, int size, int writing, void *context)
 {
     (void)buffer;
     (void)size;
@@ -130,7 +129,7 @@ each_certificate(const struct builder *builder, const struct tr_tls_source *sour
         return no_memory(builder);
     }
     ERR_clear_error();
-    while (good && (one = PEM_read_bio_X509(bio, NULL, no_password, NULL)) != NULL) {
+    while (good && (one = PEM_read_bio_X509(bio, NULL, tls_no_password, NULL)) != NULL) {
         good = add(builder, one, count);
         count++;
     }
@@ -184,7 +183,7 @@ static troupe_status add_key(const struct builder *builder)
         return no_memory(builder);
     }
     ERR_clear_error();
-    key = PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL);
+    key = PEM_read_bio_PrivateKey(bio, NULL, tls_no_password, NULL);
     BIO_free(bio);
     if (key == NULL) {
         return wrong(builder, source, "there is no private key in it, or it is encrypted");

@@ -24,4 +24,7 @@ int64_t tls_seconds_of(const ASN1_TIME *time);
 /* Lends the text of the first error that waits, and forgets them all. */
 const char *tls_error_text(void);
 
+/* For reading PEM: without it OpenSSL would ask for a password on the terminal. */
+int tls_no_password(char *buffer, int size, int writing, void *context);
+
 #endif

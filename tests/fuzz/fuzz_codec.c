@@ -6,11 +6,8 @@
 #include "base/clock.h"
 #include "dist/codec.h"
 #include "fuzz/fuzz.h"
-#include "support/described_types.h"
+#include "fuzz/types.h"
 #include "support/random_value.h"
-
-static const troupe_type *const types[] = {&every_type, &batch_type,   &deposit_type,
-                                           &flats_type, &nothing_type, &measure_type};
 
 static struct tr_pool pool;
 static struct tr_pool_cache cache;
@@ -18,9 +15,10 @@ static struct tr_pool_cache cache;
 static const troupe_type *find_type(void *context, const char *name, size_t size)
 {
     (void)context;
-    for (size_t index = 0; index < sizeof(types) / sizeof(types[0]); index++) {
-        if (strlen(types[index]->name) == size && memcmp(types[index]->name, name, size) == 0) {
-            return types[index];
+    for (size_t index = 0; index < FUZZ_TYPES; index++) {
+        if (strlen(fuzz_types[index]->name) == size &&
+            memcmp(fuzz_types[index]->name, name, size) == 0) {
+            return fuzz_types[index];
         }
     }
     return NULL;

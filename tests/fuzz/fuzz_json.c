@@ -1,14 +1,11 @@
 /* fuzz_json - any text as the JSON of a described type, read strictly and as an older state. What
  * is taken can be written, and what was written is read as the same value. */
 #include "fuzz/fuzz.h"
-#include "support/described_types.h"
+#include "fuzz/types.h"
 #include "support/random_value.h"
 #include "type/heap.h"
 #include "type/json.h"
 #include "type/limits.h"
-
-static const troupe_type *const types[] = {&every_type, &batch_type,   &deposit_type,
-                                           &flats_type, &nothing_type, &measure_type};
 
 static void check_value(const troupe_type *type, const void *value)
 {
@@ -29,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct fuzz fuzz = {bytes, size};
     const uint8_t choice = fuzz_u8(&fuzz);
-    const troupe_type *type = types[(choice & 127) % (sizeof(types) / sizeof(types[0]))];
+    const troupe_type *type = fuzz_types[(choice & 127) % FUZZ_TYPES];
     char *text = fuzz_text(fuzz.at, fuzz.left);
     char error[128] = "";
     void *value = NULL;

@@ -1,12 +1,9 @@
 /* fuzz_types - any bytes as the MessagePack of a described type. What is taken is a value: it can
  * be checked, written again and read again, and is the same then. */
 #include "fuzz/fuzz.h"
-#include "support/described_types.h"
+#include "fuzz/types.h"
 #include "support/random_value.h"
 #include "type/value.h"
-
-static const troupe_type *const types[] = {&every_type, &batch_type,   &deposit_type,
-                                           &flats_type, &nothing_type, &measure_type};
 
 static void check_value(const troupe_type *type, const void *value)
 {
@@ -24,7 +21,7 @@ static void check_value(const troupe_type *type, const void *value)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     struct fuzz fuzz = {bytes, size};
-    const troupe_type *type = types[fuzz_u8(&fuzz) % (sizeof(types) / sizeof(types[0]))];
+    const troupe_type *type = fuzz_types[fuzz_u8(&fuzz) % FUZZ_TYPES];
     uint8_t *exact = fuzz_exactly(fuzz.at, fuzz.left);
     char error[128] = "";
     size_t block_size = 0;

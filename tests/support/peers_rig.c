@@ -471,6 +471,16 @@ bool rig_wait_messages(struct rig_node *node, uint64_t other, uint64_t count)
     return wait_for(node, &(struct wait){.other = other, .messages = count});
 }
 
+void rig_assert_unharmed(struct rig_node *one, struct rig_node *two, uint64_t *number)
+{
+    assert_int_equal(rig_send(one, 2, 0, *number, 100, 0), TROUPE_OK);
+    ++*number;
+    assert_true(rig_wait_messages(two, 1, *number));
+    assert_int_equal(rig_pair(one, 2).losts, 0);
+    assert_int_equal(rig_pair(one, 2).unreachable, 0);
+    assert_int_equal(rig_pair(two, 1).errors, 0);
+}
+
 bool rig_wait_ups(struct rig_node *node, uint64_t other, uint32_t count)
 {
     return wait_for(node, &(struct wait){.other = other, .ups = count});

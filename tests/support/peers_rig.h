@@ -115,6 +115,10 @@ bool rig_wait_refusals(struct rig_node *node, uint32_t count);
 void rig_start_pair(struct rig_node *one, const struct rig_options *first, struct rig_node *two,
                     const struct rig_options *second);
 
+/* Sends message *number, which it counts up, from one to two of such a pair: it arrives, and their
+ * session has never been lost or disturbed. */
+void rig_assert_unharmed(struct rig_node *one, struct rig_node *two, uint64_t *number);
+
 /* Copies what `node` knows of `other`. */
 struct rig_pair rig_pair(struct rig_node *node, uint64_t other);
 

@@ -60,12 +60,7 @@ static int teardown(void **state)
 
 static void assert_session_unharmed(void)
 {
-    assert_int_equal(rig_send(&one, 2, 0, number, 100, 0), TROUPE_OK);
-    number++;
-    assert_true(rig_wait_messages(&two, 1, number));
-    assert_int_equal(rig_pair(&one, 2).losts, 0);
-    assert_int_equal(rig_pair(&one, 2).unreachable, 0);
-    assert_int_equal(rig_pair(&two, 1).errors, 0);
+    rig_assert_unharmed(&one, &two, &number);
 }
 
 /* ---- a stranger ---- */
