@@ -53,6 +53,13 @@ bool node_sees_undrained(void *context)
     return seen->node->undrained == seen->node_id;
 }
 
+bool node_knows_itself(void *context)
+{
+    const struct world_node *node = context;
+
+    return node->since_ms > 0;
+}
+
 bool node_sees_draining(void *context)
 {
     const struct world_seen *seen = context;

@@ -147,6 +147,7 @@ bool node_has_stopped(void *context);     /* likewise */
 bool node_sees_up(void *context);         /* a struct world_seen */
 bool node_sees_down(void *context);       /* likewise */
 bool node_sees_undrained(void *context);  /* likewise */
+bool node_knows_itself(void *context);    /* a struct world_node: since when it is a member */
 bool node_sees_draining(void *context);   /* likewise */
 bool node_has_lease_after(void *context); /* a struct world_seen: more leases than `count` */
 bool node_has_started(void *context);     /* likewise: `count` orphans at least */
