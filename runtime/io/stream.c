@@ -10,43 +10,12 @@
 
 #include "base/check.h"
 #include "io/loop_uv.h"
+#include "io/stream_uv.h"
 #include "io/uv_status.h"
-
-union handle {
-    uv_handle_t any;
-    uv_stream_t stream;
-    uv_tcp_t tcp;
-    uv_pipe_t pipe;
-};
-
-struct tr_stream {
-    union handle uv;
-    uv_connect_t connect;
-    uv_write_t write;
-    uv_getaddrinfo_t lookup;
-    uv_timer_t later; /* carries a failure that connect saw at once out of the caller's call */
-    const struct tr_stream_events *events;
-    void *context;
-    unsigned open; /* handles and requests that libuv still knows; freed at 0 */
-    uint16_t port; /* to connect to, while a name is looked up */
-    int early;     /* what `later` reports */
-    bool writing;
-    bool reading;
-    bool ended; /* on_end was called, or closed: no more callbacks */
-    bool closing;
-};
-
-struct tr_listener {
-    union handle uv;
-    struct tr_listener_events events;
-};
 
 static const struct tr_stream_events no_events;
 
-enum { BACKLOG = 128 };
-
-/* Parses a numeric address. Zero, or a libuv error. */
-static int address_parse(const char *host, uint16_t port, struct sockaddr_storage *out)
+int tr_address_parse(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
     if (strchr(host, ':') != NULL) {
         return uv_ip6_addr(host, port, (struct sockaddr_in6 *)out);
@@ -77,7 +46,7 @@ bool tr_host_is_loopback(const char *host)
     if (strcmp(host, "localhost") == 0) {
         return true;
     }
-    return address_parse(host, 0, &address) == 0 &&
+    return tr_address_parse(host, 0, &address) == 0 &&
            address_is_loopback((const struct sockaddr *)&address);
 }
 
@@ -97,8 +66,7 @@ static void on_handle_closed(uv_handle_t *handle)
     stream_drop(handle->data);
 }
 
-/* Makes a stream around a fresh TCP or pipe handle. */
-static int stream_create(struct tr_loop *loop, bool tcp, struct tr_stream **out)
+int tr_stream_make(struct tr_loop *loop, bool tcp, struct tr_stream **out)
 {
     struct tr_stream *stream = calloc(1, sizeof(*stream));
     uv_loop_t *uv = tr_loop_uv(loop);
@@ -230,14 +198,14 @@ troupe_status tr_stream_connect_tcp(struct tr_loop *loop, const char *host, uint
 {
     struct sockaddr_storage address = {0};
     struct tr_stream *stream = NULL;
-    int result = stream_create(loop, true, &stream);
+    int result = tr_stream_make(loop, true, &stream);
 
     if (result != 0) {
         return tr_uv_status(result);
     }
     stream->events = events;
     stream->context = context;
-    if (address_parse(host, port, &address) == 0) {
+    if (tr_address_parse(host, port, &address) == 0) {
         connect_to(stream, (const struct sockaddr *)&address);
     } else {
         result = look_up(stream, host, port);
@@ -260,7 +228,7 @@ troupe_status tr_stream_connect_unix(struct tr_loop *loop, const char *path,
     if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
         return TROUPE_E_INVALID;
     }
-    result = stream_create(loop, false, &stream);
+    result = tr_stream_make(loop, false, &stream);
     if (result != 0) {
         return tr_uv_status(result);
     }
@@ -454,121 +422,4 @@ bool tr_stream_is_local(const struct tr_stream *stream)
         return true;
     }
     return peer_address(stream, &address) && address_is_loopback((const struct sockaddr *)&address);
-}
-
-/* ---- listening ---- */
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-void tr_listener_close(struct tr_listener *listener)
-{
-    if (listener != NULL) {
-        uv_close(&listener->uv.any, on_listener_closed);
-    }
-}
-
-static void on_connection(uv_stream_t *uv, int result)
-{
-    struct tr_listener *listener = uv->data;
-    struct tr_stream *stream = NULL;
-    const bool tcp = listener->uv.any.type == UV_TCP;
-    struct tr_loop *loop = listener->uv.any.loop->data;
-
-    /* Out of descriptors or memory: libuv tries again when the next one knocks. */
-    if (result != 0 || stream_create(loop, tcp, &stream) != 0) {
-        return;
-    }
-    if (uv_accept(uv, &stream->uv.stream) != 0) {
-        tr_stream_close(stream);
-        return;
-    }
-    if (tcp) {
-        (void)uv_tcp_nodelay(&stream->uv.tcp, 1);
-    }
-    listener->events.on_accept(listener->events.context, stream);
-}
-
-static troupe_status listener_create(struct tr_loop *loop, bool tcp,
-                                     const struct tr_listener_events *events,
-                                     struct tr_listener **out)
-{
-    struct tr_listener *listener = calloc(1, sizeof(*listener));
-    int result = 0;
-
-    if (listener == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    result = tcp ? uv_tcp_init(tr_loop_uv(loop), &listener->uv.tcp)
-                 : uv_pipe_init(tr_loop_uv(loop), &listener->uv.pipe, 0);
-    if (result != 0) {
-        free(listener);
-        return tr_uv_status(result);
-    }
-    listener->uv.any.data = listener;
-    listener->events = *events;
-    *out = listener;
-    return TROUPE_OK;
-}
-
-troupe_status tr_listener_open_tcp(struct tr_loop *loop, const char *host, uint16_t port,
-                                   const struct tr_listener_events *events,
-                                   struct tr_listener **out, uint16_t *port_out)
-{
-    struct sockaddr_storage address = {0};
-    struct tr_listener *listener = NULL;
-    int size = (int)sizeof(address);
-    troupe_status status = TROUPE_OK;
-    int result = address_parse(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &address);
-
-    if (result != 0) {
-        return TROUPE_E_INVALID;
-    }
-    status = listener_create(loop, true, events, &listener);
-    if (status != TROUPE_OK) {
-        return status;
-    }
-    result = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&address, 0);
-    if (result == 0) {
-        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
-    }
-    if (result == 0) {
-        result = uv_tcp_getsockname(&listener->uv.tcp, (struct sockaddr *)&address, &size);
-    }
-    if (result != 0) {
-        tr_listener_close(listener);
-        return tr_uv_status(result);
-    }
-    *port_out = ntohs(((const struct sockaddr_in *)&address)->sin_port);
-    *out = listener;
-    return TROUPE_OK;
-}
-
-troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path,
-                                    const struct tr_listener_events *events,
-                                    struct tr_listener **out)
-{
-    struct tr_listener *listener = NULL;
-    troupe_status status = TROUPE_OK;
-    int result = 0;
-
-    if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
-        return TROUPE_E_INVALID;
-    }
-    status = listener_create(loop, false, events, &listener);
-    if (status != TROUPE_OK) {
-        return status;
-    }
-    result = uv_pipe_bind(&listener->uv.pipe, path);
-    if (result == 0) {
-        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
-    }
-    if (result != 0) {
-        tr_listener_close(listener);
-        return tr_uv_status(result);
-    }
-    *out = listener;
-    return TROUPE_OK;
 }

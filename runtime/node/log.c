@@ -18,3 +18,8 @@ void tr_node_log(struct troupe_node *node, int32_t level, const char *format, ..
     node->config.log(node->config.log_context, level, node->name, text);
     tr_mutex_unlock(&node->log_mutex);
 }
+
+void tr_node_log_text(void *node, int level, const char *text)
+{
+    tr_node_log(node, level, "%s", text);
+}

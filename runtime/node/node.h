@@ -150,6 +150,8 @@ void tr_node_take_down(struct troupe_node *node, bool leave, uint32_t timeout_ms
 /* ---- log.c ---- */
 void tr_node_log(struct troupe_node *node, int32_t level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same as peers and registries say it. */
+void tr_node_log_text(void *node, int level, const char *text);
 
 /* ---- catalog.c: types and behaviors by name ---- */
 troupe_status tr_catalog_init(struct troupe_node *node);

@@ -1,0 +1,134 @@
+#include "io/stream.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "io/loop_uv.h"
+#include "io/stream_uv.h"
+#include "io/uv_status.h"
+
+struct tr_listener {
+    union handle uv;
+    struct tr_listener_events events;
+};
+
+enum { BACKLOG = 128 };
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void tr_listener_close(struct tr_listener *listener)
+{
+    if (listener != NULL) {
+        uv_close(&listener->uv.any, on_listener_closed);
+    }
+}
+
+static void on_connection(uv_stream_t *uv, int result)
+{
+    struct tr_listener *listener = uv->data;
+    struct tr_stream *stream = NULL;
+    const bool tcp = listener->uv.any.type == UV_TCP;
+    struct tr_loop *loop = listener->uv.any.loop->data;
+
+    /* Out of descriptors or memory: libuv tries again when the next one knocks. */
+    if (result != 0 || tr_stream_make(loop, tcp, &stream) != 0) {
+        return;
+    }
+    if (uv_accept(uv, &stream->uv.stream) != 0) {
+        tr_stream_close(stream);
+        return;
+    }
+    if (tcp) {
+        (void)uv_tcp_nodelay(&stream->uv.tcp, 1);
+    }
+    listener->events.on_accept(listener->events.context, stream);
+}
+
+static troupe_status listener_create(struct tr_loop *loop, bool tcp,
+                                     const struct tr_listener_events *events,
+                                     struct tr_listener **out)
+{
+    struct tr_listener *listener = calloc(1, sizeof(*listener));
+    int result = 0;
+
+    if (listener == NULL) {
+        return TROUPE_E_NO_MEMORY;
+    }
+    result = tcp ? uv_tcp_init(tr_loop_uv(loop), &listener->uv.tcp)
+                 : uv_pipe_init(tr_loop_uv(loop), &listener->uv.pipe, 0);
+    if (result != 0) {
+        free(listener);
+        return tr_uv_status(result);
+    }
+    listener->uv.any.data = listener;
+    listener->events = *events;
+    *out = listener;
+    return TROUPE_OK;
+}
+
+troupe_status tr_listener_open_tcp(struct tr_loop *loop, const char *host, uint16_t port,
+                                   const struct tr_listener_events *events,
+                                   struct tr_listener **out, uint16_t *port_out)
+{
+    struct sockaddr_storage address = {0};
+    struct tr_listener *listener = NULL;
+    int size = (int)sizeof(address);
+    troupe_status status = TROUPE_OK;
+    int result =
+        tr_address_parse(strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, port, &address);
+
+    if (result != 0) {
+        return TROUPE_E_INVALID;
+    }
+    status = listener_create(loop, true, events, &listener);
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    result = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&address, 0);
+    if (result == 0) {
+        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    }
+    if (result == 0) {
+        result = uv_tcp_getsockname(&listener->uv.tcp, (struct sockaddr *)&address, &size);
+    }
+    if (result != 0) {
+        tr_listener_close(listener);
+        return tr_uv_status(result);
+    }
+    *port_out = ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    *out = listener;
+    return TROUPE_OK;
+}
+
+troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path,
+                                    const struct tr_listener_events *events,
+                                    struct tr_listener **out)
+{
+    struct tr_listener *listener = NULL;
+    troupe_status status = TROUPE_OK;
+    int result = 0;
+
+    if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
+        return TROUPE_E_INVALID;
+    }
+    status = listener_create(loop, false, events, &listener);
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    result = uv_pipe_bind(&listener->uv.pipe, path);
+    if (result == 0) {
+        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    }
+    if (result != 0) {
+        tr_listener_close(listener);
+        return tr_uv_status(result);
+    }
+    *out = listener;
+    return TROUPE_OK;
+}
