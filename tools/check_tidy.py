@@ -33,6 +33,12 @@ NAMED_TESTS = re.compile(r"`((?:test|prop|stress)_\w+)`: (`\w+`(?:, `\w+`)*)")
 # How a test is run: a call of a C library's macro, or a case of a Python program.
 RUNS = r"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{0}\b|^@case\(.*\)\ndef {0}\("
 
+# The list of situations, by letter: each has a row of this document that names its test.
+SCENARIOS = "tests/scenarios/README.md"
+LETTERS = {"J": range(1, 4), "JL": range(1, 14), "W": range(1, 10), "L": range(1, 14), "H": range(1, 17), "M": range(1, 10),
+           "R": range(1, 11), "F": range(1, 9), "S": range(1, 16), "A": range(1, 14), "N": range(1, 6),
+           "P": [*range(1, 17), 18, *range(20, 25), "A", "B", "C", "D", "D2"]}
+
 
 def tracked():
     """Files of the repository, those not committed yet included; not the inputs of fuzzers, which are any bytes."""
@@ -135,6 +141,18 @@ def check_named_tests(path, lines):
                     yield f"{path}:{number}: names {name} of {match.group(1)}, which does not run"
 
 
+def check_letters(path, lines):
+    """Each situation of the list is in a row that names a test."""
+    rows = [line.split("|") for line in lines if line.startswith("| ") and len(line.split("|")) == 5]
+    found = {letter for row in rows if NAMED_TESTS.search(row[3]) for letter in row[1].split()}
+    wanted = [f"{letter}{number}" for letter, numbers in LETTERS.items() for number in numbers]
+    for letter in wanted:
+        if letter not in found:
+            yield f"{path}: no row with a test for {letter}"
+    for letter in sorted(found - set(wanted)):
+        yield f"{path}: {letter} is not in the list"
+
+
 def check(path):
     try:
         with open(path, encoding="utf-8") as file:
@@ -154,6 +172,8 @@ def check(path):
     if path.endswith(".md"):
         yield from check_document(path, lines)
         yield from check_named_tests(path, lines)
+    if path == SCENARIOS:
+        yield from check_letters(path, lines)
     if path.endswith((".c", ".h", ".md", ".sql", ".py", ".sh", ".txt", ".cmake", ".in")) or "Makefile" in path:
         yield from check_text(path, lines)
 

@@ -113,6 +113,28 @@ struct puppet {
     int64_t asked;
     troupe_from held; /* a request that nobody answers */
     struct stream streams[STREAMS_MAX];
+    troupe_pid parent; /* of a child: who is told of its start and its end */
 };
+
+/* ---- puppet_module.c ---- */
+
+extern const troupe_handler puppet_handlers[];
+extern const troupe_behavior puppet_behavior;
+void puppet_release(void *state);
+int puppet_on_result(troupe_self *self, void *state, const troupe_result *result);
+
+/* ---- puppet_family.c ---- */
+
+extern const troupe_behavior puppet_parent;
+extern const troupe_behavior puppet_child;
+
+/* Starts a supervisor of n children c1, c2 ... that run where `to` says. text is the number of its
+ * strategy, m how many restarts are allowed within a minute. The caller hears from each child when
+ * it starts and when it ends. */
+troupe_status puppet_supervise(troupe_self *self, const order *wanted, troupe_pid *pid);
+
+/* Waits, on a thread for blocking work, for n nodes, for those that `to` lists and the roles that
+ * text lists, size milliseconds at most; the result has the tag m. */
+troupe_status puppet_wait(troupe_self *self, const order *wanted);
 
 #endif

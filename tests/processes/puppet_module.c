@@ -75,7 +75,7 @@ struct turn {
 
 typedef troupe_status (*order_fn)(struct turn *turn);
 
-static int on_result(troupe_self *self, void *state, const troupe_result *result)
+int puppet_on_result(troupe_self *self, void *state, const troupe_result *result)
 {
     char text[TROUPE_PID_TEXT_SIZE];
     const words *said = troupe_result_as(result, &words_type);
@@ -152,25 +152,28 @@ static troupe_status do_call(struct turn *turn)
     const uint32_t timeout = (uint32_t)wanted->n;
     const uint64_t tag = (uint64_t)wanted->m;
 
-    return troupe_pid_is_none(turn->to)
-               ? troupe_call_name(turn->self, wanted->to, &ask_type, &request, timeout, on_result,
-                                  tag)
-               : troupe_call(turn->self, turn->to, &ask_type, &request, timeout, on_result, tag);
+    return troupe_pid_is_none(turn->to) ? troupe_call_name(turn->self, wanted->to, &ask_type,
+                                                           &request, timeout, puppet_on_result, tag)
+                                        : troupe_call(turn->self, turn->to, &ask_type, &request,
+                                                      timeout, puppet_on_result, tag);
 }
 
 static troupe_status do_register(struct turn *turn)
 {
-    return troupe_register(turn->self, turn->order->text, 0, on_result, (uint64_t)turn->order->m);
+    return troupe_register(turn->self, turn->order->text, 0, puppet_on_result,
+                           (uint64_t)turn->order->m);
 }
 
 static troupe_status do_unregister(struct turn *turn)
 {
-    return troupe_unregister(turn->self, turn->order->text, 0, on_result, (uint64_t)turn->order->m);
+    return troupe_unregister(turn->self, turn->order->text, 0, puppet_on_result,
+                             (uint64_t)turn->order->m);
 }
 
 static troupe_status do_whereis(struct turn *turn)
 {
-    return troupe_whereis(turn->self, turn->order->text, 0, on_result, (uint64_t)turn->order->m);
+    return troupe_whereis(turn->self, turn->order->text, 0, puppet_on_result,
+                          (uint64_t)turn->order->m);
 }
 
 /* On the node `to`, a behavior of the name `text`; n are the flags of the spawn. */
@@ -179,8 +182,8 @@ static troupe_status do_spawn_on(struct turn *turn)
     const order *wanted = turn->order;
     const troupe_spawn_options options = {.flags = (uint32_t)wanted->n};
 
-    return troupe_spawn_on(turn->self, wanted->to, wanted->text, NULL, NULL, &options, 0, on_result,
-                           (uint64_t)wanted->m);
+    return troupe_spawn_on(turn->self, wanted->to, wanted->text, NULL, NULL, &options, 0,
+                           puppet_on_result, (uint64_t)wanted->m);
 }
 
 /* Keeps its worker for so long, as a handler that computes. */
@@ -267,6 +270,18 @@ static troupe_status do_broadcast(struct turn *turn)
     return status;
 }
 
+/* With n children placed by `to`; text is the strategy's number. The order's m and size are the
+ * intensity. */
+static troupe_status do_supervise(struct turn *turn)
+{
+    return puppet_supervise(turn->self, turn->order, &turn->pid);
+}
+
+static troupe_status do_wait(struct turn *turn)
+{
+    return puppet_wait(turn->self, turn->order);
+}
+
 static troupe_status do_nothing(struct turn *turn)
 {
     turn->pid = troupe_self_pid(turn->self);
@@ -283,7 +298,7 @@ static const struct {
               {"whereis", do_whereis},     {"spawn_on", do_spawn_on}, {"flush", do_flush},
               {"stream", do_stream},       {"halt", do_halt},         {"join", do_join},
               {"leave", do_leave},         {"members", do_members},   {"broadcast", do_broadcast},
-              {"nothing", do_nothing}};
+              {"supervise", do_supervise}, {"wait", do_wait},         {"nothing", do_nothing}};
 
 static int on_order(troupe_self *self, void *state, const void *message)
 {
@@ -485,7 +500,7 @@ static int on_ledger_get(troupe_self *self, void *state, const void *message)
                : troupe_reply(self, &ledger_type, &puppet->streams[id].ledger);
 }
 
-static void puppet_release(void *state)
+void puppet_release(void *state)
 {
     struct puppet *puppet = state;
 
@@ -511,7 +526,7 @@ static int failing_init(troupe_self *self, void *state, const void *args)
     return troupe_fail(self, "never ready");
 }
 
-static const troupe_handler handlers[] = {{&order_type, on_order},
+const troupe_handler puppet_handlers[] = {{&order_type, on_order},
                                           {&words_type, on_words},
                                           {&token_type, on_token},
                                           {&ask_type, on_ask},
@@ -524,43 +539,24 @@ static const troupe_handler handlers[] = {{&order_type, on_order},
                                           {&troupe_node_type, on_node},
                                           {0}};
 
-static const troupe_behavior puppet_behavior = {.name = "puppet",
-                                                .state_size = sizeof(struct puppet),
-                                                .release = puppet_release,
-                                                .handlers = handlers};
+const troupe_behavior puppet_behavior = {.name = "puppet",
+                                         .state_size = sizeof(struct puppet),
+                                         .release = puppet_release,
+                                         .handlers = puppet_handlers};
 static const troupe_behavior slow = {.name = "puppet.slow",
                                      .state_size = sizeof(struct puppet),
                                      .init = slow_init,
                                      .release = puppet_release,
-                                     .handlers = handlers};
+                                     .handlers = puppet_handlers};
 static const troupe_behavior failing = {.name = "puppet.failing",
                                         .state_size = sizeof(struct puppet),
                                         .init = failing_init,
                                         .release = puppet_release,
-                                        .handlers = handlers};
-
-/* The parent of a supervisor with one permanent child, which has a name. */
-static int parent_init(troupe_self *self, void *state, const void *args)
-{
-    static const troupe_child child = {
-        .id = "child", .behavior = &puppet_behavior, .name = "puppet/child"};
-    static const troupe_supervisor supervisor = {.children = &child, .children_count = 1};
-    troupe_pid pid = {0};
-
-    (void)state;
-    (void)args;
-    return (int)troupe_spawn_supervisor(self, &supervisor, NULL, &pid);
-}
-
-static const troupe_behavior parent = {.name = "puppet.parent",
-                                       .state_size = sizeof(struct puppet),
-                                       .init = parent_init,
-                                       .release = puppet_release,
-                                       .handlers = handlers};
+                                        .handlers = puppet_handlers};
 
 static const troupe_type *const types[] = {&answer_type, &seen_type, &ledger_type, NULL};
-static const troupe_behavior *const behaviors[] = {&puppet_behavior, &slow, &failing, &parent,
-                                                   NULL};
+static const troupe_behavior *const behaviors[] = {&puppet_behavior, &slow,         &failing,
+                                                   &puppet_parent,   &puppet_child, NULL};
 
 TROUPE_API extern const troupe_module troupe_module_entry;
 const troupe_module troupe_module_entry = {

@@ -118,6 +118,14 @@ class Tidy(Tree):
         self.assert_accepted("check_tidy.py")
         self.refused("| a | `test_c`: `helps` |\n", "names helps of test_c", "README.md")
 
+    def test_a_situation_without_a_test_is_refused(self):
+        with open(f"{TOP}/tests/scenarios/README.md", encoding="utf-8") as file:
+            text = file.read()
+        for old, new, says in (("| S9 |", "| |", "no row with a test for S9"), ("`test_links`: `a_normal_end`", "nobody", "test for L3"),
+                               ("| S9 |", "| S9 S99 |", "S99 is not in the list")):
+            self.assertEqual(text.count(old), 1)
+            self.refused(text.replace(old, new), says, "tests/scenarios/README.md")
+
     def test_a_document_that_names_a_missing_file_is_refused(self):
         self.refused("Read `runtime/core/none.c`.\n", "which is not there", "docs/a.md")
 

@@ -86,6 +86,71 @@ def roles_are_seen(world):
     same("of an unknown role", world.sql("SELECT name FROM troupe.nodes WHERE 'nothing' = ANY (roles)"), [])
 
 
+@case("M8 a wait for nodes ends when so many, those named and those roles are there, all of it, each wait by its own conditions")
+def waits_for_nodes(world):
+    waiting = world.n1.puppet()
+
+    def wait(tag, nodes, names="", roles="", ms=60000):
+        waiting.do("wait", n=nodes, to=names, text=roles, m=tag, size=ms)
+
+    def ends(tag, status):
+        waiting.await_lines(f"^RESULT {tag} {status} ", seconds=70)
+
+    for tag, nodes, names, roles, status in ((1, 0, "", "", "OK"), (2, 3, "", "", "OK"), (3, 0, "n2,n3", "", "OK"),
+                                             (4, 3, "n2", "store:2", "OK"), (5, 99, "n2", "", "E_TIMEOUT"),
+                                             (6, 3, "nobody", "", "E_TIMEOUT"), (7, 99, "nobody", "", "E_TIMEOUT"),
+                                             (8, 3, "n2", "nothing", "E_TIMEOUT")):
+        wait(tag, nodes, names, roles, 60000 if status == "OK" else 50)
+        ends(tag, "TROUPE_" + status)
+    first, second = (world.node(name, start=False) for name in ("m8-1", "m8-2"))
+    wait(10, 0, "m8-1")
+    wait(11, 0, "m8-1,m8-2")
+    first.start()
+    ends(10, "TROUPE_OK")
+    waiting.has("^RESULT 11 ", 0)
+    same("it leaves", first.leave(), 0)
+    until("n1 has seen that", lambda: "m8-1" not in world.n1.connected(), 20)
+    second.start()
+    wait(12, 0, "m8-2")
+    ends(12, "TROUPE_OK")  # now the wait before has had its chance too
+    waiting.has("^RESULT 11 ", 0)
+    first.start()
+    ends(11, "TROUPE_OK")
+    for node in (first, second):
+        world.gone(node)
+
+
+@case("a node that drains starts nothing for others and goes on itself, twice is once, and taken back it starts again")
+def a_node_that_drains(world):
+    extra = world.extra()
+    caller, target = world.n1.puppet(), extra.puppet()
+    tags = iter(range(1, 10000))
+
+    def spawns(status):
+        tag = next(tags)
+        caller.do("spawn_on", to=extra.name, text="puppet", m=tag)
+        return status in caller.await_lines(f"^RESULT {tag} ")[0].split()
+
+    for op in ("drain", "drain"):
+        extra.admin.ask(op=op)
+    same("refused", spawns("TROUPE_E_CLOSED"), True)
+    caller.do("call", to=target, text="echo", n=20000, m=0)
+    caller.await_lines("^RESULT 0 TROUPE_OK ")
+    extra.admin.ask(op="undrain")
+    until("it starts again what others ask for", lambda: spawns("TROUPE_OK"), 20)
+    same("it leaves", extra.leave(), 0)
+    world.nodes.pop(extra.name)
+
+
+@case("H14 H15 a node has one session with each other node and none with itself")
+def one_session_each(world):
+    others = [name for name in ("n2", "n3") if name in world.n1.connected()]
+    same("the others", others, ["n2", "n3"])
+    until("as many peers as members that are up", lambda: world.n1.info()["peers"] == int(
+        world.value("SELECT count(*) FROM troupe.nodes WHERE state = 'up'")) - 1, 20)
+    same("sessions begun with itself", world.n1.logged("session .* with node n1 .* begun"), 0)
+
+
 @case("N5 a second node of a name is refused while the first lives, which is not harmed")
 def a_second_node_of_a_name(world):
     extra = world.extra()
