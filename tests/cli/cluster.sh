@@ -350,12 +350,12 @@ spawns_over_tcp() { # DB STATUS WORDS
 }
 
 policy_holds() { # DB
-  ran troupe dev psql -- -Atc "UPDATE troupe.policy SET may_spawn = false WHERE role = 'client'"
-  check "the policy is changed by SQL" ended_with 0
+  ran troupe policy set client may_spawn=false
+  check "the policy is changed" ended_with 0
   check "clients are refused as soon as nodes hear of it" await 20 spawns_over_tcp "$1" 77 'troupe.policy lets no client start actors'
   ran troupe spawn cli.counter
   check "on the node's own socket nothing is refused" prints '^<'
-  ran troupe dev psql -- -Atc "UPDATE troupe.policy SET may_spawn = true WHERE role = 'client'"
+  ran troupe policy unset client may_spawn
   check "and let in again" await 20 spawns_over_tcp "$1" 0 '^'
 }
 

@@ -84,6 +84,55 @@ check "JSON that is none: where it goes wrong" says 'byte 6'
 ran troupe event tail --after x
 check "an epoch that is none" fails_as 64 1001 'epoch'
 
+# The policy. PGUSER owns the schema here, since it has migrated.
+policy_is() { # ROLE SPAWN EXIT REGISTER
+  ran troupe policy list -o json
+  json "[p for p in j if p['role'] == '$1'] == [dict(role='$1', may_spawn=$2, may_exit=$3, may_register=$4)] and [p['role'] for p in j] == ['client', 'node']"
+}
+check "the policy of a new cluster forbids nothing" policy_is client True True True
+ran troupe policy set client may_spawn=false may_exit=false
+check "policy set shows what holds now" prints '^client +no +no +yes$'
+check "policy set changes what it names" policy_is client False False True
+check "policy set changes that role only" policy_is node True True True
+ran troupe policy set node may_register=false -o json
+check "policy set: JSON is one object" json "j == dict(role='node', may_spawn=True, may_exit=True, may_register=False)"
+ran troupe policy unset client may_exit
+check "policy unset: one right is true again" policy_is client False True True
+ran troupe policy unset client
+check "policy unset: all are" policy_is client True True True
+as_admin -c "DELETE FROM troupe.policy WHERE role = 'client'"
+check "a role without a row may do nothing" policy_is client False False False
+ran troupe policy set client may_exit=true
+check "policy set: the rest stays forbidden" policy_is client False True False
+ran troupe policy unset client
+ran troupe policy set clients may_exit=true
+check "policy set: no such role" fails_as 64 1001 'no such role: "clients"'
+check "it says which there are" says 'client, .* or node'
+ran troupe policy set client may_kill=false
+check "policy set: no such right" fails_as 64 1001 'no such right: "may_kill"'
+check "and which there are" says 'may_spawn, may_exit and may_register'
+ran troupe policy set client may_spawn=yes may_exit=no
+check "policy set: the words of the table do too" policy_is client True False True
+ran troupe policy unset client
+ran troupe policy set client may_exit=perhaps
+check "policy set: neither true nor false" fails_as 64 1001 'may_exit is true .yes. or false'
+ran troupe policy set client may_exit
+check "policy set: no value" fails_as 64 1001 'may_exit is true .yes. or false'
+ran troupe policy set client may_exit=true may_exit=false
+check "policy set: a right given twice" fails_as 64 1001 'given twice'
+ran troupe policy set client
+check "policy set: no right" fails_as 64 1001 'arguments are missing'
+ran troupe policy unset client may_exit=true
+check "policy unset takes no value" fails_as 64 1001 'no such right: "may_exit=true"'
+check "what is refused changes nothing" policy_is client True True True
+as_admin -c "CREATE ROLE looker LOGIN" -c 'GRANT CONNECT ON DATABASE troupe TO looker' -c 'GRANT USAGE ON SCHEMA troupe TO looker' \
+  -c 'GRANT SELECT ON troupe.migrations, troupe.policies TO looker'
+PGUSER=looker ran troupe policy list
+check "who may look may list it" ended_with 0
+PGUSER=looker ran troupe policy set client may_exit=false
+check "but may not change it" fails_as 77 2007 'may not'
+check "and is told who may" says 'troupe_owner'
+
 # Rows that nodes would write, by the functions of the schema: evil texts must not reach the terminal.
 as_admin >/dev/null <<'SQL'
 SELECT troupe.node_join('n1', '127.0.0.1', 1, gen_random_uuid(), 60000);
