@@ -1,18 +1,58 @@
 /* trouped - one Troupe node as a program. See trouped --help and docs/cli.md. */
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/options.h"
 #include "daemon/run.h"
 #include "daemon/settings.h"
+#include "troupe/node.h"
+
+enum { DAY_SECONDS = 86400 };
 
 static int fail(const struct problem *problem)
 {
     problem_print(stderr, "trouped", problem);
     return problem_exit_status(problem->code);
+}
+
+/* Reads certificate, key and authorities as the start would, and says how long they are good. */
+static int check_tls(const struct options *options, struct problem *problem)
+{
+    char error[512] = "";
+    int64_t expires = 0;
+    int status = 0;
+
+    if (options->tls_cert == NULL) {
+        return 0;
+    }
+    if (troupe_tls_check(options->name, options->tls_cert, options->tls_key, options->tls_ca,
+                         &expires, error, sizeof(error)) != TROUPE_OK) {
+        status = problem_set(problem, PROBLEM_CONFIG,
+                             "certificate, key and authorities are of no "
+                             "use for node %s",
+                             options->name);
+        problem_detail(problem, "%s", error);
+        return status;
+    }
+    (void)printf("trouped: the certificate %s is valid for %" PRId64 " days\n", options->tls_cert,
+                 (expires - (int64_t)time(NULL)) / DAY_SECONDS);
+    return 0;
+}
+
+static int check(const struct options *options, struct problem *problem)
+{
+    const int status = check_tls(options, problem);
+
+    if (status != 0) {
+        return fail(problem);
+    }
+    (void)printf("trouped: the settings are good\n");
+    return 0;
 }
 
 static int run_with(const struct settings *settings, int argc, char **argv)
@@ -26,7 +66,7 @@ static int run_with(const struct settings *settings, int argc, char **argv)
         return fail(&problem);
     }
     if (settings->action == ACTION_CHECK) {
-        (void)printf("trouped: the settings are good\n");
+        status = check(&options, &problem);
     } else {
         (void)prctl(PR_SET_DUMPABLE, options.core_dumps ? 1 : 0);
         log_init(&log, STDERR_FILENO, options.log_format, options.name, options.log_level);

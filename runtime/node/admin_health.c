@@ -11,6 +11,7 @@
 
 #include "io/loop.h"
 #include "node/admin.h"
+#include "node/secrets.h"
 #include "node/tls.h"
 
 enum { LOOK_MS = 1, LOOK_MS_MAX = 50 };
@@ -173,6 +174,18 @@ static void check_certificate(struct report *report, struct troupe_node *node)
     }
 }
 
+/* Who gives a cluster another secret has to know that a node uses what it was given. */
+static void check_secret(struct report *report, struct troupe_node *node)
+{
+    bool two = false;
+    uint64_t changes = 0;
+
+    if (tr_node_secrets_state(node, &two, &changes)) {
+        check(report, "secret", false, true, "%s accepted, changed %" PRIu64 " times",
+              two ? "two are" : "one is", changes);
+    }
+}
+
 /* What only a member of a cluster has. */
 static void check_member(struct report *report, struct troupe_node *node,
                          const struct question *question, bool up)
@@ -212,6 +225,7 @@ static void fill(struct report *report, struct troupe_node *node, struct questio
         check_member(report, node, question, state == TR_NODE_UP || state == TR_NODE_STOPPING);
         tr_mutex_unlock(&question->mutex);
         check_certificate(report, node);
+        check_secret(report, node);
     }
     const bool drains = tr_load32_relaxed(&node->draining) != 0;
 

@@ -17,6 +17,8 @@ struct pair {
 struct tr_node_secrets {
     struct pair *current; /* before the loop runs, or on it */
     struct pair *next;    /* under state_mutex: on its way to the loop; NULL = nothing */
+    bool two;             /* under state_mutex, like changes: what peers were given last */
+    uint64_t changes;
 };
 
 const char *tr_node_secrets_wrong(troupe_bytes secret, troupe_bytes accepted)
@@ -71,6 +73,7 @@ troupe_status tr_node_secrets_start(struct troupe_node *node, const troupe_confi
         tr_node_secrets_fini(node);
         return TROUPE_E_NO_MEMORY;
     }
+    node->secrets->two = config->secret_accepted.size > 0;
     return TROUPE_OK;
 }
 
@@ -136,6 +139,22 @@ static void set_on_loop(void *context)
         return;
     }
     pair_destroy(old);
+    tr_mutex_lock(&node->state_mutex);
+    node->secrets->two = fresh->accepted_size > 0;
+    node->secrets->changes++;
+    tr_mutex_unlock(&node->state_mutex);
+}
+
+bool tr_node_secrets_state(struct troupe_node *node, bool *two, uint64_t *changes)
+{
+    if (node->secrets == NULL) {
+        return false;
+    }
+    tr_mutex_lock(&node->state_mutex);
+    *two = node->secrets->two;
+    *changes = node->secrets->changes;
+    tr_mutex_unlock(&node->state_mutex);
+    return true;
 }
 
 /* Takes back what the loop will not be told of, unless another call has replaced it. */

@@ -6,6 +6,9 @@
 #ifndef TR_NODE_SECRETS_H
 #define TR_NODE_SECRETS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "node/node.h"
 
 struct tr_peers;
@@ -23,5 +26,9 @@ void tr_node_secrets_fini(struct troupe_node *node);
 /* Has peers that do not listen yet use them, and the certificate: all that proves who the node is.
  * TROUPE_E_NO_MEMORY. Before the loop runs, or on it. */
 TROUPE_MUST_USE troupe_status tr_node_proofs_give(struct troupe_node *node, struct tr_peers *peers);
+
+/* Whether the node has a cluster secret, and then: whether it accepts a second one, and how often
+ * they were changed since its start and are in use now. */
+bool tr_node_secrets_state(struct troupe_node *node, bool *two, uint64_t *changes);
 
 #endif

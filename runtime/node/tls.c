@@ -55,8 +55,8 @@ static void warn_if_old(struct troupe_node *node)
     }
 }
 
-/* Reads the files and looks whether they are this node's. */
-static troupe_status load(struct troupe_node *node, const struct tr_tls_files *files,
+/* Reads the files and looks whether they are the node's of that name. */
+static troupe_status load(const char *node, const struct tr_tls_files *files,
                           struct tr_tls_context **out, char *error, size_t error_size)
 {
     struct tr_tls_context *context = NULL;
@@ -67,10 +67,10 @@ static troupe_status load(struct troupe_node *node, const struct tr_tls_files *f
         return status;
     }
     name = tr_tls_context_name(context);
-    if (name->role != TR_TLS_NODE || strcmp(name->name, node->name) != 0) {
+    if (name->role != TR_TLS_NODE || strcmp(name->name, node) != 0) {
         (void)snprintf(error, error_size, "%s: it is the certificate of %s %s, and this is node %s",
                        files->certificate, name->role == TR_TLS_NODE ? "node" : "client",
-                       name->name, node->name);
+                       name->name, node);
         tr_tls_context_destroy(context);
         return TROUPE_E_INVALID;
     }
@@ -92,7 +92,7 @@ troupe_status tr_node_tls_start(struct troupe_node *node, const troupe_config *c
     if (node->tls == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    status = load(node, &files, &node->tls->context, error, error_size);
+    status = load(node->name, &files, &node->tls->context, error, error_size);
     if (status != TROUPE_OK) {
         tr_node_tls_fini(node);
     }
@@ -123,6 +123,33 @@ troupe_status tr_node_tls_give(struct troupe_node *node, struct tr_peers *peers)
         tr_peers_set_tls(peers, own);
     }
     return status;
+}
+
+troupe_status troupe_tls_check(const char *name, const char *tls_cert, const char *tls_key,
+                               const char *tls_ca, int64_t *expires, char *error, size_t error_size)
+{
+    const struct tr_tls_files files = {tls_cert, tls_key, tls_ca};
+    struct tr_tls_context *context = NULL;
+    char unread[1];
+    troupe_status status = TROUPE_OK;
+
+    if (error == NULL || error_size == 0) {
+        error = unread;
+        error_size = sizeof(unread);
+    }
+    if (name == NULL || tls_cert == NULL || tls_key == NULL || tls_ca == NULL) {
+        (void)snprintf(error, error_size, "a name, a certificate, its key and authorities");
+        return TROUPE_E_INVALID;
+    }
+    status = load(name, &files, &context, error, error_size);
+    if (status != TROUPE_OK) {
+        return status;
+    }
+    if (expires != NULL) {
+        *expires = tr_tls_context_expires(context);
+    }
+    tr_tls_context_destroy(context);
+    return TROUPE_OK;
 }
 
 /* ---- reading it again ---- */
@@ -156,7 +183,7 @@ troupe_status troupe_node_reload_tls(troupe_node *node, const char *tls_cert, co
         (void)snprintf(error, error_size, "a node begins and ends to use TLS by a restart only");
         return TROUPE_E_INVALID;
     }
-    status = load(node, &files, &fresh, error, error_size);
+    status = load(node->name, &files, &fresh, error, error_size);
     if (status != TROUPE_OK) {
         return status;
     }

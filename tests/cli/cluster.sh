@@ -475,11 +475,18 @@ accepted_secret() {
   mv "$work/next" "$work/accepted"
   kill -HUP "$pid"
   check "SIGHUP reads a second secret" await 10 log_has d1 "accepted beside it: $work/accepted"
+  check "health says that two are accepted" await 10 secrets_are two
   check "which a client may prove" await 10 troupe tree --node d1 --db "$db" --secret-file "$work/accepted"
   check "as the first one" await 10 troupe tree --node d1 --db "$db" --secret-file .troupe/secret
   mv "$work/accepted" "$work/next"
   kill -HUP "$pid"
   check "SIGHUP forgets it when its file is gone" await 10 refused_now "$db"
+  check "health says that one is" await 10 secrets_are one
+}
+
+secrets_are() { # COUNT
+  troupe health --admin "$work/d1.sock" -o json >"$work/out" 2>"$work/err"
+  json "any(c['check'] == 'secret' and c['ok'] and c['detail'].startswith('$1') and ' accepted, changed ' in c['detail'] for c in j['checks'])"
 }
 
 refused_now() { # DB

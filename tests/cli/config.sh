@@ -79,6 +79,45 @@ check "a module that is not there is refused" fails_as 78 1005 "$work/none.so"
 install -m 666 /dev/null "$work/evil.so"
 ran trouped --config /dev/null --name n1 --module "$work/evil.so" --check-config
 check "a module that all can change is refused" fails_as 78 1005 "$work/evil.so"
+# Certificates: those of n1, those of another authority, and what is broken.
+(cd "$work" && troupe ca init bank && troupe ca issue node n1 && troupe ca issue node n2 && troupe ca issue client admin &&
+  troupe ca init other --ca-dir "$work/other" && troupe ca issue node n1 --ca-dir "$work/other") >"$work/out" 2>"$work/err"
+check "there are certificates" [ $? -eq 0 ]
+ca=$work/troupe-ca
+tls_check() { # CERT KEY CA
+  ran trouped --config /dev/null --name n1 --tls-cert "$1" --tls-key "$2" --tls-ca "$3" --check-config
+}
+refuses_tls() { # FILE WORDS
+  fails_as 78 1003 'of no use for node n1' && says "DETAIL: $1: .*$2"
+}
+tls_check "$ca/node-n1.pem" "$ca/node-n1.key" "$ca/ca.pem"
+check "--check-config reads the certificate" prints "certificate $ca/node-n1.pem is valid for 36[45] days"
+check "and is content with it" prints 'the settings are good'
+tls_check "$work/none.pem" "$ca/node-n1.key" "$ca/ca.pem"
+check "a certificate that is not there is refused" refuses_tls "$work/none.pem" 'No such file'
+tls_check "$ca/node-n1.pem" "$work/none.key" "$ca/ca.pem"
+check "so is a key" refuses_tls "$work/none.key" 'No such file'
+tls_check "$ca/node-n1.pem" "$ca/node-n1.key" "$work/none.pem"
+check "so are authorities" refuses_tls "$work/none.pem" 'No such file'
+tls_check "$ca/node-n1.pem" "$ca/node-n2.key" "$ca/ca.pem"
+check "a key of another certificate is refused" refuses_tls "$ca/node-n2.key" "not the key of the certificate in $ca/node-n1.pem"
+tls_check "$ca/node-n2.pem" "$ca/node-n2.key" "$ca/ca.pem"
+check "the certificate of another node is refused" refuses_tls "$ca/node-n2.pem" 'certificate of node n2, and this is node n1'
+tls_check "$ca/client-admin.pem" "$ca/client-admin.key" "$ca/ca.pem"
+check "so is a client's" refuses_tls "$ca/client-admin.pem" 'certificate of client admin'
+tls_check "$ca/node-n1.pem" "$ca/node-n1.key" "$work/other/ca.pem"
+check "a certificate of another authority is refused" refuses_tls "$ca/node-n1.pem" 'local issuer certificate'
+printf 'nonsense\n' >"$work/broken.pem"
+tls_check "$work/broken.pem" "$ca/node-n1.key" "$ca/ca.pem"
+check "a certificate that is none is refused" refuses_tls "$work/broken.pem" 'no certificate in it'
+tls_check "$ca/node-n1.pem" "$ca/node-n1.key" "$work/broken.pem"
+check "authorities that are none are refused" refuses_tls "$work/broken.pem" 'no certificate in it'
+install -m 644 "$ca/node-n1.key" "$work/open.key"
+tls_check "$ca/node-n1.pem" "$work/open.key" "$ca/ca.pem"
+check "a key that all can read is refused" refuses_tls "$work/open.key" ''
+ran trouped --config /dev/null --name n1 --tls-cert "$ca/node-n1.pem" --check-config
+check "a certificate without a key is refused" fails_as 78 1003 'come together'
+
 ran trouped --nonsense
 check "an unknown flag is refused" fails_as 64 1001 '--nonsense'
 ran trouped --db 'host=h password=canary-4711' --check-config

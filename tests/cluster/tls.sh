@@ -127,6 +127,9 @@ check "it is not replaced by mistake" fails_as 78 1003 'there already'
 for name in n2 n3 x; do quietly troupe ca issue node $name; done
 troupe ca issue client admin >"$work/out" 2>"$work/err"
 check "a client gets a certificate" [ -s troupe-ca/client-admin.key ]
+printf 'name = n1\ntls_cert = troupe-ca/node-n1.pem\ntls_key = troupe-ca/node-n1.key\ntls_ca = troupe-ca/ca.pem\n' >n1.conf
+ran trouped --config n1.conf --check-config
+check "trouped says that they are of use to n1" prints 'node-n1.pem is valid for 36[45] days'
 ran troupe ca issue node 'n/1'
 check "a name that could be taken for another is refused" fails_as 64 1001 'A-Z a-z 0-9'
 ran troupe ca issue node n9 --ca-dir nowhere

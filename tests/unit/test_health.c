@@ -175,7 +175,7 @@ static void hold_workers(unsigned count)
 static void an_idle_node_is_live_and_ready(void **state)
 {
     static const char *const checks[] = {"loop",   "workers", "member", "lease",
-                                         "listen", "schema",  "serving"};
+                                         "listen", "schema",  "secret", "serving"};
     const cJSON *all = NULL;
 
     (void)state;
@@ -187,6 +187,9 @@ static void an_idle_node_is_live_and_ready(void **state)
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         assert_true(passes(checks[i]));
     }
+    assert_string_equal(
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(check_of("secret"), "detail")),
+        "one is accepted, changed 0 times");
 }
 
 static void one_worker_that_is_stuck_is_told_of(void **state)

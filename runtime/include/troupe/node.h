@@ -242,6 +242,16 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_reload_tls(troupe_node *nod
                                                                 const char *tls_ca, char *error,
                                                                 size_t error_size);
 
+/* Reads the three files as the start of node `name` with TLS would, and looks whether they are that
+ * node's, fit together, are signed and valid today. Gives in *expires (may be NULL) when the
+ * certificate, or the first it depends on, expires: seconds since 1970. On failure,
+ * TROUPE_E_INVALID mostly, error (may be NULL) names the file and what is wrong with it. Any
+ * thread; needs no node. Blocks briefly. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_tls_check(const char *name, const char *tls_cert,
+                                                          const char *tls_key, const char *tls_ca,
+                                                          int64_t *expires, char *error,
+                                                          size_t error_size);
+
 /* Replaces the cluster secret, and the one that is accepted beside it (empty: none), in a node that
  * has one: for connections from now on; those there are go on, and sessions are resumed with the
  * new ones. A cluster changes its secret without a lost message when first all nodes accept the new
