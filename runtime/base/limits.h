@@ -129,6 +129,13 @@
 #define TR_FRAGMENT_STREAMS_MAX 8u
 /* Bytes of unfinished large messages of one session: two of the largest. */
 #define TR_REASSEMBLY_BYTES_MAX (2u * TR_MESSAGE_SIZE_MAX)
+/* What a connection is given at one time, and what the kernel keeps for it of what it cannot send
+ * yet: so many milliseconds of it, within so many bytes. A piece at least; and so much that a fast
+ * connection is not asked for more all the time. A first one knows nothing yet. */
+#define TR_PACE_MS 10u
+#define TR_PACE_BATCH_MIN TR_FRAGMENT_SIZE
+#define TR_PACE_BATCH_FIRST (2u * TR_FRAGMENT_SIZE)
+#define TR_PACE_BATCH_MAX (8u * TR_FRAGMENT_SIZE)
 /* Bytes of one session that are sent and not acknowledged. 1 Gbit/s at 128 ms needs 16 MiB. */
 #define TR_RESEND_BYTES_MAX (16u * 1024u * 1024u)
 /* Records of one session that are sent and not acknowledged: each takes at least a page. */

@@ -370,6 +370,9 @@ static void on_written(void *context)
     struct conn *conn = context;
 
     if (conn->state == CONN_SESSION) {
+        if (tr_pace_end(&conn->pace, tr_loop_now(conn->peers->loop))) {
+            tr_stream_set_unsent_max(conn->channel.stream, conn->pace.batch);
+        }
         tr_session_written(peer_session(conn->peer));
         peer_touch(conn->peer);
     } else if (conn->state == CONN_CLIENT) {

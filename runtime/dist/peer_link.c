@@ -7,10 +7,7 @@
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
-enum {
-    WRITE_SIZE = 512 * 1024,
-    WRITES_PER_TURN = 8, /* then reading has its turn again */
-};
+enum { WRITES_PER_TURN = 8 /* then reading has its turn again */ };
 
 static void on_timer(void *context);
 
@@ -250,6 +247,8 @@ static void adopt(struct peer *peer, struct conn *conn)
     peer->dial = NULL;
     peer->conn = conn;
     conn->peer = peer;
+    tr_pace_init(&conn->pace);
+    tr_stream_set_unsent_max(conn->channel.stream, conn->pace.batch);
     peer->attempts = 0;
     peer->dial_at = UINT64_MAX;
     tr_handshake_destroy(conn->handshake);
@@ -376,18 +375,20 @@ void peer_frame(struct peer *peer, struct tr_frame *frame, uint64_t now)
 
 /* ---- sending ---- */
 
-/* Moves records from the queue into the session, and those that are done with back. One record per
- * holding of the lock: producers wait for the copying of one piece at most. */
+/* Moves records from the queue into the session, up to what is written next, and those that are
+ * done with back: in the queue small messages pass large ones, in the session no more. One record
+ * per holding of the lock: producers wait for the copying of one piece at most. */
 static void top_up(struct peer *peer)
 {
     struct tr_session *session = peer->box->session;
+    const size_t batch = peer->conn->pace.batch;
     struct shard *shard = peers_shard(peer->peers, peer->node_id);
     struct tr_record *done = tr_session_take_done(session);
     struct tr_record *record = NULL;
     bool has_room = false; /* and somebody waits for that */
 
     do {
-        const bool room = tr_session_room(session) > 0;
+        const bool room = tr_session_room(session) > 0 && tr_session_waiting(session) < batch;
 
         tr_mutex_lock(&shard->lock);
         tr_send_queue_recycle(&peer->queue, done);
@@ -406,6 +407,16 @@ static void top_up(struct peer *peer)
     }
 }
 
+static size_t bytes_of(const struct tr_slice *slices, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t index = 0; index < count; index++) {
+        bytes += slices[index].size;
+    }
+    return bytes;
+}
+
 /* One write. Answers whether another one may follow at once. */
 static bool write_once(struct peer *peer)
 {
@@ -416,7 +427,8 @@ static bool write_once(struct peer *peer)
     bool done = false;
 
     top_up(peer);
-    count = tr_session_output(session, now_of(peer), slices, TR_STREAM_SLICES_MAX, WRITE_SIZE);
+    count =
+        tr_session_output(session, now_of(peer), slices, TR_STREAM_SLICES_MAX, conn->pace.batch);
     if (count == 0) {
         return false;
     }
@@ -426,6 +438,8 @@ static bool write_once(struct peer *peer)
     }
     if (done) {
         tr_session_written(session);
+    } else {
+        tr_pace_begin(&conn->pace, bytes_of(slices, count), now_of(peer));
     }
     return done;
 }

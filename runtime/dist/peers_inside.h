@@ -8,7 +8,6 @@
  *   peer_judge.c   which connection a pair of nodes keeps
  *   peer_client.c  connections of clients
  *   peer_dead.c    node ids that are refused for ever
- *
  * Freeing: whatever may be on the stack below an event is put aside (conn_close, peer_retire) and
  * freed by the hook that runs before the loop blocks, when nothing is on the stack.
  */
@@ -22,6 +21,7 @@
 #include "base/map.h"
 #include "base/rng.h"
 #include "dist/channel.h"
+#include "dist/pace.h"
 #include "dist/peers.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -63,7 +63,6 @@ enum conn_state {
 };
 
 struct client_out; /* frames of a reply, waiting to be written */
-
 struct conn {
     struct tr_peers *peers;
     struct conn *next;  /* in peers->conns, or in peers->grave */
@@ -72,6 +71,7 @@ struct conn {
     bool dialer;
     bool counted; /* among the unproven */
     struct tr_channel channel;
+    struct tr_pace pace; /* CONN_SESSION */
     struct tr_frame_reader *reader;
     struct tr_handshake *handshake;
     struct tr_timer *timer; /* deadline; of a client, idleness */

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -379,6 +380,17 @@ troupe_status tr_stream_write(struct tr_stream *stream, const struct tr_slice *s
 bool tr_stream_is_writing(const struct tr_stream *stream)
 {
     return stream->writing;
+}
+
+void tr_stream_set_unsent_max(struct tr_stream *stream, size_t bytes)
+{
+    const int value = (int)bytes;
+    uv_os_fd_t fd = -1;
+
+    /* Where the kernel does not know this, it keeps as much as it likes. */
+    if (stream->uv.any.type == UV_TCP && uv_fileno(&stream->uv.any, &fd) == 0) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &value, sizeof(value));
+    }
 }
 
 size_t tr_stream_queued(const struct tr_stream *stream)

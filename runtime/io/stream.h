@@ -97,6 +97,10 @@ TROUPE_MUST_USE troupe_status tr_stream_write(struct tr_stream *stream,
 /* True between a write that was not done at once and its on_written. */
 bool tr_stream_is_writing(const struct tr_stream *stream);
 
+/* Lets the kernel keep no more than about so many bytes of what it cannot send yet: what is more
+ * stays with the pending write. No effect on a unix socket. */
+void tr_stream_set_unsent_max(struct tr_stream *stream, size_t bytes);
+
 /* Bytes of the pending write that the kernel has not taken yet. */
 size_t tr_stream_queued(const struct tr_stream *stream);
 

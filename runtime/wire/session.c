@@ -218,6 +218,11 @@ size_t tr_session_room(const struct tr_session *session)
     return window - session->bytes;
 }
 
+size_t tr_session_waiting(const struct tr_session *session)
+{
+    return session->waiting_bytes;
+}
+
 void tr_session_submit(struct tr_session *session, struct tr_record *record)
 {
     record->sequence = ++session->submitted;

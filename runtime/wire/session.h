@@ -79,6 +79,9 @@ void tr_session_detach(struct tr_session *session, uint64_t now_ns);
  * window holds and that what comes later need not wait long. */
 size_t tr_session_room(const struct tr_session *session);
 
+/* Bytes of records that were submitted and not yet given by output on this connection. */
+size_t tr_session_waiting(const struct tr_session *session);
+
 /* Takes a record. */
 void tr_session_submit(struct tr_session *session, struct tr_record *record);
 
