@@ -109,7 +109,9 @@
 #define TR_TLS_REKEY_RECORDS (1ull << 22)
 /* Days before a certificate expires from which on the log says so. */
 #define TR_TLS_EXPIRY_WARNING_DAYS 30
-/* Connections that have not proven who they are, at one time, of one listener. */
+/* Connections that have not proven who they are, at one time, of one listener. Who knocks when all
+ * places are taken is let in, and the oldest of the address with the most goes (dist/peer_door.c).
+ */
 #define TR_UNPROVEN_PEERS_MAX 128u
 /* Of these, from one address: so that one that floods leaves room for three others. */
 #define TR_UNPROVEN_PER_ADDRESS_MAX 32u

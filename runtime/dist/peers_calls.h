@@ -121,6 +121,10 @@ bool conn_flush_handshake(struct conn *conn);
 /* The connection has proven itself: no more deadline, larger frames. False when there was no memory
  * and it was closed. */
 bool conn_promote(struct conn *conn, enum conn_state state);
+
+/* ---- peer_door.c ---- */
+
+/* Takes a stream that has knocked. */
 void conn_on_accept(void *context, struct tr_stream *stream);
 
 /* ---- peer_secure.c ---- */

@@ -3,8 +3,8 @@
  *   peers.c        the interface, the table, closing
  *   peers_send.c   what any thread may call
  *   peer_link.c    one wanted node: dialling, its session, sending, time
- *   peer_conn.c    one connection: reading frames, the handshake
- *   peer_secure.c  TLS below it
+ *   peer_conn.c    one connection: reading frames, the handshake; peer_secure.c  TLS below it
+ *   peer_door.c    who is let in, and who has to go for that
  *   peer_judge.c   which connection a pair of nodes keeps
  *   peer_client.c  connections of clients
  *   peer_dead.c    node ids that are refused for ever

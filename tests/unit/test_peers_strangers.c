@@ -251,6 +251,121 @@ static void one_address_cannot_take_all_places(void **state)
     assert_session_unharmed();
 }
 
+/* ---- floods beside a node that has not been here before ---- */
+
+enum { FLOOD_HOSTS = 8, FLOOD_EACH = 40, FLOOD_MANY = FLOOD_HOSTS * FLOOD_EACH };
+
+/* Two nodes that leave strangers all the time they want: who is let go is so for want of a place.
+ */
+static int setup_patient(void **state)
+{
+    struct rig_options first = options(1, rig_secret);
+    struct rig_options second = options(2, rig_secret);
+
+    (void)state;
+    number = 0;
+    first.handshake_ms = second.handshake_ms = 600000;
+    rig_start_pair(&one, &first, &two, &second);
+    return 0;
+}
+
+static bool is_open(int fd)
+{
+    struct pollfd look = {.fd = fd, .events = POLLIN};
+
+    return poll(&look, 1, 0) == 0;
+}
+
+static void close_all(int *fds, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        (void)close(fds[index]);
+    }
+}
+
+/* Knocks so many times, in turns from that many hosts beginning with 127.0.0.<host>, and waits
+ * until node 1 has taken them all. Answers how many it has turned away by then. */
+static uint64_t flood(int *fds, size_t count, uint32_t host, uint32_t hosts)
+{
+    struct tr_peers_counters counters;
+    uint64_t before = 0;
+
+    rig_counters(&one, &counters);
+    before = counters.accepted;
+    for (size_t index = 0; index < count; index++) {
+        fds[index] = stranger_at(host + (uint32_t)index % hosts);
+    }
+    do {
+        assert_session_unharmed();
+        rig_counters(&one, &counters);
+    } while (counters.accepted < before + count);
+    return counters.turned_away;
+}
+
+/* Node 3 begins a session with node 1. It dials again until it may, but those before it stay. */
+static void assert_node_gets_in(void)
+{
+    struct rig_options its = options(3, rig_secret);
+
+    its.handshake_ms = 600000;
+    rig_start(&three, &its);
+    rig_want(&one, &three);
+    rig_want(&three, &one);
+    assert_true(rig_wait_ups(&three, 1, 1));
+    assert_true(rig_wait_ups(&one, 3, 1));
+}
+
+static void a_node_gets_in_beside_a_flood_from_many_addresses(void **state)
+{
+    int fds[FLOOD_MANY];
+    struct tr_peers_counters counters;
+    size_t open = 0;
+
+    (void)state;
+    assert_int_equal(flood(fds, FLOOD_MANY, 10, FLOOD_HOSTS), FLOOD_MANY - TR_UNPROVEN_PEERS_MAX);
+    assert_node_gets_in();
+    rig_counters(&one, &counters);
+    assert_true(counters.turned_away > FLOOD_MANY - TR_UNPROVEN_PEERS_MAX);
+    assert_int_equal(counters.handshake_timeouts, 0);
+    for (size_t index = 0; index < FLOOD_MANY; index++) {
+        open += is_open(fds[index]) ? 1 : 0;
+    }
+    assert_true(open >= TR_UNPROVEN_PEERS_MAX - 8); /* the node has taken a place or two */
+    assert_true(is_open(fds[FLOOD_MANY - 1]));      /* the oldest have gone */
+    close_all(fds, FLOOD_MANY);
+    rig_stop(&three);
+    assert_session_unharmed();
+}
+
+static void a_node_gets_in_from_the_address_that_floods(void **state)
+{
+    enum { MANY = 100 };
+    int fds[MANY];
+
+    (void)state;
+    assert_int_equal(flood(fds, MANY, 1, 1), MANY - TR_UNPROVEN_PER_ADDRESS_MAX);
+    assert_node_gets_in();
+    close_all(fds, MANY);
+    rig_stop(&three);
+    assert_session_unharmed();
+}
+
+/* Whoever has one connection keeps it, whatever others have. */
+static void a_flood_takes_no_place_of_a_modest_address(void **state)
+{
+    int fds[FLOOD_MANY];
+    int modest = -1;
+
+    (void)state;
+    assert_int_equal(flood(&modest, 1, 30, 1), 0);
+    assert_true(flood(fds, FLOOD_MANY, 10, FLOOD_HOSTS) >= FLOOD_MANY - TR_UNPROVEN_PEERS_MAX);
+    assert_true(is_open(modest));
+    say(modest, "GET / HTTP/1.1\r\n\r\n", 18);
+    assert_true(until_closed(modest, RIG_WAIT_MS) > 0); /* it is heard, and told */
+    close_all(fds, FLOOD_MANY);
+    assert_session_unharmed();
+}
+
 /* ---- nodes that should not be here ---- */
 
 static void refused_node(const struct rig_options *its, troupe_status why)
@@ -429,6 +544,8 @@ static void client_that_gets_no_answer_does_not_know(void **state)
 
 #define STRANGER_TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+#define PATIENT_TEST(function) cmocka_unit_test_setup_teardown(function, setup_patient, teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +555,9 @@ int main(void)
         STRANGER_TEST(silent_and_slow_strangers_meet_the_deadline),
         STRANGER_TEST(flood_of_idle_connections_is_bounded),
         STRANGER_TEST(one_address_cannot_take_all_places),
+        PATIENT_TEST(a_node_gets_in_beside_a_flood_from_many_addresses),
+        PATIENT_TEST(a_node_gets_in_from_the_address_that_floods),
+        PATIENT_TEST(a_flood_takes_no_place_of_a_modest_address),
         STRANGER_TEST(wrong_secret_is_refused_and_counted),
         STRANGER_TEST(node_without_a_secret_is_refused),
         STRANGER_TEST(node_of_another_cluster_is_refused),
