@@ -58,6 +58,7 @@ target_sources(test_supervisor_tree PRIVATE support/supervised.c)
 
 troupe_unit_test(map base)
 troupe_unit_test(siphash base)
+troupe_unit_test(status base)
 troupe_prop_test(map base)
 troupe_unit_test(wheel core)
 troupe_prop_test(wheel core)

@@ -123,18 +123,6 @@ bool tr_admin_value(struct tr_admin *admin, const char *key, const troupe_type *
     return true;
 }
 
-static const char *status_name(troupe_status status)
-{
-    switch (status) {
-#define STATUS_NAME(name, value, text)                                                             \
-    case name:                                                                                     \
-        return #name;
-        TROUPE_STATUS_MAP(STATUS_NAME)
-#undef STATUS_NAME
-    }
-    return "TROUPE_E_UNKNOWN";
-}
-
 static void run(struct tr_admin *admin)
 {
     const char *op = tr_admin_text(admin, "op", true);
@@ -164,7 +152,7 @@ static char *finish(struct tr_admin *admin)
         cJSON_Delete(admin->reply);
         admin->reply = cJSON_CreateObject();
         (void)cJSON_AddFalseToObject(admin->reply, "ok");
-        tr_admin_add_text(admin->reply, "status", status_name(admin->status));
+        tr_admin_add_text(admin->reply, "status", troupe_status_name(admin->status));
         tr_admin_add_text(admin->reply, "error", admin->error);
         if (admin->detail[0] != '\0') {
             tr_admin_add_text(admin->reply, "detail", admin->detail);

@@ -134,14 +134,13 @@ struct send_ask {
     const char *name;
     const troupe_type *type;
     const void *value;
-    troupe_status status;
 };
 
 static void send_run(troupe_self *self, struct tr_ask *base)
 {
-    struct send_ask *ask = (struct send_ask *)base;
+    const struct send_ask *ask = (const struct send_ask *)base;
 
-    ask->status = troupe_send_name(self, ask->name, ask->type, ask->value);
+    base->status = troupe_send_name(self, ask->name, ask->type, ask->value);
     tr_ask_done(base);
 }
 
@@ -174,7 +173,6 @@ void tr_admin_send(struct tr_admin *admin)
          */
         ask.value = value;
         status = tr_agent_ask(admin->node, &ask.ask);
-        status = status != TROUPE_OK ? status : ask.status;
     }
     troupe_value_free(value);
     if (status != TROUPE_OK) {
@@ -191,8 +189,6 @@ struct spawn_ask {
     const void *args;
     troupe_spawn_options options;
     uint32_t timeout_ms;
-    troupe_status status;
-    troupe_pid pid;
     char text[TR_REASON_TEXT_SIZE];
 };
 
@@ -200,24 +196,19 @@ static int spawn_then(troupe_self *self, void *state, const troupe_result *resul
 {
     struct spawn_ask *ask = (struct spawn_ask *)(uintptr_t)result->tag;
 
-    (void)self;
-    (void)state;
-    ask->status = result->status;
-    ask->pid = result->pid;
     (void)snprintf(ask->text, sizeof(ask->text), "%s",
                    result->reason.text == NULL ? "" : result->reason.text);
-    tr_ask_done(&ask->ask);
-    return TROUPE_OK;
+    return tr_ask_then(self, state, result);
 }
 
 static void spawn_run(troupe_self *self, struct tr_ask *base)
 {
     struct spawn_ask *ask = (struct spawn_ask *)base;
 
-    ask->status =
+    base->status =
         troupe_spawn_on(self, ask->node, ask->behavior->name, ask->args, ask->behavior->args,
                         &ask->options, ask->timeout_ms, spawn_then, (uint64_t)(uintptr_t)ask);
-    if (ask->status != TROUPE_OK) {
+    if (base->status != TROUPE_OK) {
         tr_ask_done(base);
     }
 }
@@ -273,15 +264,13 @@ void tr_admin_spawn(struct tr_admin *admin)
     const troupe_status status = tr_agent_ask(admin->node, &ask.ask);
 
     troupe_value_free(args);
-    if (status != TROUPE_OK || ask.status != TROUPE_OK) {
-        const troupe_status why = status != TROUPE_OK ? status : ask.status;
-
-        (void)tr_admin_fail(admin, why, "%s",
-                            ask.text[0] != '\0' ? ask.text : troupe_status_text(why));
+    if (status != TROUPE_OK) {
+        (void)tr_admin_fail(admin, status, "%s",
+                            ask.text[0] != '\0' ? ask.text : troupe_status_text(status));
         return;
     }
-    tr_admin_add_pid(admin->reply, "pid", ask.pid);
-    tr_admin_add_id(admin->reply, "node_id", ask.pid.node);
+    tr_admin_add_pid(admin->reply, "pid", ask.ask.pid);
+    tr_admin_add_id(admin->reply, "node_id", ask.ask.pid.node);
 }
 
 /* ---- drain ---- */

@@ -56,7 +56,7 @@ troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask)
             tr_node_wait(node, &ask->cond, &ask->mutex, -1);
         }
         tr_mutex_unlock(&ask->mutex);
-        status = ask->refused ? TROUPE_E_CLOSED : TROUPE_OK;
+        status = ask->refused ? TROUPE_E_CLOSED : ask->status;
     }
     tr_cond_fini(&ask->cond);
     tr_mutex_fini(&ask->mutex);
@@ -69,6 +69,18 @@ void tr_ask_done(struct tr_ask *ask)
     ask->done = true;
     tr_cond_signal(&ask->cond);
     tr_mutex_unlock(&ask->mutex);
+}
+
+int tr_ask_then(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct tr_ask *ask = (struct tr_ask *)(uintptr_t)result->tag;
+
+    (void)self;
+    (void)state;
+    ask->status = result->status;
+    ask->pid = result->pid;
+    tr_ask_done(ask);
+    return TROUPE_OK;
 }
 
 /* Ends one wait of the agent after the other; what a reply would have brought comes too late. */
@@ -216,29 +228,15 @@ struct whereis_ask {
     struct tr_ask ask;
     const char *name;
     uint32_t timeout_ms;
-    troupe_status status;
-    troupe_pid pid;
 };
-
-static int whereis_then(troupe_self *self, void *state, const troupe_result *result)
-{
-    struct whereis_ask *ask = (struct whereis_ask *)(uintptr_t)result->tag;
-
-    (void)self;
-    (void)state;
-    ask->status = result->status;
-    ask->pid = result->pid;
-    tr_ask_done(&ask->ask);
-    return TROUPE_OK;
-}
 
 static void whereis_run(troupe_self *self, struct tr_ask *base)
 {
     struct whereis_ask *ask = (struct whereis_ask *)base;
 
-    ask->status =
-        troupe_whereis(self, ask->name, ask->timeout_ms, whereis_then, (uint64_t)(uintptr_t)ask);
-    if (ask->status != TROUPE_OK) {
+    base->status =
+        troupe_whereis(self, ask->name, ask->timeout_ms, tr_ask_then, (uint64_t)(uintptr_t)base);
+    if (base->status != TROUPE_OK) {
         tr_ask_done(base);
     }
 }
@@ -250,10 +248,10 @@ troupe_status troupe_node_whereis(troupe_node *node, const char *name, uint32_t 
         .ask = {.function = whereis_run}, .name = name, .timeout_ms = timeout_ms};
     const troupe_status status = tr_agent_ask(node, &ask.ask);
 
-    if (status == TROUPE_OK && ask.status == TROUPE_OK) {
-        *pid = ask.pid;
+    if (status == TROUPE_OK) {
+        *pid = ask.ask.pid;
     }
-    return status != TROUPE_OK ? status : ask.status;
+    return status;
 }
 
 /* An actor that watches another and tells a waiting thread of its end. */
@@ -261,7 +259,6 @@ struct join_ask {
     struct tr_ask ask;
     troupe_pid pid;
     uint32_t timeout_ms;
-    troupe_status status;
     int32_t kind;
     char *text; /* the asker's; NULL: not wanted */
     size_t text_size;
@@ -276,7 +273,7 @@ static int join_end(struct join_state *state, troupe_status status, int32_t kind
     struct join_ask *ask = state->ask;
 
     state->ask = NULL;
-    ask->status = status;
+    ask->ask.status = status;
     ask->kind = kind;
     tr_ask_done(&ask->ask);
     return TROUPE_STOP;
@@ -345,7 +342,7 @@ static void join_run(troupe_self *self, struct tr_ask *base)
 
     /* Once it runs, on whatever worker, the ask may be over and its memory gone. */
     if (status != TROUPE_OK) {
-        ask->status = status;
+        base->status = status;
         tr_ask_done(base);
     }
 }
@@ -360,10 +357,10 @@ troupe_status troupe_node_join_reason(troupe_node *node, troupe_pid pid, uint32_
                            .text_size = text_size};
     const troupe_status status = tr_agent_ask(node, &ask.ask);
 
-    if (status == TROUPE_OK && ask.status == TROUPE_OK && kind != NULL) {
+    if (status == TROUPE_OK && kind != NULL) {
         *kind = ask.kind;
     }
-    return status != TROUPE_OK ? status : ask.status;
+    return status;
 }
 
 troupe_status troupe_node_join(troupe_node *node, troupe_pid pid, uint32_t timeout_ms,

@@ -16,13 +16,16 @@ struct tr_ask {
     struct tr_mutex mutex;
     struct tr_cond cond;
     void (*function)(troupe_self *self, struct tr_ask *ask);
+    troupe_status status; /* what became of it, and of which actor it tells, where it does */
+    troupe_pid pid;
     bool done;
     bool refused; /* the agent has ended: the function was not run */
 };
 
 troupe_status tr_agent_start(struct troupe_node *node);
 /* Runs ask->function in the agent and waits until tr_ask_done was called for it, which what the
- * function starts must bring about in bounded time. Not from an actor. NO_MEMORY. */
+ * function starts must bring about in bounded time. Answers ask->status; NO_MEMORY or CLOSED when
+ * the function was not run. Not from an actor. */
 TROUPE_MUST_USE troupe_status tr_agent_ask(struct troupe_node *node, struct tr_ask *ask);
 /* Ends the asks under way with TROUPE_E_CLOSED and refuses further ones. Does not block. */
 void tr_agent_close(struct troupe_node *node);
@@ -30,6 +33,8 @@ void tr_agent_close(struct troupe_node *node);
 troupe_status tr_agent_post(struct troupe_node *node, troupe_pid to, struct tr_message *message);
 /* Ends the wait; the ask must not be touched afterwards. */
 void tr_ask_done(struct tr_ask *ask);
+/* A continuation whose tag is the address of an ask: keeps status and pid in it and ends it. */
+int tr_ask_then(troupe_self *self, void *state, const troupe_result *result);
 /* Starts an asynchronous operation of the agent whose continuation is then with tag. */
 typedef troupe_status (*tr_agent_begin)(troupe_self *self, troupe_then then, uint64_t tag,
                                         const void *context);

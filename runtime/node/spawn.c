@@ -491,21 +491,7 @@ struct spawn_ask {
     const troupe_behavior *behavior;
     const void *args;
     const troupe_spawn_options *options;
-    troupe_status status;
-    troupe_pid pid;
 };
-
-static int spawn_then(troupe_self *self, void *state, const troupe_result *result)
-{
-    struct spawn_ask *ask = (struct spawn_ask *)(uintptr_t)result->tag;
-
-    (void)self;
-    (void)state;
-    ask->status = result->status;
-    ask->pid = result->pid;
-    tr_ask_done(&ask->ask);
-    return TROUPE_OK;
-}
 
 static void spawn_run(troupe_self *self, struct tr_ask *base)
 {
@@ -520,19 +506,19 @@ static void spawn_run(troupe_self *self, struct tr_ask *base)
         registers ? tr_wait_start(self, TR_WAIT_OPERATION, node->config.call_timeout_ms) : NULL;
 
     if (registers && wait == NULL) {
-        ask->status = TROUPE_E_NO_MEMORY;
+        base->status = TROUPE_E_NO_MEMORY;
         tr_ask_done(base);
         return;
     }
     if (registers) {
-        wait->then = spawn_then;
-        wait->tag = (uint64_t)(uintptr_t)ask;
+        wait->then = tr_ask_then;
+        wait->tag = (uint64_t)(uintptr_t)base;
         request.ref = wait->ref;
     }
     const struct asker asker = {.pid = registers ? tr_self_pid(self) : (troupe_pid){0}};
 
-    ask->status = spawn_in(self, ask->behavior, ask->args, &request, &asker, &ask->pid, NULL, 0);
-    if (!registers || ask->status != TROUPE_OK) {
+    base->status = spawn_in(self, ask->behavior, ask->args, &request, &asker, &base->pid, NULL, 0);
+    if (!registers || base->status != TROUPE_OK) {
         if (registers) {
             tr_wait_end(self, wait);
         }
@@ -544,15 +530,12 @@ troupe_status troupe_node_spawn(troupe_node *node, const troupe_behavior *behavi
                                 const void *args, const troupe_spawn_options *options,
                                 troupe_pid *pid)
 {
-    struct spawn_ask ask = {.ask = {.function = spawn_run},
-                            .behavior = behavior,
-                            .args = args,
-                            .options = options,
-                            .status = TROUPE_E_UNKNOWN};
+    struct spawn_ask ask = {
+        .ask = {.function = spawn_run}, .behavior = behavior, .args = args, .options = options};
     const troupe_status status = tr_agent_ask(node, &ask.ask);
 
-    if (status == TROUPE_OK && ask.status == TROUPE_OK) {
-        *pid = ask.pid;
+    if (status == TROUPE_OK) {
+        *pid = ask.ask.pid;
     }
-    return status != TROUPE_OK ? status : ask.status;
+    return status;
 }

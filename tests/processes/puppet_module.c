@@ -32,22 +32,10 @@ __attribute__((format(printf, 2, 3))) static void note(struct puppet *puppet, co
     puppet->count += puppet->lines[puppet->count] != NULL ? 1 : 0;
 }
 
-static const char *status_name(troupe_status status)
-{
-    switch (status) {
-#define STATUS_NAME(name, value, text)                                                             \
-    case name:                                                                                     \
-        return #name;
-        TROUPE_STATUS_MAP(STATUS_NAME)
-#undef STATUS_NAME
-    }
-    return "?";
-}
-
 static int answer_with(troupe_self *self, troupe_status status, const char *text, int64_t n,
                        troupe_pid pid)
 {
-    const answer reply = {.status = status_name(status), .text = text, .n = n, .pid = pid};
+    const answer reply = {.status = troupe_status_name(status), .text = text, .n = n, .pid = pid};
 
     return troupe_reply(self, &answer_type, &reply);
 }
@@ -83,7 +71,7 @@ int puppet_on_result(troupe_self *self, void *state, const troupe_result *result
 
     (void)self;
     note(state, "RESULT %llu %s %s %s %s", (unsigned long long)result->tag,
-         status_name(result->status), troupe_pid_print(result->pid, text),
+         troupe_status_name(result->status), troupe_pid_print(result->pid, text),
          ended ? troupe_reason_name(result->reason.kind) : "-",
          said != NULL ? said->text : (ended ? result->reason.text : ""));
     return TROUPE_OK;

@@ -56,6 +56,10 @@ typedef enum troupe_status {
 /* Answers the words for a status, never NULL. The text is static. Any thread. */
 TROUPE_API const char *troupe_status_text(troupe_status status);
 
+/* Returns the name of a status, as it stands above: "TROUPE_E_AGAIN". Never NULL; a number without
+ * a name is "TROUPE_E_?". (libuv: uv_err_name.) */
+TROUPE_API const char *troupe_status_name(troupe_status status);
+
 #ifdef __cplusplus
 }
 #endif

@@ -203,18 +203,6 @@ static const struct kind *kind_named(const char *name)
 
 /* ---- the actor ---- */
 
-static const char *status_name(troupe_status status)
-{
-    switch (status) {
-#define STATUS_NAME(name, value, text)                                                             \
-    case name:                                                                                     \
-        return #name;
-        TROUPE_STATUS_MAP(STATUS_NAME)
-#undef STATUS_NAME
-    }
-    return "?";
-}
-
 struct actor {
     char notes[NOTES_SIZE]; /* a line for each message */
     troupe_from from;       /* who waits for the outcome of the order under way */
@@ -270,7 +258,7 @@ static int on_result(troupe_self *self, void *state, const troupe_result *result
     }
     return (int)troupe_reply_to(
         self, &actor->from, &outcome_type,
-        &(outcome){.status = status_name(result->status), .text = line, .pid = result->pid});
+        &(outcome){.status = troupe_status_name(result->status), .text = line, .pid = result->pid});
 }
 
 static troupe_status send_to(troupe_self *self, const char *to, const troupe_type *type,
@@ -324,7 +312,7 @@ static int on_order(troupe_self *self, void *state, const void *message)
     }
     return troupe_reply(
         self, &outcome_type,
-        &(outcome){.status = status_name(status), .text = troupe_status_text(status)});
+        &(outcome){.status = troupe_status_name(status), .text = troupe_status_text(status)});
 }
 
 /* One that is born with a value whose kind differs. */
