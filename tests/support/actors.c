@@ -88,6 +88,19 @@ struct stage *stage_begin_with(troupe_config *config)
     return stage;
 }
 
+int stage_run_tests(const struct CMUnitTest *tests, size_t count, uint32_t *workers)
+{
+    int failed = 0;
+
+    for (*workers = 1; *workers <= 4; *workers *= 2) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "%u workers", *workers);
+        failed += _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+    }
+    return failed;
+}
+
 struct stage *stage_begin(uint32_t workers)
 {
     troupe_config config;

@@ -62,6 +62,8 @@ struct stage {
     atomic_int log_lines;
 };
 
+/* A whole main: runs these tests with 1, 2 and 4 workers, which they read there. */
+int stage_run_tests(const struct CMUnitTest *tests, size_t count, uint32_t *workers);
 /* Starts a local node. workers 0: one per core. */
 struct stage *stage_begin(uint32_t workers);
 struct stage *stage_begin_with(troupe_config *config);

@@ -333,12 +333,6 @@ int main(void)
         cmocka_unit_test(a_node_s_stop_waits_for_what_runs_and_drops_what_waits),
         cmocka_unit_test(what_does_not_return_in_time_is_left_alone),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }

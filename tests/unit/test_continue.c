@@ -228,12 +228,6 @@ int main(void)
         CONTINUE_TEST(a_failure_there_ends_the_actor_as_any_other),
         CONTINUE_TEST(what_is_left_at_the_end_is_freed),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }

@@ -213,12 +213,6 @@ int main(void)
         LIFE_TEST(what_is_no_request_cannot_be_answered),
         LIFE_TEST(a_late_reply_is_dropped_and_counted),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }

@@ -560,12 +560,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_dropped_and_counted, begin_dropping,
                                         end_gated),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }

@@ -471,12 +471,6 @@ int main(void)
         STASH_TEST(a_down_can_be_put_away),
         STASH_TEST(putting_away_and_failing_is_failing),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }

@@ -263,12 +263,6 @@ int main(void)
         TIMER_TEST(a_message_of_its_own_timer_puts_an_idle_timeout_off),
         TIMER_TEST(a_cancel_and_its_timer_never_both_win),
     };
-    const uint32_t counts[] = {1, 2, 4};
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        workers = counts[i];
-        failed += cmocka_run_group_tests(tests, NULL, NULL);
-    }
-    return failed;
+    return stage_run_tests(tests, sizeof(tests) / sizeof(tests[0]), &workers);
 }
