@@ -7,33 +7,25 @@
 
 #include "durable_world.h"
 
-struct pg_server *server;
+struct reg_sync *admin;
 struct world world;
 struct world_node *n1;
 struct world_node *n2;
 struct world_node *n3;
-struct reg_sync *admin;
 
 static const char *const behaviors[] = {"account"};
 
-int start_server(void **state)
+int start_durable(void **state)
 {
-    char conninfo[PG_CONNINFO_SIZE];
-
-    (void)state;
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
-    admin = pg_connect(conninfo);
+    (void)start_server(state);
+    admin = connect_as_admin();
     return 0;
 }
 
-int stop_server(void **state)
+int stop_durable(void **state)
 {
-    (void)state;
     reg_sync_close(admin);
-    pg_server_stop(server);
-    return 0;
+    return stop_server(state);
 }
 
 /* n1 and n2 know the behavior, n3 does not. */

@@ -9,19 +9,18 @@
 
 #include <stdint.h>
 
-#include "support/pg.h"
+#include "support/pg_group.h"
 #include "support/registry_world.h"
 
-extern struct pg_server *server;
-extern struct world world; /* too large for a stack */
+extern struct reg_sync *admin; /* a superuser's connection */
+extern struct world world;     /* too large for a stack */
 extern struct world_node *n1;
 extern struct world_node *n2;
 extern struct world_node *n3;
-extern struct reg_sync *admin; /* a superuser's connection */
 
 /* Of a group and of each test. */
-int start_server(void **state);
-int stop_server(void **state);
+int start_durable(void **state);
+int stop_durable(void **state);
 int join_three(void **state);
 int leave_all(void **state);
 

@@ -10,36 +10,12 @@
 
 #include <cmocka.h>
 
-#include "support/pg.h"
+#include "support/pg_group.h"
 #include "support/registry_world.h"
 
 static const int64_t ms = 1000000;
 
-static struct pg_server *server;
 static struct world world; /* too large for a stack */
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_stop(server);
-    return 0;
-}
-
-static struct reg_sync *connect_as_admin(void)
-{
-    char conninfo[PG_CONNINFO_SIZE];
-
-    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
-    return pg_connect(conninfo);
-}
 
 /* ---- joining ---- */
 

@@ -12,28 +12,12 @@
 #include <cmocka.h>
 
 #include "support/child.h"
-#include "support/pg.h"
+#include "support/pg_group.h"
 #include "support/registry_world.h"
 
 static const int64_t ms = 1000000;
 
-static struct pg_server *server;
 static struct world world; /* too large for a stack */
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_stop(server);
-    return 0;
-}
 
 static uint64_t start_child(struct child *child, const char *name, const char *ttl_ms)
 {

@@ -365,5 +365,5 @@ int main(void)
 #undef THREE
     };
 
-    return cmocka_run_group_tests(tests, start_server, stop_server);
+    return cmocka_run_group_tests(tests, start_durable, stop_durable);
 }

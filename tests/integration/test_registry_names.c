@@ -11,28 +11,12 @@
 
 #include <cmocka.h>
 
-#include "support/pg.h"
+#include "support/pg_group.h"
 #include "support/registry_world.h"
 
 static const int64_t ms = 1000000;
 
-static struct pg_server *server;
 static struct world world; /* too large for a stack */
-
-static int start_server(void **state)
-{
-    (void)state;
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    (void)state;
-    pg_server_stop(server);
-    return 0;
-}
 
 static struct world_node *n1;
 static struct world_node *n2;
@@ -276,13 +260,11 @@ static void of_two_nodes_that_want_the_same_names_one_gets_each(void **state)
 
 static void names_are_registered_once_though_the_connections_break(void **state)
 {
-    char conninfo[PG_CONNINFO_SIZE];
     struct reg_sync *admin = NULL;
     int64_t ended = 0;
 
     (void)state;
-    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
-    admin = pg_connect(conninfo);
+    admin = connect_as_admin();
     prepare(&crowd[0], n1, "broken", true);
     world_do(&world, register_many, &crowd[0]);
     for (int round = 0; round < 20; round++) {

@@ -10,14 +10,12 @@
 
 #include <cmocka.h>
 
-#include "support/pg.h"
+#include "row_node.h"
 #include "sync/thread.h"
 #include "troupe/troupe.h"
 
 enum { DEADLINE_MS = 30000, CROWD = 30, WAITING = 5 };
 
-static struct pg_server *server;
-static struct reg_sync *admin;
 static troupe_node *node;
 
 static struct {
@@ -77,28 +75,12 @@ static void wait_for(const char *sql, const char *expected)
 
 static int begin(void **state)
 {
-    troupe_config config;
-    char conninfo[PG_CONNINFO_SIZE];
-    char error[256] = "";
+    static const troupe_behavior *const behaviors[] = {&stuck, &crowd};
 
     (void)state;
     tr_mutex_init(&gate.mutex);
     tr_cond_init(&gate.changed);
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
-    admin = pg_connect(conninfo);
-    troupe_config_init(&config);
-    config.name = "n1";
-    config.allow_unsafe_fsync = true;
-    assert_int_equal(troupe_registry_postgres(pg_server_conninfo(server), &config.registry, error,
-                                              sizeof(error)),
-                     TROUPE_OK);
-    if (troupe_node_start(&config, &node, error, sizeof(error)) != TROUPE_OK) {
-        fail_msg("%s", error);
-    }
-    assert_int_equal(troupe_node_add_behavior(node, &stuck, NULL, 0), TROUPE_OK);
-    assert_int_equal(troupe_node_add_behavior(node, &crowd, NULL, 0), TROUPE_OK);
+    node = row_node_begin(behaviors, 2);
     return 0;
 }
 
@@ -106,11 +88,7 @@ static int end(void **state)
 {
     (void)state;
     open_gate();
-    if (node != NULL) {
-        troupe_node_stop(node, 5000);
-    }
-    reg_sync_close(admin);
-    pg_server_stop(server);
+    row_node_end(node);
     return 0;
 }
 

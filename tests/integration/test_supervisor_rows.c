@@ -10,13 +10,11 @@
 
 #include <cmocka.h>
 
-#include "support/pg.h"
+#include "row_node.h"
 #include "troupe/troupe.h"
 
 enum { DEADLINE_MS = 30000 };
 
-static struct pg_server *server;
-static struct reg_sync *admin;
 static troupe_node *node;
 static troupe_pid supervisor;
 
@@ -89,34 +87,17 @@ static void wait_row(const char *expected)
 
 static int begin(void **state)
 {
-    troupe_config config;
-    char error[256] = "";
-    char conninfo[PG_CONNINFO_SIZE];
+    static const troupe_behavior *const behaviors[] = {&account_behavior};
 
     (void)state;
-    server = pg_server_start();
-    pg_migrate(pg_server_conninfo(server));
-    pg_server_conninfo_as(server, "troupe", "postgres", conninfo);
-    admin = pg_connect(conninfo);
-    troupe_config_init(&config);
-    config.name = "n1";
-    config.allow_unsafe_fsync = true;
-    assert_int_equal(troupe_registry_postgres(pg_server_conninfo(server), &config.registry, error,
-                                              sizeof(error)),
-                     TROUPE_OK);
-    if (troupe_node_start(&config, &node, error, sizeof(error)) != TROUPE_OK) {
-        fail_msg("%s", error);
-    }
-    assert_int_equal(troupe_node_add_behavior(node, &account_behavior, NULL, 0), TROUPE_OK);
+    node = row_node_begin(behaviors, 1);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    troupe_node_stop(node, 5000);
-    reg_sync_close(admin);
-    pg_server_stop(server);
+    row_node_end(node);
     return 0;
 }
 
