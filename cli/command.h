@@ -32,6 +32,8 @@ struct cli;
     X(CHECKPOINT, "checkpoint", 0, "POLICY", "each, every, on_stop or explicit")                   \
     X(CHECKPOINT_MS, "checkpoint-ms", 0, "MS", "for --checkpoint every")                           \
     X(NODE, "node", 0, "NODE", "only, or on, this node")                                           \
+    X(LOCAL, "local", 0, NULL, "only actors of the node that is asked")                            \
+    X(ROLE, "role", 0, "ROLE", "only nodes that have this role")                                   \
     X(BEHAVIOR, "behavior", 0, "BEHAVIOR", "only actors of this behavior")                         \
     X(VALUES, "values", 0, NULL, "with the content of messages")                                   \
     X(SECONDS, "seconds", 0, "COUNT", "end after so long (60)")                                    \

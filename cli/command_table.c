@@ -12,6 +12,12 @@ const struct command commands[] = {
      1, 1, 0, command_node_drain},
     {"node", "undrain", "NODE", "place actors on a node again", NULL, 1, 1, 0,
      command_node_undrain},
+    {"wait", NULL, "[NODE]...", "until nodes are up: exit status 0, else 75",
+     "Waits for each NODE, and for as many nodes as --nodes says (1), with --role of those that "
+     "have\n"
+     "it; for a minute, or as long as --timeout says. PostgreSQL and its schema may come later "
+     "too.",
+     0, CLI_ARGUMENTS_MAX, OPTION_BIT(NODES) | OPTION_BIT(ROLE) | OPTION_BIT(QUIET), command_wait},
     {"actor", "list", "", "named actors, and the unnamed ones that nodes have sampled",
      "With --sort one node is asked instead: --node, else the first that answers. A - before the\n"
      "key puts the largest first: --sort -mailbox.",
@@ -56,7 +62,7 @@ const struct command commands[] = {
      "Asks one node: --node names it, else the first that answers.", 0, 0,
      OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_list},
     {"group", "members", "GROUP", "which actors of the cluster are in a group", NULL, 1, 1,
-     OPTION_BIT(NODE) | OPTION_BIT(LIMIT), command_group_members},
+     OPTION_BIT(NODE) | OPTION_BIT(LIMIT) | OPTION_BIT(LOCAL), command_group_members},
     {"event", "list", "", "what happened to the members, oldest first", NULL, 0, 0,
      OPTION_BIT(LIMIT) | OPTION_BIT(AFTER), command_event_list},
     {"event", "tail", "", "print events as they happen, until Ctrl-C",

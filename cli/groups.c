@@ -41,7 +41,7 @@ static int print_answer(struct cli *cli, cJSON *request, const char *key,
 
 int command_group_list(struct cli *cli)
 {
-    static const char *const columns[] = {"group", "members", "watchers", "node", NULL};
+    static const char *const columns[] = {"group", "members", "local", "watchers", "node", NULL};
 
     return print_answer(cli, target_begin(cli, "groups"), "groups", columns);
 }
@@ -51,7 +51,8 @@ int command_group_members(struct cli *cli)
     static const char *const columns[] = {"pid", "node", NULL};
     cJSON *request = target_begin(cli, "group");
 
-    if (cJSON_AddStringToObject(request, "group", cli->arguments[0]) == NULL) {
+    if (cJSON_AddStringToObject(request, "group", cli->arguments[0]) == NULL ||
+        (cli_has(cli, OPTION_LOCAL) && cJSON_AddTrueToObject(request, "local") == NULL)) {
         cJSON_Delete(request);
         return problem_set(&cli->problem, PROBLEM_MEMORY, "out of memory");
     }

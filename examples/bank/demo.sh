@@ -191,8 +191,6 @@ node_is_ready() {
   [ -e "$dir/$1.json" ]
 }
 
-all_are_members() { [ "$(value_of "SELECT count(*) FROM troupe.nodes WHERE state = 'up'")" -eq ${#nodes[@]} ]; }
-
 start_cluster() {
   local node list=''
   (umask 077 && od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' >"$dir/secret")
@@ -202,7 +200,7 @@ start_cluster() {
     field_of "$(<"$dir/$node.json")" port
     list+="  $node pid ${pids[$node]} port $field"
   done
-  await 10 all_are_members || fail "not all nodes are members"
+  troupe wait "${nodes[@]}" --quiet || fail "not all nodes are members"
   say nodes "trouped, bank.so loaded, TCP with HMAC by a secret of 256 bits:$list"
 }
 

@@ -430,6 +430,17 @@ void tr_groups_list_drop(struct tr_groups *groups, struct tr_group_list *list)
     }
 }
 
+static struct tr_group_counts counts_of(const struct group *group)
+{
+    struct tr_group_counts counts = {.members = group->members.count,
+                                     .watchers = group->watchers.count};
+
+    for (uint32_t i = 0; i < counts.members; i++) {
+        counts.local += group->members.seats[i]->remote ? 0 : 1;
+    }
+    return counts;
+}
+
 void tr_groups_each(struct tr_groups *groups, tr_groups_visit visit, void *context)
 {
     const struct group *group = NULL;
@@ -439,7 +450,9 @@ void tr_groups_each(struct tr_groups *groups, tr_groups_visit visit, void *conte
     while ((group = tr_map_next(&groups->groups, &position)) != NULL) {
         for (; group != NULL; group = group->next) {
             if (group->members.count > 0) {
-                visit(context, group->name, group->members.count, group->watchers.count);
+                const struct tr_group_counts counts = counts_of(group);
+
+                visit(context, group->name, &counts);
             }
         }
     }

@@ -49,8 +49,13 @@ struct tr_group_list {
 };
 
 /* What people are told of a group, or of an actor's seat in it. */
-typedef void (*tr_groups_visit)(void *context, const char *group, uint32_t members,
-                                uint32_t watchers);
+struct tr_group_counts {
+    uint32_t members;
+    uint32_t local; /* so many of them are actors of this node */
+    uint32_t watchers;
+};
+typedef void (*tr_groups_visit)(void *context, const char *group,
+                                const struct tr_group_counts *counts);
 typedef void (*tr_seats_visit)(void *context, const char *group, uint32_t joins, bool watches);
 
 TROUPE_MUST_USE troupe_status tr_groups_create(const struct tr_groups_port *port,

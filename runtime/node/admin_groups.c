@@ -11,8 +11,7 @@ enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 100000 };
 
 struct group_row {
     char *name;
-    uint32_t members;
-    uint32_t watchers;
+    struct tr_group_counts counts;
 };
 
 struct group_rows {
@@ -23,15 +22,14 @@ struct group_rows {
     bool failed;
 };
 
-static void visit(void *context, const char *group, uint32_t members, uint32_t watchers)
+static void visit(void *context, const char *group, const struct tr_group_counts *counts)
 {
     struct group_rows *rows = context;
     char *name = rows->count < rows->capacity ? strdup(group) : NULL;
 
     rows->total++;
     if (name != NULL) {
-        rows->rows[rows->count++] =
-            (struct group_row){.name = name, .members = members, .watchers = watchers};
+        rows->rows[rows->count++] = (struct group_row){.name = name, .counts = *counts};
     } else if (rows->count < rows->capacity) {
         rows->failed = true;
     }
@@ -67,8 +65,9 @@ void tr_admin_groups(struct tr_admin *admin)
             cJSON *item = cJSON_CreateObject();
 
             tr_admin_add_text(item, "group", rows.rows[i].name);
-            (void)cJSON_AddNumberToObject(item, "members", rows.rows[i].members);
-            (void)cJSON_AddNumberToObject(item, "watchers", rows.rows[i].watchers);
+            (void)cJSON_AddNumberToObject(item, "members", rows.rows[i].counts.members);
+            (void)cJSON_AddNumberToObject(item, "local", rows.rows[i].counts.local);
+            (void)cJSON_AddNumberToObject(item, "watchers", rows.rows[i].counts.watchers);
             tr_admin_add_text(item, "node", admin->node->name);
             (void)tr_admin_add_item(admin, list, item);
         }
@@ -93,6 +92,7 @@ static const char *name_of(struct troupe_node *node, uint64_t node_id,
 void tr_admin_group(struct tr_admin *admin)
 {
     const char *group = tr_admin_text(admin, "group", true);
+    const bool local_only = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(admin->request, "local"));
     const size_t limit = limit_of(admin);
     struct tr_group_list *members = NULL;
 
@@ -108,8 +108,9 @@ void tr_admin_group(struct tr_admin *admin)
         return;
     }
     cJSON *list = cJSON_AddArrayToObject(admin->reply, "members");
+    const uint32_t count = members == NULL ? 0 : local_only ? members->local : members->count;
 
-    for (uint32_t i = 0; members != NULL && i < members->count && i < limit; i++) {
+    for (uint32_t i = 0; i < count && i < limit; i++) {
         cJSON *item = cJSON_CreateObject();
         char name[TR_NODE_NAME_SIZE_MAX + 1];
 
@@ -117,7 +118,7 @@ void tr_admin_group(struct tr_admin *admin)
         tr_admin_add_text(item, "node", name_of(admin->node, members->pids[i].node, name));
         (void)cJSON_AddItemToArray(list, item);
     }
-    (void)cJSON_AddNumberToObject(admin->reply, "total", members == NULL ? 0 : members->count);
+    (void)cJSON_AddNumberToObject(admin->reply, "total", count);
     tr_groups_list_drop(admin->node->groups, members);
 }
 

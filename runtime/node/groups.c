@@ -126,6 +126,7 @@ troupe_status troupe_monitor_group(troupe_self *self, const char *group, bool on
 struct caster {
     struct troupe_node *node;
     troupe_self *self;
+    bool local_only;
 };
 
 static troupe_status members(struct troupe_node *node, const char *group, bool local_only,
@@ -201,7 +202,7 @@ static troupe_status cast_list(const struct caster *caster, const struct tr_grou
             return sent;
         }
     }
-    while (i < list->count) {
+    while (!caster->local_only && i < list->count) {
         const uint64_t node_id = list->pids[i].node;
         const troupe_status sent = cast_to_node(caster, node_id, group, type, value);
         uint32_t there = 0;
@@ -257,6 +258,13 @@ troupe_status troupe_broadcast(troupe_self *self, const char *group, const troup
     return cast(&(struct caster){.node = node_of(self), .self = self}, group, type, message, count);
 }
 
+troupe_status troupe_local_broadcast(troupe_self *self, const char *group, const troupe_type *type,
+                                     const void *message, size_t *count)
+{
+    return cast(&(struct caster){.node = node_of(self), .self = self, .local_only = true}, group,
+                type, message, count);
+}
+
 troupe_status troupe_node_members(troupe_node *node, const char *group, troupe_pid *pids,
                                   size_t capacity, size_t *count)
 {
@@ -273,6 +281,13 @@ troupe_status troupe_node_broadcast(troupe_node *node, const char *group, const 
                                     const void *message, size_t *count)
 {
     return cast(&(struct caster){.node = node}, group, type, message, count);
+}
+
+troupe_status troupe_node_local_broadcast(troupe_node *node, const char *group,
+                                          const troupe_type *type, const void *message,
+                                          size_t *count)
+{
+    return cast(&(struct caster){.node = node, .local_only = true}, group, type, message, count);
 }
 
 /* ---- from other nodes ---- */

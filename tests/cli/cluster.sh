@@ -206,6 +206,7 @@ case_actions() {
   check "call: no such name" fails_as 65 4001 'no-such-name'
   ran troupe spawn cli.counter --node n9
   check "spawn: no such node" fails_as 69 3001 'n9'
+  waits_for_nodes
   ran timeout 20 troupe event tail --after 0 --count 2 -o json
   check "event tail prints what it is asked for" [ "$(wc -l <"$work/out")" = 2 ]
   tail_sees_a_death
@@ -222,7 +223,7 @@ case_look() {
   up --nodes 2
   check "a cluster is up" ended_with 0
   ran troupe group list
-  check "without groups there is only a title" prints '^group +members +watchers +node$'
+  check "without groups there is only a title" prints '^group +members +local +watchers +node$'
   ran troupe spawn cli.counter --name ada --node n2
   ran troupe call ada cli.join '{"group": "room"}'
   ran troupe group list --node n2 -o json
@@ -230,6 +231,12 @@ case_look() {
   check "and soon by every other" await 10 lists_room n1
   ran troupe group members room --node n2 -o json
   check "its member is listed" json "len(j) == 1 and j[0]['pid'].startswith('<')"
+  ran troupe group members room --node n2 --local -o json
+  check "on its own node it is local" json "len(j) == 1"
+  ran troupe group members room --node n1 --local -o json
+  check "on another none is" json "j == []"
+  ran troupe group list --node n1 -o json
+  check "which the list says too" json "[(g['members'], g['local']) for g in j] == [(1, 0)]"
   ran troupe group members room --node n7
   check "no such node" fails_as 69 3001 'n7'
   ran troupe group members "$escape"
@@ -330,6 +337,43 @@ wrong_and_right() { # OPTION...
   check "an actor that fails instead of answering" fails_as 70 4008 ''
   ran troupe name list "$@"
   check "reads go to the database" ended_with 0
+}
+
+waits_for_nodes() {
+  local waiting
+  ran troupe wait --nodes 2 --timeout 20s
+  check "wait: two nodes are up" ended_with 0
+  check "wait prints them" prints '^n2 +[0-9]+ +127'
+  ran troupe wait n1 n2 --quiet
+  check "wait: by their names" ended_with 0
+  check "wait --quiet prints nothing" [ ! -s "$work/out" ]
+  ran troupe wait -o json
+  check "wait: one node is enough" json "[n['name'] for n in j] == ['n1', 'n2']"
+  ran troupe wait --nodes 3 --timeout 300ms
+  check "wait ends when time is up" fails_as 75 4007 '2 of 3 nodes are up'
+  ran troupe wait n1 n8 --timeout 300ms
+  check "wait says who is missing" fails_as 75 4007 'no node n8 is up'
+  ran troupe wait --role web --timeout 300ms
+  check "wait: nobody has the role" fails_as 75 4007 '0 of 1 nodes with the role web'
+  ran troupe wait --nodes 0
+  check "wait: no number of nodes" fails_as 64 1001 'nodes takes a number'
+  ran troupe wait --db "host=$work/nobody" --timeout 300ms
+  check "wait: no PostgreSQL in time" fails_as 69 2001 'cannot be reached'
+  ran troupe dev kill n2
+  await 10 state_of n2 down
+  troupe wait n2 n1 --timeout 60s >"$work/waited" 2>&1 &
+  waiting=$!
+  started+=("$waiting")
+  ran troupe wait n2 --timeout 200ms
+  check "wait: a node that died is not up" fails_as 75 4007 'no node n2'
+  check "who waits for it still does" kill -0 "$waiting"
+  ran troupe dev start n2
+  check "wait ends when it is up again" await 20 has_ended "$waiting"
+  check "with its new start" grep -qE '^n2 +[0-9]+ ' "$work/waited"
+  start_node w1 --roles web,db
+  check "wait: a node with the role" troupe wait w1 --role web --timeout 30s --quiet
+  kill -TERM "$pid"
+  wait "$pid"
 }
 
 tail_sees_a_death() {

@@ -211,6 +211,33 @@ static void a_broadcast_reaches_each_member_once(void **state)
     assert_true(troupe_pid_equal(probe_wait(probes[3], 0)->from, probes[0]->pid));
 }
 
+static int shout_here(troupe_self *self, struct probe *probe, void *context)
+{
+    (void)probe;
+    assert_int_equal(
+        troupe_local_broadcast(self, "room", &number_type, &(number){.value = 5}, context),
+        TROUPE_OK);
+    assert_int_equal(
+        troupe_local_broadcast(self, "a\nb", &number_type, &(number){.value = 5}, NULL),
+        TROUPE_E_INVALID);
+    return TROUPE_OK;
+}
+
+static void where_there_is_one_node_a_local_broadcast_reaches_all(void **state)
+{
+    struct probe *a = probe_spawn(stage, NULL);
+    struct probe *b = probe_spawn(stage, NULL);
+    size_t count = 0;
+
+    (void)state;
+    probe_join(a, "room");
+    probe_join(b, "room");
+    (void)probe_do(a, shout_here, &count);
+    assert_int_equal(count, 2);
+    has_number(a, 0, 5);
+    has_number(b, 0, 5);
+}
+
 struct scene {
     troupe_pid to;
     int64_t first;
@@ -362,6 +389,7 @@ int main(void)
         GROUP_TEST(names_of_groups_are_valid_as_those_of_actors),
         GROUP_TEST(joins_are_counted_and_a_member_is_one_member),
         GROUP_TEST(a_broadcast_reaches_each_member_once),
+        GROUP_TEST(where_there_is_one_node_a_local_broadcast_reaches_all),
         GROUP_TEST(a_broadcast_keeps_its_place_among_what_its_sender_sends),
         GROUP_TEST(who_ends_has_left_all_its_groups),
         GROUP_TEST(an_init_that_fails_leaves_no_member),

@@ -248,6 +248,37 @@ static void a_broadcast_reaches_the_members_of_all_nodes_once(void **state)
     }
 }
 
+/* What is said to all afterwards is a barrier: it would come after a copy for other nodes. */
+static void a_local_broadcast_reaches_the_members_of_its_node_alone(void **state)
+{
+    struct probe *probes[6];
+    size_t count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        probes[i] = probe_spawn(stages[i % 3], NULL);
+        probe_join(probes[i], "room");
+    }
+    wait_members_everywhere("room", 6);
+    assert_int_equal(troupe_node_local_broadcast(stages[1]->node, "room", &number_type,
+                                                 &(number){.value = 1}, &count),
+                     TROUPE_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(
+        troupe_node_broadcast(stages[1]->node, "room", &number_type, &(number){.value = 2}, &count),
+        TROUPE_OK);
+    assert_int_equal(count, 6);
+    for (size_t i = 0; i < 6; i++) {
+        const bool here = i % 3 == 1;
+
+        if (here) {
+            has_number(probes[i], 0, 1);
+        }
+        has_number(probes[i], here ? 1 : 0, 2);
+        assert_int_equal(probe_seen(probes[i]), here ? 2 : 1);
+    }
+}
+
 struct scene {
     troupe_pid to;
     int64_t first;
@@ -459,6 +490,7 @@ int main(void)
         GROUP_TEST(members_of_a_dead_node_are_gone),
         GROUP_TEST(members_of_a_node_that_leaves_are_gone),
         GROUP_TEST(a_broadcast_reaches_the_members_of_all_nodes_once),
+        GROUP_TEST(a_local_broadcast_reaches_the_members_of_its_node_alone),
         GROUP_TEST(a_broadcast_keeps_its_place_between_nodes),
         GROUP_TEST(who_hears_of_a_member_by_its_message_finds_it_in_the_group),
         GROUP_TEST(a_watcher_is_told_of_a_lost_node_in_order),

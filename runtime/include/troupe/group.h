@@ -61,6 +61,12 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_broadcast(troupe_self *self, con
                                                           const troupe_type *type,
                                                           const void *message, size_t *count);
 
+/* The same to the members on this node alone: no other node hears of it. Actor only. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_local_broadcast(troupe_self *self,
+                                                                const char *group,
+                                                                const troupe_type *type,
+                                                                const void *message, size_t *count);
+
 /* From now on tells this actor by troupe_group_message who joins and leaves: first, as joined, of
  * each present member, then of each change, in the order of the changes and without a gap. Or stops
  * telling; what is in the mailbox already stays there. On twice is on. These messages are not
@@ -69,8 +75,8 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_broadcast(troupe_self *self, con
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_monitor_group(troupe_self *self, const char *group,
                                                               bool on);
 
-/* troupe_members, troupe_local_members and troupe_broadcast from any thread but an actor's. Do not
- * block. */
+/* troupe_members, troupe_local_members, troupe_broadcast and troupe_local_broadcast from any thread
+ * but an actor's. Do not block. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_members(struct troupe_node *node,
                                                              const char *group, troupe_pid *pids,
                                                              size_t capacity, size_t *count);
@@ -82,6 +88,11 @@ TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_broadcast(struct troupe_nod
                                                                const char *group,
                                                                const troupe_type *type,
                                                                const void *message, size_t *count);
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_local_broadcast(struct troupe_node *node,
+                                                                     const char *group,
+                                                                     const troupe_type *type,
+                                                                     const void *message,
+                                                                     size_t *count);
 
 #ifdef __cplusplus
 }
