@@ -148,8 +148,9 @@
 #define TR_ACK_RECORDS 64u
 /* Milliseconds that an acknowledgement may wait for data that carries it. */
 #define TR_ACK_DELAY_MS 20u
-/* Bytes of one session that wait to be sent: above it everybody is told BUSY. Room for what actors
- * send in one callback after the high mark, and for one of the largest messages. */
+/* Bytes of one session that wait to be sent: above it everybody is told BUSY. What waits of large
+ * messages counts for large ones only. Room for what actors send in one callback after the high
+ * mark, and for one of the largest messages. */
 #define TR_SEND_QUEUE_BYTES_MAX (64u * 1024u * 1024u)
 /* Above the high mark sending actors are suspended, until no more than the low mark wait: as much
  * as may be on its way unacknowledged, and what is sent in the time that waking them takes. */

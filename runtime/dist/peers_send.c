@@ -80,7 +80,7 @@ static troupe_status send_large(struct tr_peers *peers, const struct tr_peers_ta
 
         tr_mutex_lock(&shard->lock);
         peer = NULL; /* it may have gone meanwhile, and its session may be another one */
-        status = admit(shard, target, 0, &peer);
+        status = admit(shard, target, size, &peer);
         status = status == TROUPE_OK ? created : status;
         if (status == TROUPE_OK) {
             tr_send_queue_push_large(&peer->queue, target->order, large);

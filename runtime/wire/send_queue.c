@@ -421,19 +421,23 @@ bool tr_send_queue_is_crowded(const struct tr_send_queue *queue, size_t size)
 troupe_status tr_send_queue_admit(const struct tr_send_queue *queue, size_t size,
                                   enum tr_send_patience patience)
 {
+    /* One of the largest messages is as much as may wait, and small ones pass it. */
+    const size_t waiting =
+        size > TR_SEGMENT_SIZE_MAX ? queue->bytes : queue->bytes - queue->bytes_large;
+
     if (size > TR_MESSAGE_SIZE_MAX) {
         return TROUPE_E_LIMIT;
     }
     if (patience == TR_SEND_TOLD && tr_send_queue_is_crowded(queue, size)) {
         return TROUPE_E_BUSY;
     }
-    if (queue->bytes < queue->bytes_max) {
+    if (waiting < queue->bytes_max) {
         return TROUPE_OK;
     }
     if (patience != TR_SEND_SYSTEM) {
         return TROUPE_E_BUSY;
     }
-    return queue->bytes - queue->bytes_max < TR_SEND_RESERVE_BYTES ? TROUPE_OK : TROUPE_E_LIMIT;
+    return waiting - queue->bytes_max < TR_SEND_RESERVE_BYTES ? TROUPE_OK : TROUPE_E_LIMIT;
 }
 
 static void bytes_add(struct tr_send_queue *queue, size_t bytes)

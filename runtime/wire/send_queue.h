@@ -46,7 +46,9 @@ enum tr_send_patience {
 };
 
 struct tr_send_queue {
-    size_t bytes_max; /* above it, what is not `system` is refused */
+    size_t
+        bytes_max; /* above it, what is not `system` is refused; large ones do not count for small
+                    * ones, which pass them: so up to twice that and one message may wait */
     size_t bytes_high;
     size_t bytes_low;
     bool crowded;            /* by the marks */

@@ -20,7 +20,7 @@ enum { BOUND = 10 * 1024 * 1024, HIGH = 4 * 1024 * 1024, LOW = 1024 * 1024, LARG
 
 static struct tr_send_queue queue;
 static struct tr_reassembly reassembly;
-static uint8_t arrived[100]; /* first bytes of the messages, in the order they became whole */
+static uint8_t arrived[400]; /* first bytes of the messages, in the order they became whole */
 static size_t arrived_count;
 
 static int setup(void **state)
@@ -256,6 +256,26 @@ static void full_queue_takes_system_signals_only(void **state)
     assert_int_equal(push(0, 'a', 100, false), TROUPE_OK);
 }
 
+/* The largest message is as large as the bound of a queue may be. */
+static void a_large_message_that_fills_the_queue_refuses_no_small_ones(void **state)
+{
+    size_t count = 0;
+
+    (void)state;
+    assert_int_equal(push_as(1, 'L', BOUND + 1000, TR_SEND_PATIENT), TROUPE_OK);
+    assert_int_equal(push_as(2, 'M', LARGE, TR_SEND_PATIENT), TROUPE_E_BUSY);
+    while (push_as(2, 'a', 60000, TR_SEND_PATIENT) == TROUPE_OK) {
+        count++;
+    }
+    assert_int_equal(count, BOUND / (60000 + TR_SEGMENT_HEAD_SIZE) + 1); /* as without it */
+    assert_int_equal(push_as(3, 's', 100, TR_SEND_SYSTEM), TROUPE_OK);
+    assert_int_equal(push_as(3, 's', 100, TR_SEND_PATIENT), TROUPE_E_BUSY);
+    while (take()) {
+    }
+    assert_int_equal(queue.bytes, 0);
+    assert_int_equal(push_as(2, 'M', LARGE, TR_SEND_PATIENT), TROUPE_OK);
+}
+
 static void marks_say_when_the_queue_is_crowded(void **state)
 {
     (void)state;
@@ -385,6 +405,7 @@ int main(void)
         QUEUE_TEST(more_large_messages_than_streams_all_arrive),
         QUEUE_TEST(what_is_under_way_fits_the_receivers_memory),
         QUEUE_TEST(full_queue_takes_system_signals_only),
+        QUEUE_TEST(a_large_message_that_fills_the_queue_refuses_no_small_ones),
         QUEUE_TEST(marks_say_when_the_queue_is_crowded),
         QUEUE_TEST(a_message_above_the_high_mark_alone_gets_in),
         QUEUE_TEST(a_large_message_that_waits_holds_back_large_ones_only),
