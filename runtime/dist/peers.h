@@ -144,7 +144,8 @@ void tr_peers_give_up(struct tr_peers *peers, uint64_t node_id, enum tr_peers_lo
 
 enum {
     TR_PEERS_SYSTEM = 1, /* a system signal: not bound by send_queue_bytes_max */
-    TR_PEERS_TOLD = 2 /* refused from the high mark on: who sends it can be told, not suspended */
+    TR_PEERS_TOLD = 2, /* refused from the high mark on: who sends it can be told, not suspended */
+    TR_PEERS_LATER = 4 /* the caller has the loop's hooks run soon, so nobody is woken for it */
 };
 
 struct tr_peers_target {
@@ -153,7 +154,7 @@ struct tr_peers_target {
     /* Messages of one order arrive in the order sent; others may overtake one above 64 KiB. Take
      * something of the sender's, such as its actor id. */
     uint32_t order;
-    unsigned flags; /* TR_PEERS_SYSTEM, TR_PEERS_TOLD or 0 */
+    unsigned flags; /* TR_PEERS_* */
     bool *crowded;  /* NULL, or where to say true when the queue is crowded and the message in it */
 };
 

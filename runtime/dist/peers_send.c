@@ -50,9 +50,9 @@ static bool sent(struct peer *peer, const struct tr_peers_target *target, size_t
     return (status == TROUPE_OK || peer->overloaded) && peer_mark_dirty(peer);
 }
 
-static void wake(struct tr_peers *peers, bool needed)
+static void wake(struct tr_peers *peers, const struct tr_peers_target *target, bool needed)
 {
-    if (needed && !tr_loop_will_turn(peers->loop)) {
+    if (needed && (target->flags & TR_PEERS_LATER) == 0 && !tr_loop_will_turn(peers->loop)) {
         tr_signal_send(peers->signal);
     }
 }
@@ -90,7 +90,7 @@ static troupe_status send_large(struct tr_peers *peers, const struct tr_peers_ta
         tr_mutex_unlock(&shard->lock);
         tr_large_destroy(large);
     }
-    wake(peers, needed);
+    wake(peers, target, needed);
     return status;
 }
 
@@ -116,7 +116,7 @@ troupe_status tr_peers_send(struct tr_peers *peers, const struct tr_peers_target
     }
     needed = sent(peer, target, size, status);
     tr_mutex_unlock(&shard->lock);
-    wake(peers, needed);
+    wake(peers, target, needed);
     return status;
 }
 

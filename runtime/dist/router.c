@@ -64,7 +64,6 @@ void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
 static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
                                const uint8_t *bytes, size_t size)
 {
-
     struct tr_peers *peers = router_borrow(router);
     const troupe_status status = peers == NULL
                                      ? TROUPE_E_NOCONNECTION
@@ -88,21 +87,37 @@ uint64_t tr_router_queued(struct tr_router *router)
     return bytes;
 }
 
+/* On the loop thread: the cache of the worker that this thread is, or of the loop's own thread. */
+static struct tr_pool_cache *cache_of(struct tr_router *router)
+{
+    struct tr_worker *worker = tr_sched_worker(router->options.sched);
+    return worker != NULL ? &worker->cache : &router->cache;
+}
+
 /* ---- out ---- */
+
+static unsigned peers_flags(const struct tr_message *message, bool later)
+{
+    const unsigned told = (message->flags & TR_MESSAGE_TOLD) != 0 ? TR_PEERS_TOLD : 0;
+
+    return (tr_message_is_counted(message) ? told : TR_PEERS_SYSTEM) | (later ? TR_PEERS_LATER : 0);
+}
 
 static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
                                 const uint8_t *bytes, size_t size, bool *crowded)
 {
-    const struct tr_peers_target target = {
-        .node_id = message->to.node,
-        .session = message->session,
-        .order = (uint32_t)message->from.id,
-        .flags = !tr_message_is_counted(message)           ? TR_PEERS_SYSTEM
-                 : (message->flags & TR_MESSAGE_TOLD) != 0 ? TR_PEERS_TOLD
-                                                           : 0,
-        .crowded = crowded};
+    struct tr_worker *worker = tr_sched_worker(router->options.sched);
+    const struct tr_peers_target target = {.node_id = message->to.node,
+                                           .session = message->session,
+                                           .order = (uint32_t)message->from.id,
+                                           .flags = peers_flags(message, worker != NULL),
+                                           .crowded = crowded};
+    const troupe_status status = hand_over(router, &target, bytes, size);
 
-    return hand_over(router, &target, bytes, size);
+    if (worker != NULL) {
+        worker->unsent += size; /* A refused one too: its session may have to go. */
+    }
+    return status;
 }
 
 /* A message to a name that sets out from here may come back. */
@@ -155,7 +170,7 @@ troupe_status tr_router_post(struct tr_router *router, struct tr_message *messag
     const troupe_status status = encode_and_send(router, message, crowded);
 
     if (status == TROUPE_OK) {
-        tr_message_destroy(&sched->shared_cache, message);
+        tr_message_destroy(tr_sched_cache(sched, tr_sched_worker(sched)), message);
         return TROUPE_OK;
     }
     tr_sched_bounce(sched, NULL, message, status == TROUPE_E_NO_MEMORY ? TROUPE_E_BUSY : status,
@@ -274,7 +289,7 @@ static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node
                       uint32_t session)
 {
     struct tr_sched *sched = router->options.sched;
-    struct tr_message *message = tr_message_create(&router->cache, TR_SIGNAL_NODE_LOST, 0);
+    struct tr_message *message = tr_message_create(cache_of(router), TR_SIGNAL_NODE_LOST, 0);
 
     if (message == NULL) {
         router->options.on_bad(router->options.context, node_id,
@@ -284,7 +299,7 @@ static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node
     message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
     message->ref = node_id;
     message->session = session;
-    (void)tr_sched_post(sched, NULL, message);
+    (void)tr_sched_post(sched, tr_sched_worker(sched), message);
 }
 
 void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session)
@@ -320,23 +335,24 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
 {
     struct tr_sched *sched = router->options.sched;
 
-    const bool is_reply = message->signal == TR_SIGNAL_REPLY; /* Then the caller is here. */
-
     router->options.on_bad(router->options.context, node_id, why);
-    if (is_reply || message->signal == TR_SIGNAL_CALL) {
-        struct tr_message *failed = tr_message_create_reason(&router->cache, TR_SIGNAL_CALL_FAILED,
-                                                             TROUPE_REASON_ERROR, why);
+    /* The caller of a reply is here: its call fails for the same reason. */
+    const bool is_call = message->signal == TR_SIGNAL_CALL;
+    struct tr_message *failed = NULL;
 
-        if (failed != NULL) {
-            failed->status = (int16_t)status;
-            failed->to = is_reply ? message->to : message->from;
-            failed->from = is_reply ? message->from : message->to;
-            failed->ref = message->ref;
-            failed->session = is_reply ? 0 : message->session;
-            (void)tr_sched_post(sched, NULL, failed);
-        }
+    if (is_call || message->signal == TR_SIGNAL_REPLY) {
+        failed = tr_message_create_reason(cache_of(router), TR_SIGNAL_CALL_FAILED,
+                                          TROUPE_REASON_ERROR, why);
     }
-    tr_message_destroy(&router->cache, message);
+    if (failed != NULL) {
+        failed->status = (int16_t)status;
+        failed->to = is_call ? message->from : message->to;
+        failed->from = is_call ? message->to : message->from;
+        failed->ref = message->ref;
+        failed->session = is_call ? message->session : 0;
+        (void)tr_sched_post(sched, tr_sched_worker(sched), failed);
+    }
+    tr_message_destroy(cache_of(router), message);
 }
 
 static void bad(struct tr_router *router, uint64_t node_id, const char *why)
@@ -383,7 +399,7 @@ static void take_back(struct tr_router *router, uint64_t node_id, struct tr_mess
     }
     bad(router, node_id, why);
     if (message->signal != TR_SIGNAL_CALL) {
-        tr_message_destroy(&router->cache, message);
+        tr_message_destroy(cache_of(router), message);
         return;
     }
     /* All that is certain is that this node does not answer the call, if it was asked. */
@@ -392,7 +408,7 @@ static void take_back(struct tr_router *router, uint64_t node_id, struct tr_mess
     message->from = (troupe_pid){.node = node_id};
     tr_message_turn(message, TR_SIGNAL_CALL_FAILED, TROUPE_REASON_NOPROC, NULL);
     message->status = TROUPE_E_NOPROC;
-    (void)tr_sched_post(sched, NULL, message);
+    (void)tr_sched_post(sched, tr_sched_worker(sched), message);
 }
 
 static const char *denied(struct tr_router *router, const struct tr_message *message)
@@ -410,7 +426,7 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     const struct tr_codec_source source = {.bytes = bytes,
                                            .size = size,
                                            .now_ns = tr_clock_now(sched->options.clock),
-                                           .cache = &router->cache,
+                                           .cache = cache_of(router),
                                            .find_type = router->options.find_type,
                                            .find_context = router->options.context};
     struct tr_message *message = NULL;
@@ -427,7 +443,7 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
 
     if (why != NULL) {
         bad(router, node_id, why);
-        tr_message_destroy(&router->cache, message);
+        tr_message_destroy(cache_of(router), message);
     } else if ((message->flags & TR_MESSAGE_RETURNED) != 0) {
         take_back(router, node_id, message, bytes, size);
     } else if (status != TROUPE_OK) {
@@ -438,7 +454,7 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
         router->options.on_broadcast(router->options.context, message);
     } else if (message->signal != TR_SIGNAL_CALL ||
                !router->options.on_call(router->options.context, message)) {
-        (void)tr_sched_post(sched, NULL, message);
+        (void)tr_sched_post(sched, tr_sched_worker(sched), message);
     }
 }
 

@@ -33,7 +33,7 @@ struct tr_router {
     struct tr_atomic_u64 peers;   /* pointer to struct tr_peers; 0 while there are none */
     struct tr_atomic_u32 senders; /* threads that may be using it */
     struct tr_atomic_u32 tickets; /* given out */
-    struct tr_pool_cache cache;   /* of the loop thread */
+    struct tr_pool_cache cache;   /* of the loop thread, when that is no worker */
     struct tr_packer *packer;     /* NULL: nothing is compressed, neither way */
     struct tr_mutex mutex;        /* everything below */
     struct tr_map by_node;        /* node id -> struct router_peer */

@@ -9,35 +9,13 @@
 #include "io/loop_uv.h"
 #include "io/uv_status.h"
 
-struct post {
-    struct post *next;
-    tr_loop_fn fn;
-    void *context;
-};
-
-struct tr_loop {
-    uv_loop_t uv;
-    uv_async_t wake;      /* closed by the stop */
-    uv_prepare_t prepare; /* closed when uv_run has returned, since hooks are wanted until then */
-    uv_thread_t thread;   /* valid while `started` */
-    bool started;         /* creator's thread only */
-    bool wake_closed;     /* loop thread only */
-    struct tr_loop_hook *hooks; /* loop thread only */
-    bool in_hooks;              /* loop thread only */
-
-    uv_mutex_t lock; /* guards what follows */
-    struct post *first;
-    struct post **last;
-    bool stopped;
-};
-
 struct tr_signal {
     uv_async_t async;
     tr_loop_fn fn;
     void *context;
 };
 
-/* Which loop this thread runs. A thread-local needs no lock and cannot be read too early. */
+/* Which loop this thread turns. A thread-local needs no lock and cannot be read too early. */
 static _Thread_local const struct tr_loop *current;
 
 uv_loop_t *tr_loop_uv(struct tr_loop *loop)
@@ -45,10 +23,18 @@ uv_loop_t *tr_loop_uv(struct tr_loop *loop)
     return &loop->uv;
 }
 
-static void run_posts(struct post *post)
+const struct tr_loop *tr_loop_set_current(const struct tr_loop *loop)
+{
+    const struct tr_loop *before = current;
+
+    current = loop;
+    return before;
+}
+
+static void run_posts(struct tr_loop_post *post)
 {
     while (post != NULL) {
-        struct post *next = post->next;
+        struct tr_loop_post *next = post->next;
 
         post->fn(post->context);
         free(post);
@@ -57,7 +43,7 @@ static void run_posts(struct post *post)
 }
 
 /* Takes everything posted so far and answers whether the loop was told to stop. */
-static bool take_posts(struct tr_loop *loop, struct post **first)
+static bool take_posts(struct tr_loop *loop, struct tr_loop_post **first)
 {
     bool stopped = false;
 
@@ -73,7 +59,7 @@ static bool take_posts(struct tr_loop *loop, struct post **first)
 static void on_wake(uv_async_t *async)
 {
     struct tr_loop *loop = async->data;
-    struct post *first = NULL;
+    struct tr_loop_post *first = NULL;
     const bool stopped = take_posts(loop, &first);
 
     run_posts(first);
@@ -84,9 +70,8 @@ static void on_wake(uv_async_t *async)
     }
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+void tr_loop_run_hooks(struct tr_loop *loop)
 {
-    struct tr_loop *loop = prepare->data;
     struct tr_loop_hook *hook = loop->hooks;
 
     loop->in_hooks = true;
@@ -108,18 +93,19 @@ static int loop_parts_init(struct tr_loop *loop)
     if (result != 0) {
         return result;
     }
-    result = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    result = tr_loop_turn_init(loop);
+    if (result == 0) {
+        result = uv_async_init(&loop->uv, &loop->wake, on_wake);
+        if (result != 0) {
+            tr_loop_turn_fini(loop);
+        }
+    }
     if (result != 0) {
         uv_mutex_destroy(&loop->lock);
         return result;
     }
-    /* These two cannot fail with the arguments given. */
-    (void)uv_prepare_init(&loop->uv, &loop->prepare);
-    (void)uv_prepare_start(&loop->prepare, on_prepare);
-    uv_unref((uv_handle_t *)&loop->prepare);
     loop->uv.data = loop;
     loop->wake.data = loop;
-    loop->prepare.data = loop;
     loop->last = &loop->first;
     return 0;
 }
@@ -149,7 +135,7 @@ troupe_status tr_loop_create(struct tr_loop **out)
 
 void tr_loop_destroy(struct tr_loop *loop)
 {
-    struct post *first = NULL;
+    struct tr_loop_post *first = NULL;
     int result = 0;
 
     if (loop == NULL) {
@@ -158,7 +144,7 @@ void tr_loop_destroy(struct tr_loop *loop)
     TR_CHECK(!loop->started);
     (void)take_posts(loop, &first);
     while (first != NULL) { /* posted to a loop that never ran */
-        struct post *next = first->next;
+        struct tr_loop_post *next = first->next;
 
         free(first);
         first = next;
@@ -166,27 +152,12 @@ void tr_loop_destroy(struct tr_loop *loop)
     if (!loop->wake_closed) {
         uv_close((uv_handle_t *)&loop->wake, NULL);
     }
-    uv_close((uv_handle_t *)&loop->prepare, NULL);
     (void)uv_run(&loop->uv, UV_RUN_NOWAIT); /* for the close callbacks */
     result = uv_loop_close(&loop->uv);
     TR_CHECK(result == 0); /* somebody's handle was never closed */
+    tr_loop_turn_fini(loop);
     uv_mutex_destroy(&loop->lock);
     free(loop);
-}
-
-void tr_loop_run(struct tr_loop *loop)
-{
-    sigset_t pipe_only;
-    sigset_t before;
-    const struct tr_loop *outer = current;
-
-    (void)sigemptyset(&pipe_only);
-    (void)sigaddset(&pipe_only, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-    current = loop;
-    (void)uv_run(&loop->uv, UV_RUN_DEFAULT);
-    current = outer;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void thread_main(void *context)
@@ -237,13 +208,13 @@ void tr_loop_stop(struct tr_loop *loop)
 
 troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context)
 {
-    struct post *post = malloc(sizeof(*post));
+    struct tr_loop_post *post = malloc(sizeof(*post));
     troupe_status status = TROUPE_E_CLOSED;
 
     if (post == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    *post = (struct post){.fn = fn, .context = context};
+    *post = (struct tr_loop_post){.fn = fn, .context = context};
     uv_mutex_lock(&loop->lock);
     if (!loop->stopped) {
         const bool first = loop->first == NULL;

@@ -10,6 +10,7 @@
 #include "io/timer.h"
 #include "node/address.h"
 #include "node/groups.h"
+#include "node/io.h"
 #include "node/members.h"
 #include "node/names.h"
 #include "node/node.h"
@@ -380,7 +381,7 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                            : troupe_status_text(status));
         return status;
     }
-    status = tr_loop_start(node->loop);
+    status = tr_node_io_start(node);
     if (status != TROUPE_OK) {
         return status;
     }

@@ -43,9 +43,15 @@ static troupe_status make(troupe_self *self, enum tr_signal_kind signal, troupe_
     return status;
 }
 
-/* What a sender is told: the dead and the unreachable lose messages silently, as in Erlang. */
-static troupe_status sent(troupe_status status)
+enum { UNSENT_MAX = 64 * 1024 };
+
+/* What a sender is told: the dead and the unreachable lose messages silently, as in Erlang. A
+ * handler that sends much to other nodes lets it leave meanwhile. */
+static troupe_status sent(troupe_self *self, troupe_status status)
 {
+    if (self->worker->unsent >= UNSENT_MAX) {
+        tr_worker_flush(self->worker);
+    }
     return status == TROUPE_E_NOPROC || status == TROUPE_E_NOCONNECTION ? TROUPE_OK : status;
 }
 
@@ -55,7 +61,7 @@ troupe_status troupe_send(troupe_self *self, troupe_pid to, const troupe_type *t
     struct tr_message *copy = NULL;
     const troupe_status status = make(self, TR_SIGNAL_MESSAGE, to, type, message, &copy);
 
-    return status != TROUPE_OK ? status : sent(tr_self_emit(self, copy));
+    return status != TROUPE_OK ? status : sent(self, tr_self_emit(self, copy));
 }
 
 int troupe_reply(troupe_self *self, const troupe_type *type, const void *message)

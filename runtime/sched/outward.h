@@ -62,4 +62,19 @@ struct tr_outward {
     void (*log)(void *context, int32_t level, troupe_pid pid, const char *text);
 };
 
+/* Where workers wait for input and output when they have nothing else to do, and what makes output
+ * leave. Any thread, except where a worker is said. */
+struct tr_io_port {
+    void *context;
+    bool (*claim)(void *context); /* whether this worker may wait now: one thread at a time */
+    void (*release)(void *context);
+    /* Waits, at most timeout_ns (negative: without end); answers whether there is something to do.
+     */
+    bool (*wait)(void *context, int64_t timeout_ns);
+    void (*turn)(void *context);      /* does it; by the worker that has claimed it */
+    void (*interrupt)(void *context); /* ends a wait */
+    void (*flush)(void *context);     /* what was sent to other nodes leaves now */
+    void (*watch)(void *context);     /* a worker begins to work after a rest */
+};
+
 #endif

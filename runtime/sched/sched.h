@@ -69,12 +69,15 @@ struct tr_worker {
     uint32_t unsampled;   /* messages until the next one that telemetry is told of */
     uint8_t watched;      /* TR_WATCHED_HANDLED or 0, constant */
     bool rested;          /* it has slept since it last ran an actor */
+    size_t unsent;        /* bytes that were sent to other nodes and have not left for certain */
+    int64_t unsent_ns;    /* since when */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */
     /* Shared. */
     struct tr_atomic_u64 next;       /* the actor woken last by the one that runs */
     struct tr_atomic_u32 turn_count; /* so that others see a handler that does not end */
     struct tr_atomic_u64 beat;       /* the last pulse that it has answered */
+    struct tr_atomic_u32 turns_io;   /* it does what the port for input and output has to do */
     struct tr_run_queue queue;
     struct tr_spin wheel_lock;
     struct tr_wheel wheel;
@@ -93,6 +96,8 @@ struct tr_sched {
     struct tr_atomic_u64 idle_mask; /* workers that sleep or are about to */
     struct tr_atomic_u64 deep_mask; /* those of them that do not look after busy ones */
     struct tr_atomic_u64 node_id;
+    struct tr_io_port io_port;
+    struct tr_atomic_u64 io; /* pointer to it; 0 without one */
     struct tr_atomic_u32 stopping;
     struct tr_atomic_u64 pulse;             /* every worker answers it in its next turn */
     struct tr_atomic_u64 lease_deadline_ns; /* durable actors run before it only */
@@ -120,6 +125,15 @@ void tr_sched_stop(struct tr_sched *sched);
 /* After stop: kills what is left without telling anybody and releases everything. */
 void tr_sched_destroy(struct tr_sched *sched);
 
+/* From now on workers wait there; copies the port. Once, any thread. */
+void tr_sched_set_io(struct tr_sched *sched, const struct tr_io_port *io);
+
+/* The workers that do something, as a mask. Any thread. */
+uint64_t tr_sched_busy(const struct tr_sched *sched);
+
+/* The worker of this scheduler that the calling thread is, or NULL. */
+struct tr_worker *tr_sched_worker(const struct tr_sched *sched);
+
 /* One turn of a worker: runs one actor, or answers false when there was nothing to do. For the
  * thread of the worker, or a test that plays all of them. */
 bool tr_worker_step(struct tr_worker *worker);
@@ -127,6 +141,9 @@ bool tr_worker_step(struct tr_worker *worker);
 /* The two halves of a turn: finds an actor to run, or answers NULL; and runs it. */
 struct tr_actor *tr_worker_take(struct tr_worker *worker);
 void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor);
+
+/* Has what actors of this worker sent to other nodes leave now. Its thread, outside of any lock. */
+void tr_worker_flush(struct tr_worker *worker);
 
 /* Whether some queue has an actor. */
 bool tr_sched_has_work(const struct tr_sched *sched);

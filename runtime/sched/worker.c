@@ -3,9 +3,12 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
-#include "sched/self.h"
 #include "sched/telemetry.h"
+#include "sched/worker.h"
 #include "sync/crew.h"
+
+/* Which worker this thread is. */
+static _Thread_local struct tr_worker *current;
 
 enum {
     NEXT_TURNS_MAX = 64,      /* runs from `next` in a row before the queue gets its turn */
@@ -13,11 +16,31 @@ enum {
     CLOCK_EVERY = 16,         /* turns between looks at the clock */
     SPINS_BEFORE_SLEEP = 200, /* looks at the queues before a worker sleeps; a few microseconds */
     SLOW_RUN_NS = 50000000,   /* a batch that took longer is told of: others wait meanwhile */
-    BUSY_LOOK_MS = 1          /* how often a sleeping worker looks after one that is busy */
+    FLUSH_NS = 50000, /* what was sent leaves at the latest after so long, between two runs */
 };
 
+static void unpark(struct tr_worker *worker)
+{
+    if (tr_parker_unpark(&worker->parker)) {
+        const struct tr_io_port *io = tr_sched_io(worker->sched);
+
+        io->interrupt(io->context);
+    }
+}
+
+void tr_sched_set_io(struct tr_sched *sched, const struct tr_io_port *io)
+{
+    sched->io_port = *io;
+    tr_store_release(&sched->io, (uint64_t)(uintptr_t)&sched->io_port);
+}
+
+struct tr_worker *tr_sched_worker(const struct tr_sched *sched)
+{
+    return current != NULL && current->sched == sched ? current : NULL;
+}
+
 /* Takes one worker out of a mask of sleepers and wakes it; answers false when there is none. */
-static bool wake_from(struct tr_sched *sched, struct tr_atomic_u64 *sleepers)
+bool tr_sched_wake_from(struct tr_sched *sched, struct tr_atomic_u64 *sleepers)
 {
     uint64_t mask = tr_load_relaxed(sleepers);
 
@@ -25,7 +48,7 @@ static bool wake_from(struct tr_sched *sched, struct tr_atomic_u64 *sleepers)
         const uint64_t bit = mask & (~mask + 1);
 
         if (tr_compare_exchange(sleepers, &mask, mask & ~bit)) {
-            tr_parker_unpark(&sched->workers[__builtin_ctzll(bit)].parker);
+            unpark(&sched->workers[__builtin_ctzll(bit)]);
             return true;
         }
     }
@@ -35,10 +58,10 @@ static bool wake_from(struct tr_sched *sched, struct tr_atomic_u64 *sleepers)
 /* Wakes one sleeping worker, if there is one. The caller has just put something on a queue. */
 static void wake_one(struct tr_sched *sched)
 {
-    /* Pairs with the fence in sleep_until_woken: either the sleeper sees the queue, or we see its
+    /* Pairs with the fence in tr_worker_sleep: either the sleeper sees the queue, or we see its
      * bit. */
     tr_fence_seq();
-    (void)wake_from(sched, &sched->idle_mask);
+    (void)tr_sched_wake_from(sched, &sched->idle_mask);
 }
 
 /* The same by a worker: when it is the only one, there is nobody to wake. */
@@ -89,7 +112,7 @@ void tr_sched_thaw(struct tr_sched *sched)
     }
 }
 
-static struct tr_actor *take_next(struct tr_worker *worker)
+struct tr_actor *tr_worker_take_next(struct tr_worker *worker)
 {
     const uint64_t next = tr_load_relaxed(&worker->next);
 
@@ -136,7 +159,7 @@ static struct tr_actor *find_work(struct tr_worker *worker)
         actor = tr_run_queue_pop(&worker->sched->injected);
     }
     if (actor == NULL && worker->next_turns < NEXT_TURNS_MAX) {
-        actor = take_next(worker);
+        actor = tr_worker_take_next(worker);
         worker->next_turns++;
     }
     if (actor == NULL) {
@@ -144,7 +167,7 @@ static struct tr_actor *find_work(struct tr_worker *worker)
         actor = tr_run_queue_pop(&worker->queue);
     }
     if (actor == NULL) {
-        actor = take_next(worker);
+        actor = tr_worker_take_next(worker);
     }
     if (actor == NULL) {
         actor = tr_run_queue_steal(&worker->queue, &worker->sched->injected);
@@ -152,7 +175,7 @@ static struct tr_actor *find_work(struct tr_worker *worker)
     return actor != NULL ? actor : steal(worker);
 }
 
-static void look_at_clock(struct tr_worker *worker)
+void tr_worker_look_at_clock(struct tr_worker *worker)
 {
     worker->now_ns = tr_clock_now(worker->sched->options.clock);
     if (tr_load32_relaxed(&worker->wheel_count) > 0) {
@@ -182,25 +205,6 @@ static void note_slow_run(struct tr_sched *sched, const troupe_behavior *behavio
     outward->log(outward->context, TROUPE_LOG_WARNING, pid, text);
 }
 
-/* While one worker runs an actor, another one that has nothing to do looks every while whether that
- * one is stuck in a handler, with an actor it woke or with timers. Whoever begins to work makes
- * sure that there is such a one; when nobody works, all sleep without end. */
-static void ensure_watcher(struct tr_worker *worker)
-{
-    struct tr_sched *sched = worker->sched;
-
-    worker->rested = false;
-    /* Pairs with the fence in sleep_until_woken: either we see there who sleeps deep, or that one
-     * sees that we are busy. */
-    tr_fence_seq();
-    const uint64_t idle = tr_load_relaxed(&sched->idle_mask);
-    const uint64_t deep = tr_load_relaxed(&sched->deep_mask);
-
-    if ((idle & ~deep) == 0) {
-        (void)wake_from(sched, &sched->deep_mask);
-    }
-}
-
 static void answer_pulse(struct tr_worker *worker)
 {
     const uint64_t pulse = tr_load_relaxed(&worker->sched->pulse);
@@ -217,7 +221,7 @@ uint64_t tr_sched_pulse(struct tr_sched *sched)
 
     /* Waking one makes what was written before visible to it, as for any other work. */
     for (uint32_t i = 0; i < sched->options.workers; i++) {
-        tr_parker_unpark(&sched->workers[i].parker);
+        unpark(&sched->workers[i]);
     }
     return pulse;
 }
@@ -227,7 +231,9 @@ uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse)
     uint64_t silent = 0;
 
     for (uint32_t i = 0; i < sched->options.workers; i++) {
-        if (tr_load_relaxed(&sched->workers[i].beat) < pulse) {
+        /* One that is in there is looked after by whoever looks after the loop. */
+        if (tr_load_relaxed(&sched->workers[i].beat) < pulse &&
+            tr_load32_relaxed(&sched->workers[i].turns_io) == 0) {
             silent |= 1ull << i;
         }
     }
@@ -239,18 +245,18 @@ static inline struct tr_actor *take(struct tr_worker *worker)
 {
     answer_pulse(worker);
     if (worker->turns % CLOCK_EVERY == 0) {
-        look_at_clock(worker);
+        tr_worker_look_at_clock(worker);
     }
     struct tr_actor *actor = find_work(worker);
 
     worker->turns++;
     if (actor == NULL) {
-        look_at_clock(worker);
+        tr_worker_look_at_clock(worker);
         return NULL;
     }
     tr_store32_relaxed(&worker->turn_count, worker->turns);
     if (worker->rested) {
-        ensure_watcher(worker);
+        tr_worker_ensure_watcher(worker);
     }
     return actor;
 }
@@ -292,7 +298,7 @@ void tr_worker_run(struct tr_worker *worker, struct tr_actor *actor)
 }
 
 /* Whether some queue has something. */
-static bool queue_waits(const struct tr_sched *sched)
+bool tr_sched_queue_waits(const struct tr_sched *sched)
 {
     if (tr_load32_relaxed(&sched->injected.count) > 0) {
         return true;
@@ -312,104 +318,40 @@ bool tr_sched_has_work(const struct tr_sched *sched)
             return true;
         }
     }
-    return queue_waits(sched);
+    return tr_sched_queue_waits(sched);
 }
 
-/* Whether there is something for this worker; what another one runs next is that one's. */
-static bool work_waits(const struct tr_worker *worker)
+uint64_t tr_sched_busy(const struct tr_sched *sched)
 {
-    return queue_waits(worker->sched) || tr_load_relaxed(&worker->next) != 0;
-}
-
-static bool others_are_busy(const struct tr_worker *worker)
-{
-    const struct tr_sched *sched = worker->sched;
     const uint64_t all = sched->options.workers == TR_WORKERS_MAX
                              ? UINT64_MAX
                              : (1ull << sched->options.workers) - 1;
 
-    return (tr_load_relaxed(&sched->idle_mask) | 1ull << worker->index) != all;
+    return all & ~tr_load_relaxed(&sched->idle_mask);
 }
 
-/* Takes the place of workers whose handler does not end: their timers and the actor they woke last.
- */
-static void help_stuck(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
+void tr_worker_flush(struct tr_worker *worker)
 {
-    struct tr_sched *sched = worker->sched;
+    const struct tr_io_port *io = tr_sched_io(worker->sched);
 
-    for (uint32_t i = 0; i < sched->options.workers; i++) {
-        struct tr_worker *other = &sched->workers[i];
-        const uint32_t turns = tr_load32_relaxed(&other->turn_count);
-
-        if (other != worker && turns == seen[i]) {
-            struct tr_actor *actor = take_next(other);
-
-            if (actor != NULL) {
-                tr_run_queue_push(&worker->queue, actor);
-            }
-            if (tr_load32_relaxed(&other->wheel_count) > 0) {
-                tr_worker_expire(other, worker, worker->now_ns);
-            }
-        }
-        seen[i] = turns;
+    worker->unsent = 0;
+    worker->unsent_ns = 0;
+    if (io != NULL) {
+        io->flush(io->context);
     }
 }
 
-/* How long to sleep: until the first timer runs out, or shortly when somebody may need help. */
-static int64_t sleep_ns(struct tr_worker *worker, bool watches)
+/* After a run that has sent to other nodes: at once when nothing else is to be run, so that a lone
+ * answer does not wait; else with what the next runs send, for a short while. */
+static void flush_if_due(struct tr_worker *worker)
 {
-    uint64_t next_ms = UINT64_MAX;
-    int64_t timeout_ns = -1;
+    const int64_t now_ns = tr_clock_now(worker->sched->options.clock);
 
-    if (tr_load32_relaxed(&worker->wheel_count) > 0) {
-        tr_spin_lock(&worker->wheel_lock);
-        next_ms = tr_wheel_next_ms(&worker->wheel);
-        tr_spin_unlock(&worker->wheel_lock);
+    worker->unsent_ns = worker->unsent_ns == 0 ? now_ns : worker->unsent_ns;
+    if ((tr_load_relaxed(&worker->next) == 0 && tr_load32_relaxed(&worker->queue.count) == 0) ||
+        now_ns - worker->unsent_ns >= FLUSH_NS) {
+        tr_worker_flush(worker);
     }
-    if (next_ms != UINT64_MAX) {
-        timeout_ns = (int64_t)next_ms * TR_NS_PER_MS - worker->now_ns;
-        timeout_ns = timeout_ns < 0 ? 0 : timeout_ns;
-    }
-    if (watches && (timeout_ns < 0 || timeout_ns > BUSY_LOOK_MS * TR_NS_PER_MS)) {
-        timeout_ns = BUSY_LOOK_MS * TR_NS_PER_MS;
-    }
-    return timeout_ns;
-}
-
-static void set_bit(struct tr_atomic_u64 *mask, uint32_t index, bool on)
-{
-    const uint64_t bit = 1ull << index;
-    uint64_t before = tr_load_relaxed(mask);
-
-    if (!on && (before & bit) == 0) {
-        return; /* Only others take it away, and only its owner sets it. */
-    }
-    while (!tr_compare_exchange(mask, &before, on ? before | bit : before & ~bit)) {
-    }
-}
-
-static void sleep_until_woken(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
-{
-    struct tr_sched *sched = worker->sched;
-
-    set_bit(&sched->idle_mask, worker->index, true);
-    set_bit(&sched->deep_mask, worker->index, true);
-    /* Pairs with the fences in wake_one and ensure_watcher. */
-    tr_fence_seq();
-    if (!work_waits(worker) && tr_load32_acquire(&sched->stopping) == 0) {
-        const bool watches = others_are_busy(worker);
-
-        if (watches) {
-            set_bit(&sched->deep_mask, worker->index, false);
-        }
-        tr_parker_park(&worker->parker, sleep_ns(worker, watches));
-    }
-    set_bit(&sched->deep_mask, worker->index, false);
-    set_bit(&sched->idle_mask, worker->index, false);
-    worker->rested = true;
-    worker->run_began_ns = tr_clock_coarse(worker->sched->options.clock);
-    look_at_clock(worker);
-    help_stuck(worker, seen);
 }
 
 static void worker_main(void *context)
@@ -418,13 +360,19 @@ static void worker_main(void *context)
     uint32_t seen[TR_WORKERS_MAX] = {0};
     uint32_t spins = 0;
 
+    current = worker;
     while (tr_load32_acquire(&worker->sched->stopping) == 0) {
         if (tr_worker_step(worker)) {
+            if (worker->unsent > 0) {
+                flush_if_due(worker);
+            }
             spins = 0;
-        } else if (spins < SPINS_BEFORE_SLEEP && others_are_busy(worker)) {
+        } else if (worker->unsent > 0) {
+            tr_worker_flush(worker);
+        } else if (spins < SPINS_BEFORE_SLEEP && tr_worker_others_are_busy(worker)) {
             spins++;
         } else {
-            sleep_until_woken(worker, seen);
+            tr_worker_sleep(worker, seen);
             spins = 0;
         }
     }
@@ -507,7 +455,7 @@ void tr_sched_stop(struct tr_sched *sched)
 {
     tr_store32_release(&sched->stopping, 1);
     for (uint32_t i = 0; i < sched->options.workers; i++) {
-        tr_parker_unpark(&sched->workers[i].parker);
+        unpark(&sched->workers[i]);
     }
     for (uint32_t i = 0; i < sched->options.workers; i++) {
         tr_thread_join(&sched->workers[i].thread);

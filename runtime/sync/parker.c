@@ -1,6 +1,6 @@
 #include "sync/parker.h"
 
-enum { AWAKE, ASLEEP, NOTIFIED };
+enum { AWAKE, ASLEEP, NOTIFIED, OUTSIDE };
 
 void tr_parker_init(struct tr_parker *parker)
 {
@@ -33,11 +33,29 @@ void tr_parker_park(struct tr_parker *parker, int64_t timeout_ns)
     tr_mutex_unlock(&parker->mutex);
 }
 
-void tr_parker_unpark(struct tr_parker *parker)
+bool tr_parker_unpark(struct tr_parker *parker)
 {
-    if (tr_exchange32(&parker->state, NOTIFIED) == ASLEEP) {
+    const uint32_t before = tr_exchange32(&parker->state, NOTIFIED);
+
+    if (before == ASLEEP) {
         tr_mutex_lock(&parker->mutex);
         tr_mutex_unlock(&parker->mutex);
         tr_cond_signal(&parker->cond);
     }
+    return before == OUTSIDE;
+}
+
+bool tr_parker_step_out(struct tr_parker *parker)
+{
+    /* Pairs with the exchange in unpark: either that is seen here, or it sees that we are out. */
+    if (tr_exchange32(&parker->state, OUTSIDE) != NOTIFIED) {
+        return true;
+    }
+    (void)tr_exchange32(&parker->state, AWAKE);
+    return false;
+}
+
+void tr_parker_step_in(struct tr_parker *parker)
+{
+    (void)tr_exchange32(&parker->state, AWAKE);
 }

@@ -1,7 +1,7 @@
 /* sync/parker.h - where one thread sleeps until it is woken; a wake that comes first is not lost.
  *
- * Threads: park only by the owner, unpark from any. What was written before unpark is seen after
- * park.
+ * Threads: park and step only by the owner, unpark from any. What was written before unpark is seen
+ * after park.
  */
 #ifndef TR_SYNC_PARKER_H
 #define TR_SYNC_PARKER_H
@@ -21,6 +21,12 @@ void tr_parker_fini(struct tr_parker *parker);
  * owed. */
 void tr_parker_park(struct tr_parker *parker, int64_t timeout_ns);
 
-void tr_parker_unpark(struct tr_parker *parker);
+/* Wakes the owner. Answers true when it has stepped out, which is for the caller to end. */
+bool tr_parker_unpark(struct tr_parker *parker);
+
+/* The owner sleeps somewhere else for once: between the two, unpark tells those that would wake it.
+ * step_out answers false, and nothing has changed, when an unpark was owed. */
+bool tr_parker_step_out(struct tr_parker *parker);
+void tr_parker_step_in(struct tr_parker *parker);
 
 #endif

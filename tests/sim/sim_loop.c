@@ -207,6 +207,52 @@ uint64_t tr_loop_now(const struct tr_loop *loop)
     return (uint64_t)now_ns();
 }
 
+/* ---- helpers: there are none, since workers that are played never wait ---- */
+
+void tr_loop_set_helpers(struct tr_loop *loop, const struct tr_loop_helpers *helpers)
+{
+    (void)loop;
+    (void)helpers;
+}
+
+bool tr_loop_claim(struct tr_loop *loop)
+{
+    (void)loop;
+    return false;
+}
+
+void tr_loop_release(struct tr_loop *loop)
+{
+    sim_fail("%s: released, and nobody could claim it", loop->slot->name);
+}
+
+bool tr_loop_wait(struct tr_loop *loop, int64_t timeout_ns)
+{
+    (void)timeout_ns;
+    sim_fail("%s: waited for by a worker", loop->slot->name);
+    return false;
+}
+
+void tr_loop_turn(struct tr_loop *loop)
+{
+    sim_fail("%s: turned by a worker", loop->slot->name);
+}
+
+void tr_loop_flush(struct tr_loop *loop)
+{
+    (void)loop; /* The world turns it soon. */
+}
+
+void tr_loop_interrupt(struct tr_loop *loop)
+{
+    (void)loop;
+}
+
+void tr_loop_watch(struct tr_loop *loop)
+{
+    (void)loop;
+}
+
 /* ---- hooks and signals ---- */
 
 void tr_loop_hook_add(struct tr_loop *loop, struct tr_loop_hook *hook)

@@ -231,13 +231,17 @@ static void stop_the_loop(void *context)
 
 static void a_loop_that_does_not_turn_is_told_of(void **state)
 {
+    const int64_t until = tr_clock_now(&tr_clock_system) + (int64_t)DEADLINE_MS * TR_NS_PER_MS;
+
     (void)state;
     assert_int_equal(tr_loop_post(node->loop, stop_the_loop, NULL), TROUPE_OK);
     gate_await(1);
-    ask(200);
-    assert_false(says("live"));
-    assert_false(passes("loop"));
-    assert_true(passes("workers"));
+    do { /* On a busy machine some worker may have no turn in so short a time. */
+        ask(200);
+        assert_false(says("live"));
+        assert_false(passes("loop"));
+        assert_true(tr_clock_now(&tr_clock_system) < until);
+    } while (!passes("workers"));
     gate_set(true);
     gate_await(0);
     ask(2000); /* what it was asked meanwhile, it answers to nobody */

@@ -48,6 +48,24 @@ static void a_timeout_ends_the_sleep(void **state)
     tr_parker_fini(&parker);
 }
 
+static void one_that_has_stepped_out_is_woken_by_the_caller(void **state)
+{
+    struct tr_parker parker;
+
+    (void)state;
+    tr_parker_init(&parker);
+    assert_true(tr_parker_step_out(&parker));
+    assert_true(tr_parker_unpark(&parker));
+    assert_false(tr_parker_unpark(&parker)); /* once */
+    tr_parker_step_in(&parker);
+    assert_false(tr_parker_unpark(&parker));
+    assert_false(tr_parker_step_out(&parker)); /* a wake that came first */
+    assert_true(tr_parker_step_out(&parker));
+    tr_parker_step_in(&parker);
+    tr_parker_park(&parker, 0);
+    tr_parker_fini(&parker);
+}
+
 struct pair {
     struct tr_parker parkers[2];
     uint64_t turns; /* handed to and fro with `whose` */
@@ -62,7 +80,7 @@ static void play(struct pair *pair, uint32_t side)
         }
         pair->turns++;
         tr_store32_release(&pair->whose, 1 - side);
-        tr_parker_unpark(&pair->parkers[1 - side]);
+        (void)tr_parker_unpark(&pair->parkers[1 - side]);
     }
 }
 
@@ -92,6 +110,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wake_that_came_first_is_not_lost),
         cmocka_unit_test(a_timeout_ends_the_sleep),
+        cmocka_unit_test(one_that_has_stepped_out_is_woken_by_the_caller),
         cmocka_unit_test(two_threads_wake_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
