@@ -151,8 +151,7 @@ enum {
 struct tr_peers_target {
     uint64_t node_id;
     uint32_t session; /* 0 = whatever is current */
-    /* Messages of one order arrive in the order sent; others may overtake one above 64 KiB. Take
-     * something of the sender's, such as its actor id. */
+    /* Those of one order, such as a sender's id, keep it; others may overtake one above 64 KiB. */
     uint32_t order;
     unsigned flags; /* TR_PEERS_* */
     bool *crowded;  /* NULL, or where to say true when the queue is crowded and the message in it */

@@ -17,8 +17,8 @@
  * Threads: each function says its own; "loop thread" means inside a callback of the loop, or
  * before it runs: one thread at a time, whichever it is. SIGPIPE is blocked in the thread that runs
  * a loop, since libuv writes without MSG_NOSIGNAL and a library must not change how the whole
- * process treats a signal. Memory: a handle's memory lives until the loop has closed it, which is
- * after its close call.
+ * process treats a signal; helpers have it blocked, as all threads of tr_thread_start. Memory: a
+ * handle's memory lives until the loop has closed it, which is after its close call.
  */
 #ifndef TR_IO_LOOP_H
 #define TR_IO_LOOP_H
