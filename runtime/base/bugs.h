@@ -44,6 +44,15 @@ enum tr_bug {
     TR_BUG_OVERTAKES_LARGE,      /* a message overtakes a large one of its sender */
     TR_BUG_WATCHES_FOR_EVER,     /* an actor that has ended is still to be told of lost sessions */
     TR_BUG_TWICE_TAKEN,          /* a record that came before is taken in again */
+    TR_BUG_NAME_LEFT_BEHIND,     /* a name of one that ended while the database was away stays */
+    TR_BUG_NAME_KEPT,            /* so does one that was given up meanwhile */
+    TR_BUG_FENCED_KEEPS_NAME,    /* so does that of one linked to an actor of a fenced node */
+    TR_BUG_NAME_OF_THE_DEAD,     /* nor is one given up that came when its actor had ended */
+    TR_BUG_GROUPS_NOT_TOLD,      /* groups are not told again in a session after the first */
+    TR_BUG_GROUPS_OF_THE_LOST,   /* members of a node whose session is lost stay members */
+    TR_BUG_HANDLED_TWICE,        /* a step does not name the message that it comes from */
+    TR_BUG_REPLY_TOO_EARLY,      /* what a durable actor says leaves before its checkpoint */
+    TR_BUG_STALE_CLAIM,          /* a resume from before what was acknowledged ends the session */
     TR_BUG_COUNT
 };
 

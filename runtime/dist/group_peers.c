@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/be.h"
+#include "base/bugs.h"
 #include "base/limits.h"
 #include "dist/codec.h"
 #include "dist/groups_inside.h"
@@ -127,7 +128,9 @@ troupe_status tr_groups_peer_up(struct tr_groups *groups, uint64_t node_id, uint
 
     if (peer != NULL) {
         peer->session = session;
-        tell_all(groups, peer);
+        if (!TR_BUG(GROUPS_NOT_TOLD) || session == 1) {
+            tell_all(groups, peer);
+        }
     }
     tr_mutex_unlock(&groups->mutex);
     return peer == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
@@ -244,7 +247,8 @@ troupe_status tr_groups_heard(struct tr_groups *groups, uint64_t node_id, const 
 void tr_groups_peer_lost(struct tr_groups *groups, uint64_t node_id)
 {
     tr_mutex_lock(&groups->mutex);
-    struct group_peer *peer = tr_map_take(&groups->peers, node_id);
+    struct group_peer *peer =
+        TR_BUG(GROUPS_OF_THE_LOST) ? NULL : tr_map_take(&groups->peers, node_id);
 
     if (peer != NULL) {
         forget_guests(groups, peer);

@@ -44,6 +44,12 @@ static bool another_wins(const struct peer *peer, const struct tr_resume *claim)
         peer->peers->node_id > peer->node_id) {
         return true;
     }
+    /* The peer has acknowledged more since it sent this claim, so by another connection: the claim
+     * comes from a dial that it has given up since. */
+    if (peer->box != NULL && claim->session == tr_session_number(peer->box->session) &&
+        claim->received < tr_session_confirmed(peer->box->session) && !TR_BUG(STALE_CLAIM)) {
+        return true;
+    }
     /* The peer knows of our present session, but did not when it sent this claim: the claim comes
      * from a dial that it has given up since. */
     return peer->box != NULL && peer->conn != NULL && peer->confirmed &&

@@ -139,7 +139,7 @@ static void tell_on_loop(void *context)
     struct tr_adopter *row = context;
     const struct tr_registry_port *port = &row->node->registry->port;
 
-    if (row->node->leaving) {
+    if (row->node->leaving || row->node->fenced) {
         free(row); /* The end of the node says it of all its actors. */
         return;
     }

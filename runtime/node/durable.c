@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "io/loop.h"
 #include "node/names.h"
 #include "node/node.h"
@@ -298,7 +299,7 @@ void tr_durable_inbox_handled(void *context, troupe_self *self, uint64_t row_id)
     struct durable *durable = record_of(self);
 
     (void)context;
-    if (durable == NULL) {
+    if (durable == NULL || TR_BUG(HANDLED_TWICE)) {
         return;
     }
     if (durable->handled_count == durable->handled_capacity) {

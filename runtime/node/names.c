@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "io/loop.h"
 #include "node/names.h"
@@ -371,54 +372,6 @@ troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_acto
 
 /* ---- giving up ---- */
 
-struct unregistering {
-    struct troupe_node *node;
-    uint64_t epoch;
-    uint64_t actor_id; /* who is answered; 0: nobody */
-    uint64_t ref;
-    char name[];
-};
-
-static void on_unregistered(void *context, const struct tr_name_result *result)
-{
-    struct unregistering *u = context;
-
-    if (u->actor_id != 0) {
-        tr_names_answer(u->node, u->actor_id, u->ref, result->status, (troupe_pid){0},
-                        result->text);
-    }
-    free(u);
-}
-
-static void unregister_on_loop(void *context)
-{
-    struct unregistering *u = context;
-    struct troupe_node *node = u->node;
-
-    node->registry->port.unregister(node->registry->port.context, u->name, u->epoch,
-                                    tr_node_loop_deadline(node, node->config.call_timeout_ms),
-                                    on_unregistered, u);
-}
-
-static troupe_status unregister(struct troupe_node *node, const char *name, uint64_t epoch,
-                                uint64_t actor_id, uint64_t ref)
-{
-    const size_t size = strlen(name) + 1;
-    struct unregistering *u = malloc(sizeof(*u) + size);
-
-    if (u == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    *u = (struct unregistering){.node = node, .epoch = epoch, .actor_id = actor_id, .ref = ref};
-    memcpy(u->name, name, size);
-    const troupe_status status = tr_loop_post(node->loop, unregister_on_loop, u);
-
-    if (status != TROUPE_OK) {
-        free(u);
-    }
-    return status;
-}
-
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
 {
     struct troupe_node *node = context;
@@ -438,16 +391,17 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
     }
     const uint64_t epoch = tr_names_release(node, extra->name, id);
 
-    /* A durable actor's row outlives all ends but its own wish; a fenced one's is not ours any
-     * more. */
-    if (node->registry == NULL || epoch == 0 || reason_kind == TROUPE_REASON_FENCED) {
+    /* A durable actor's row outlives all ends but its own wish. One that ends `fenced` may have got
+     * that from another node, by a link: the name is ours still. */
+    if (node->registry == NULL || epoch == 0 ||
+        (TR_BUG(FENCED_KEEPS_NAME) && reason_kind == TROUPE_REASON_FENCED)) {
         return;
     }
     if (durable && reason_kind != TROUPE_REASON_NORMAL) {
         tr_adopt_stopped(node, extra->name, epoch);
         return;
     }
-    (void)unregister(node, extra->name, epoch, 0, 0);
+    (void)tr_names_unregister(node, extra->name, epoch, 0, 0);
 }
 
 void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch)
@@ -455,8 +409,8 @@ void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64
     struct troupe_node *node = context;
 
     (void)tr_names_release(node, name, actor_id);
-    if (epoch != 0 && node->registry != NULL) {
-        (void)unregister(node, name, epoch, 0, 0);
+    if (epoch != 0 && node->registry != NULL && !TR_BUG(NAME_OF_THE_DEAD)) {
+        (void)tr_names_unregister(node, name, epoch, 0, 0);
     }
 }
 
@@ -580,7 +534,7 @@ troupe_status troupe_unregister(troupe_self *self, const char *name, uint32_t ti
 
         clear_name(self);
         if (node->registry != NULL) {
-            status = unregister(node, name, epoch, self->id, wait->ref);
+            status = tr_names_unregister(node, name, epoch, self->id, wait->ref);
             if (status == TROUPE_OK) {
                 return TROUPE_OK;
             }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "io/loop.h"
 #include "node/names.h"
 #include "node/node.h"
@@ -248,9 +249,10 @@ static void start_orphan(troupe_self *self, void *context)
         .behavior = orphan->behavior,
         .state = orphan->state,
         .state_version = orphan->version,
-        .actor_flags =
-            (uint8_t)(TR_ACTOR_DURABLE |
-                      (orphan->checkpoint == TROUPE_CHECKPOINT_EACH ? TR_ACTOR_HOLDS : 0)),
+        .actor_flags = (uint8_t)(TR_ACTOR_DURABLE | (orphan->checkpoint == TROUPE_CHECKPOINT_EACH &&
+                                                             !TR_BUG(REPLY_TOO_EARLY)
+                                                         ? TR_ACTOR_HOLDS
+                                                         : 0)),
         .prepare = prepare,
         .prepare_context = orphan};
     char error[TR_REASON_TEXT_SIZE] = "";

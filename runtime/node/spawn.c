@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bugs.h"
 #include "base/check.h"
 #include "dist/codec.h"
 #include "io/loop.h"
@@ -113,7 +114,9 @@ static uint16_t actor_flags(const struct tr_spawn_request *request)
 
     if ((request->flags & TROUPE_SPAWN_DURABLE) != 0) {
         flags |= TR_ACTOR_DURABLE;
-        flags |= request->checkpoint == TROUPE_CHECKPOINT_EACH ? TR_ACTOR_HOLDS : 0;
+        flags |= request->checkpoint == TROUPE_CHECKPOINT_EACH && !TR_BUG(REPLY_TOO_EARLY)
+                     ? TR_ACTOR_HOLDS
+                     : 0;
     }
     return flags;
 }

@@ -167,15 +167,13 @@ troupe_status tr_session_attach(struct tr_session *session, uint64_t now_ns,
                                 uint64_t peer_received)
 {
     const troupe_status status = tr_session_move(&session->state, TR_SESSION_ATTACH);
-    const uint64_t known =
-        session->first != NULL ? session->first->sequence - 1 : session->submitted;
 
     lending_ends(session);
     seals_set(session, sending, receiving);
     if (status != TROUPE_OK) {
         return status;
     }
-    if (peer_received > session->sent || peer_received < known) {
+    if (peer_received > session->sent || peer_received < tr_session_confirmed(session)) {
         move(session, TR_SESSION_VIOLATE);
         return TROUPE_E_PROTOCOL;
     }
@@ -543,6 +541,11 @@ uint32_t tr_session_number(const struct tr_session *session)
 uint64_t tr_session_received(const struct tr_session *session)
 {
     return session->received;
+}
+
+uint64_t tr_session_confirmed(const struct tr_session *session)
+{
+    return session->first != NULL ? session->first->sequence - 1 : session->submitted;
 }
 
 bool tr_session_is_idle(const struct tr_session *session)

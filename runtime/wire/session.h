@@ -127,6 +127,9 @@ uint32_t tr_session_number(const struct tr_session *session);
 /* Sequence of the last record that has arrived: what a resume tells the peer. */
 uint64_t tr_session_received(const struct tr_session *session);
 
+/* Sequence of the last record that the peer has acknowledged: a resume from before it is stale. */
+uint64_t tr_session_confirmed(const struct tr_session *session);
+
 /* True when everything submitted is acknowledged. */
 bool tr_session_is_idle(const struct tr_session *session);
 

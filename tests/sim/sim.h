@@ -85,6 +85,7 @@ struct sim {
     struct tr_stream *connecting; /* dials whose outcome is not known yet */
     struct fake_cluster *cluster;
     struct sim_registry *registries;
+    uint32_t away; /* faults that keep the database away */
 };
 
 extern struct sim *sim;
@@ -164,6 +165,8 @@ void sim_registry_expire(uint64_t node_id);
 /* Every process that is gone is declared dead; or only the one of this name. */
 void sim_registry_expire_all(void);
 void sim_registry_expire_name(const char *name);
+/* The database cannot be reached; as often as it is said. */
+void sim_registry_set_away(bool away);
 /* Whether every node has heard all news. */
 bool sim_registry_is_quiet(void);
 /* Declares dead whose time has come; and when the next one's comes. */

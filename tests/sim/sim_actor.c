@@ -1,6 +1,8 @@
 /* What actors do, by chance. */
 #include "sim/sim_actor.h"
 
+#include "sim/sim_more.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +53,6 @@ TROUPE_TYPE(birth, "sim.birth", TROUPE_FIELD(birth, parent, 1), TROUPE_FIELD(bir
 
 TROUPE_TYPE_EMPTY(tick, "sim.tick");
 TROUPE_TYPE_EMPTY(probe, "sim.probe");
-
-struct mind {
-    struct record *record;
-    uint64_t timer; /* 0: it does not tick any more */
-};
 
 /* Ticks end with the acting: a world at rest costs nothing. */
 static void stop_ticking(troupe_self *self, struct mind *mind)
@@ -310,6 +307,10 @@ static int act(troupe_self *self, struct record *from, const struct record *to)
         troupe_trap_exit(self, sim_one_in(2));
     } else if (what < 32) {
         spawn(self, from);
+    } else if (what < 46) {
+        name_act(self, from);
+    } else if (what < 50) {
+        keeper_act(self, from);
     } else {
         act_on(self, from, to != NULL ? to : somebody(from));
     }
@@ -432,6 +433,8 @@ static const troupe_handler sim_handlers[] = {{&tick_type, on_tick},
                                               {&word_type, on_word},
                                               {&large_type, on_large},
                                               {&ask_type, on_ask},
+                                              {&named_type, on_named},
+                                              {&shout_type, on_shout},
                                               {&troupe_down_type, on_down},
                                               {&troupe_exit_type, on_exit_message},
                                               {0}};
@@ -466,6 +469,9 @@ static int root_on_tick(troupe_self *self, void *state, const void *message)
     if (play.acting && people_of(mind->record) < PEOPLE) {
         check(troupe_spawn(self, &sim_behavior, &(birth){.parent = SIM_NOBODY}, NULL, &pid),
               "spawn");
+    }
+    if (play.acting && sim_one_in(4)) {
+        keeper_start(self);
     }
     return TROUPE_OK;
 }
@@ -504,12 +510,14 @@ const troupe_behavior root_behavior = {.name = "sim.root",
 
 void actor_introduce(struct sim_slot *slot)
 {
-    const troupe_type *types[] = {&word_type, &large_type, &ask_type, &birth_type};
+    const troupe_type *types[] = {&word_type,  &large_type, &ask_type,
+                                  &birth_type, &named_type, &shout_type};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
         check(troupe_node_add_type(slot->node, types[i], NULL, 0), "add_type");
     }
     check(troupe_node_add_behavior(slot->node, &sim_behavior, NULL, 0), "add_behavior");
+    keeper_introduce(slot->node);
     for (size_t i = 0; i < sizeof(pattern); i++) {
         pattern[i] = (uint8_t)(i * 31 + 7 + i / 251);
     }

@@ -35,6 +35,16 @@
     X(CRASHES, "crashes")                                                                          \
     X(RESTARTS, "restarts under the same name")                                                    \
     X(PAUSES, "pauses")                                                                            \
+    X(NAMES, "names taken")                                                                        \
+    X(NAMES_REFUSED, "names refused")                                                              \
+    X(NAMES_GIVEN_UP, "names given up")                                                            \
+    X(NAMES_FOUND, "names found")                                                                  \
+    X(NAMES_CALLED, "calls by name")                                                               \
+    X(JOINS, "joins")                                                                              \
+    X(SHOUTS, "shouts")                                                                            \
+    X(MOVES, "moves of durable actors")                                                            \
+    X(RECOVERED, "recoveries")                                                                     \
+    X(AWAY, "databases away")                                                                      \
     X(FENCED, "fenced")                                                                            \
     X(NEWS_TWICE, "news told twice")                                                               \
     X(STEPS, "steps")

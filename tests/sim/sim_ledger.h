@@ -22,7 +22,16 @@
 #include "sim/sim.h"
 
 #define SIM_NOBODY UINT32_MAX
-enum { SIM_TEXT_MAX = 96 };
+enum { SIM_TEXT_MAX = 96, SIM_NAMES_MAX = 8, SIM_GROUPS = 3 };
+
+/* What an actor thinks of the name that it has asked for last. */
+enum sim_name_state {
+    SIM_NAME_NONE,
+    SIM_NAME_ASKED,
+    SIM_NAME_HELD,
+    SIM_NAME_GIVING_UP,
+    SIM_NAME_UNKNOWN /* it was not told what came of it */
+};
 
 enum watch_state { WATCH_OPEN, WATCH_DOWN, WATCH_REMOVED };
 
@@ -55,6 +64,13 @@ struct record {
     uint32_t answered; /* of them */
     uint8_t *answers;  /* for each: whether it was answered */
     uint32_t answers_capacity;
+    enum sim_name_state name_state;
+    uint32_t name;
+    uint64_t name_at; /* by the ledger's clock: when it was told that it holds it */
+    uint32_t names_ever;
+    uint64_t names_ended_at[SIM_NAMES_MAX]; /* when it was told that it has given it up; 0: never */
+    uint32_t joined[SIM_GROUPS];
+    uint32_t shouts;
 };
 
 /* What one actor has sent to another. */
@@ -66,6 +82,7 @@ struct flow_part {
 struct flow {
     uint32_t sent;
     uint32_t got;
+    uint32_t shout; /* the last one that came */
     struct flow_part *parts;
     uint32_t part_count;
     uint32_t part_capacity;

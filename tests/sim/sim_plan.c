@@ -6,6 +6,7 @@
 
 #include "sim/sim_actor.h"
 #include "sim/sim_memory.h"
+#include "sim/sim_more.h"
 
 enum {
     SETTLE_MS = 9000,   /* no call, spawn or timer of the worlds lasts longer */
@@ -204,6 +205,9 @@ static void begin_fault(const struct plan_fault *fault)
     case PLAN_PAUSE_BEYOND_LEASE:
         sim_pause(fault->a, true);
         break;
+    case PLAN_AWAY:
+        sim_registry_set_away(true);
+        break;
     case PLAN_EXPIRE:
         if (slot->running && !slot->node->fenced) {
             sim_registry_expire(slot->node_id);
@@ -251,6 +255,9 @@ static void end_fault(const struct plan_fault *fault)
         break;
     case PLAN_PAUSE:
         wake(fault->a);
+        break;
+    case PLAN_AWAY:
+        sim_registry_set_away(false);
         break;
     case PLAN_RESET:
     case PLAN_EXPIRE:
@@ -363,6 +370,7 @@ static void finish(void)
 {
     const uint32_t first = (uint32_t)sim_chance(sim->shape.slots);
 
+    keeper_stop_all();
     actor_end_all();
     sim_run_until(sim->now_ns + PROBE_MS * TR_NS_PER_MS);
     ledger_check_empty();
@@ -386,6 +394,7 @@ uint64_t plan_play(const struct plan *plan, bool verbose)
 
     sim_begin(&world, plan->seed, &plan->shape, verbose);
     ledger_begin();
+    keeper_begin();
     begin_ns = sim->now_ns;
     play = (struct actor_play){
         .acting = true, .acts = plan->acts, .large = plan->large, .tick_ms = tick_ms(plan)};

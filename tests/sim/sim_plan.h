@@ -24,6 +24,7 @@ enum { PLAN_FAULTS_MAX = 32 };
     X(LEAVE)                                                                                       \
     X(PAUSE)                                                                                       \
     X(PAUSE_BEYOND_LEASE)                                                                          \
+    X(AWAY)                                                                                        \
     X(EXPIRE)
 
 enum plan_kind {

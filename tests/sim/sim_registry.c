@@ -5,8 +5,8 @@
 
 #include "io/loop.h"
 #include "io/timer.h"
-#include "sim/sim.h"
-#include "support/fake_registry.h"
+#include "sim/sim_more.h"
+#include "support/fake_cluster.h"
 
 enum { LATE_MS = 1500, POLL_MS = 1000, SOON_MS = 3, VERDICT_MS = 400, LEASE_SLACK_MS = 1000 };
 
@@ -24,7 +24,17 @@ struct news {
     char why[64];
 };
 
+/* A name that is to be given up when the database is back. */
+struct giving_up {
+    struct giving_up *next;
+    uint64_t epoch;
+    tr_name_done done;
+    void *done_context;
+    char name[32];
+};
+
 struct sim_registry {
+    struct giving_up *names;
     struct sim_registry *next;    /* of the world */
     struct tr_registry_port real; /* the fake registry's */
     struct sim_slot *slot;
@@ -226,6 +236,37 @@ static troupe_status start(void *context, const struct tr_registry_join *join)
     return registry->real.start(context, &ours);
 }
 
+/* What has no deadline waits for the database. */
+static void unregister(void *context, const char *name, uint64_t epoch, int64_t deadline_ns,
+                       tr_name_done done, void *done_context)
+{
+    struct sim_registry *registry = by_fake(context);
+    struct giving_up *waits = NULL;
+
+    if (sim->away == 0 || deadline_ns != INT64_MAX) {
+        registry->real.unregister(context, name, epoch, deadline_ns, done, done_context);
+        return;
+    }
+    waits = sim_alloc(NULL, sizeof(*waits));
+    *waits = (struct giving_up){
+        .next = registry->names, .epoch = epoch, .done = done, .done_context = done_context};
+    copy_text(waits->name, sizeof(waits->name), name);
+    registry->names = waits;
+}
+
+/* The database is back, or the node stops. */
+static void give_up_names(struct sim_registry *registry)
+{
+    while (registry->names != NULL) {
+        struct giving_up *waits = registry->names;
+
+        registry->names = waits->next;
+        registry->real.unregister(registry->real.context, waits->name, waits->epoch, INT64_MAX,
+                                  waits->done, waits->done_context);
+        free(waits);
+    }
+}
+
 static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(void *),
                  void *done_context)
 {
@@ -236,6 +277,7 @@ static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(vo
     }
     tr_timer_close(registry->timer);
     registry->timer = NULL;
+    give_up_names(registry);
     registry->real.stop(context, leave, timeout_ms, done, done_context);
 }
 
@@ -294,6 +336,7 @@ struct troupe_registry *sim_registry_create(struct sim_slot *slot)
     slot->registry = registry;
     fake->port.start = start;
     fake->port.stop = stop;
+    fake->port.unregister = unregister;
     fake->port.destroy = destroy;
     fake->port.unreachable = unreachable;
     return fake;
@@ -381,4 +424,60 @@ void sim_registry_step(void)
     if (registry != NULL && registry->death_at_ns <= sim->now_ns) {
         sim_registry_expire(registry->node_id);
     }
+}
+
+/* ---- looking into the database ---- */
+
+void sim_registry_set_away(bool away)
+{
+    sim->away += away ? 1U : -1U;
+    sim_count(SIM_COUNT_AWAY, away ? 1 : 0);
+    fake_cluster_set_away(sim->cluster, sim->away > 0);
+    for (struct sim_registry *registry = sim->registries; sim->away == 0 && registry != NULL;
+         registry = registry->next) {
+        if (!registry->crashed) {
+            give_up_names(registry);
+        }
+    }
+    /* Holders look for what came meanwhile. */
+    for (const struct fake_name *name = sim->cluster->names; sim->away == 0 && name != NULL;
+         name = name->next) {
+        fake_deliver(sim->cluster, name->name);
+    }
+}
+
+bool sim_registry_is_member(uint64_t node_id)
+{
+    return fake_find_node(sim->cluster, node_id) != NULL;
+}
+
+bool sim_registry_holder(const char *name, troupe_pid *pid)
+{
+    const struct fake_name *found = fake_find_name(sim->cluster, name);
+
+    if (found == NULL || found->actor_id == 0 || !sim_registry_is_member(found->node_id)) {
+        return false;
+    }
+    *pid = (troupe_pid){.node = found->node_id, .id = found->actor_id};
+    return true;
+}
+
+int64_t sim_registry_waiting(const char *const *names, size_t count)
+{
+    int64_t cents = 0;
+
+    for (const struct fake_message *message = sim->cluster->inbox; message != NULL;
+         message = message->next) {
+        const char *number = strpbrk(message->payload, "0123456789");
+
+        for (size_t i = 0; i < count; i++) {
+            if (strcmp(names[i], message->to) == 0 &&
+                fake_find_name(sim->cluster, names[i]) != NULL) {
+                sim_fail("message %llu to %s waits, who is there", (unsigned long long)message->id,
+                         names[i]);
+            }
+        }
+        cents += number == NULL ? 0 : strtoll(number, NULL, 10);
+    }
+    return cents;
 }

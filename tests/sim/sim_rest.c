@@ -4,7 +4,7 @@
 
 #include "dist/peers.h"
 #include "dist/router.h"
-#include "sim/sim_ledger.h"
+#include "sim/sim_more.h"
 
 static const struct tr_actor *actor_of(const struct record *record)
 {
@@ -185,6 +185,8 @@ void ledger_check_rest(void)
         }
     }
     check_pairs();
+    name_check_rest();
+    keeper_check_rest();
 }
 
 /* ---- the end ---- */
@@ -213,6 +215,8 @@ void ledger_check_empty(void)
                      slot->name, watchers, (unsigned long long)actors);
         }
     }
+    name_check_empty();
+    keeper_check_empty();
 }
 
 bool ledger_is_connected(char *why, size_t size)
