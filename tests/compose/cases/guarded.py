@@ -83,6 +83,8 @@ def secrets_of(world):
             text = text.split("password=")[1].split()[0]
         elif text.count(":") == 4:
             text = text.rsplit(":", 1)[1]
+        elif "passfile=" in text:  # it only says where the password is
+            continue
         found[f"{path.split('/')[-3]}/{os.path.basename(path)}"] = text
     return found
 
