@@ -59,6 +59,7 @@ int command_version(struct cli *cli);
 int command_node_list(struct cli *cli);
 int command_node_drain(struct cli *cli);
 int command_node_undrain(struct cli *cli);
+int command_node_metadata(struct cli *cli);
 int command_wait(struct cli *cli);
 int command_actor_list(struct cli *cli);
 int command_actor_show(struct cli *cli);

@@ -34,6 +34,7 @@ struct cli;
     X(NODE, "node", 0, "NODE", "only, or on, this node")                                           \
     X(LOCAL, "local", 0, NULL, "only actors of the node that is asked")                            \
     X(ROLE, "role", 0, "ROLE", "only nodes that have this role")                                   \
+    X(REMOVE, "remove", 0, "KEY,...", "keys that the node shall not have any more")                \
     X(BEHAVIOR, "behavior", 0, "BEHAVIOR", "only actors of this behavior")                         \
     X(VALUES, "values", 0, NULL, "with the content of messages")                                   \
     X(SECONDS, "seconds", 0, "COUNT", "end after so long (60)")                                    \

@@ -12,6 +12,12 @@ const struct command commands[] = {
      1, 1, 0, command_node_drain},
     {"node", "undrain", "NODE", "place actors on a node again", NULL, 1, 1, 0,
      command_node_undrain},
+    {"node", "metadata", "NODE [KEY=VALUE]...",
+     "show the metadata of a node, and change some of it",
+     "Keys that are not named stay as they are; --remove takes some away. It holds until the node "
+     "is\n"
+     "started again, and every other node hears of it.",
+     1, CLI_ARGUMENTS_MAX, OPTION_BIT(REMOVE), command_node_metadata},
     {"wait", NULL, "[NODE]...", "until nodes are up: exit status 0, else 75",
      "Waits for each NODE, and for as many nodes as --nodes says (1), with --role of those that "
      "have\n"

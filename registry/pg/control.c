@@ -1,6 +1,7 @@
 /* Joining, renewing the lease, leaving, and the connection that all of membership uses. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "pg/parts.h"
@@ -397,6 +398,40 @@ void reg_control_drain(struct node_registry *registry, bool drain)
         !reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_DRAIN, &params, on_drained);
 }
 
+static void on_metadata(void *context, const struct reg_result *result)
+{
+    struct node_registry *registry = context;
+
+    registry->metadata_due = registry->metadata_due || !reg_result_ok(result);
+}
+
+static void write_metadata(struct node_registry *registry)
+{
+    struct reg_params params;
+
+    registry->metadata_due = true;
+    if (!registry->control_ready) {
+        return;
+    }
+    add_self(registry, &params);
+    reg_params_text(&params, registry->join.metadata);
+    registry->metadata_due =
+        !reg_control_ask(registry, REG_SQL_STATEMENTS_NODE_SET_METADATA, &params, on_metadata);
+}
+
+void reg_control_set_metadata(struct node_registry *registry, const char *metadata)
+{
+    char *copy = strdup(metadata);
+
+    if (copy == NULL) {
+        reg_log(registry, TROUPE_LOG_ERROR, "out of memory: the row keeps the metadata it has");
+        return;
+    }
+    free((void *)(uintptr_t)registry->join.metadata); /* a copy, like this one */
+    registry->join.metadata = copy;
+    write_metadata(registry);
+}
+
 static void on_left(void *context, const struct reg_result *result)
 {
     struct node_registry *registry = context;
@@ -455,6 +490,9 @@ int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns)
     }
     if (registry->drain_due) {
         reg_control_drain(registry, registry->drains);
+    }
+    if (registry->metadata_due) {
+        write_metadata(registry);
     }
     return registry->lease.next_ns;
 }

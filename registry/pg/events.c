@@ -84,6 +84,14 @@ static void member_draining(struct node_registry *registry, uint64_t node_id, bo
     }
 }
 
+static void member_metadata(struct node_registry *registry, const struct tr_member *member)
+{
+    if (registry->join.events.on_member_metadata != NULL) {
+        registry->join.events.on_member_metadata(registry->join.events.context, member->node_id,
+                                                 member->metadata == NULL ? "" : member->metadata);
+    }
+}
+
 /* What the list says of one that lives. */
 static void apply_member(struct node_registry *registry, const struct reg_result *result, int row)
 {
@@ -96,6 +104,7 @@ static void apply_member(struct node_registry *registry, const struct reg_result
     }
     if (member.node_id != registry->node_id) {
         member_up(registry, &member);
+        member_metadata(registry, &member); /* One that was known may have changed it. */
     } else if (registry->join.events.on_member_self != NULL) {
         registry->join.events.on_member_self(registry->join.events.context, &member);
     }
@@ -255,6 +264,9 @@ static void apply_event(struct node_registry *registry, const struct reg_result 
         member_up(registry, &member);
     } else if (strcmp(kind, "node_draining") == 0 || strcmp(kind, "node_undrained") == 0) {
         member_draining(registry, node_id, strcmp(kind, "node_draining") == 0);
+    } else if (strcmp(kind, "node_metadata") == 0 && node_id != registry->node_id &&
+               get_member(result, row, EVENT_NODE, EVENT_ROLES, &member)) {
+        member_metadata(registry, &member);
     }
 }
 

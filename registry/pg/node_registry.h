@@ -92,6 +92,7 @@ struct node_registry {
     bool read_again;
     bool drains;            /* what the row is to say */
     bool drain_due;         /* it has not been told yet */
+    bool metadata_due;      /* the row does not have that of the join yet */
     bool scanning;          /* for expired leases */
     char last_refusal[160]; /* why the last try to connect failed */
     int64_t join_retry_ns;

@@ -79,6 +79,8 @@ void reg_control_join(struct node_registry *registry);
 bool reg_control_ask(struct node_registry *registry, enum reg_sql_statements_index statement,
                      struct reg_params *params, reg_query_done done);
 void reg_control_drain(struct node_registry *registry, bool drain);
+/* Takes other metadata into the join, and writes it as soon as that is possible. */
+void reg_control_set_metadata(struct node_registry *registry, const char *metadata);
 void reg_control_leave(struct node_registry *registry);
 int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns);
 

@@ -278,6 +278,7 @@ static void begin_to_join(struct node_registry *registry)
     registry->join_retry_ns = 0;
     registry->join_give_up_ns = 0;
     registry->drain_due = false;
+    registry->metadata_due = false;
     reg_lease_init(&registry->lease, (int64_t)registry->join.ttl_ms * REG_MS);
     registry->recovery.next_ns = reg_now(registry) + registry->lease.ttl_ns;
     if (reg_connection_set_name(registry->control, "troupe/joining") != TROUPE_OK) {
@@ -343,6 +344,11 @@ static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(vo
 static void drain(void *context, bool on)
 {
     reg_control_drain(context, on);
+}
+
+static void set_metadata(void *context, const char *metadata)
+{
+    reg_control_set_metadata(context, metadata);
 }
 
 static void rejoin(void *context)
@@ -562,6 +568,7 @@ troupe_status troupe_registry_postgres(const char *conninfo, troupe_registry **o
         .start = start,
         .stop = stop,
         .drain = drain,
+        .set_metadata = set_metadata,
         .rejoin = rejoin,
         .destroy = destroy,
         .set_behaviors = set_behaviors,

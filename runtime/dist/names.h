@@ -39,6 +39,8 @@ struct tr_registry_events {
     /* The node, which may be this one, is about to leave. As often as the registry likes; may be
      * NULL. */
     void (*on_member_draining)(void *context, uint64_t node_id, bool draining);
+    /* Another member has other metadata now, or again the same. May be NULL. */
+    void (*on_member_metadata)(void *context, uint64_t node_id, const char *metadata);
     /* What others may do here: before the first member is told, and whenever it changes. May be
      * NULL. */
     void (*on_policy)(void *context, const struct tr_policy *policy);
@@ -120,6 +122,9 @@ struct tr_registry_port {
                  void *done_context);
     /* Marks the row `draining`, so that nothing is placed here any more, or `up` again. */
     void (*drain)(void *context, bool drain);
+    /* Has the row say other metadata, as in the join, from now on and after a rejoin. Copied. What
+     * cannot be written now is written later. */
+    void (*set_metadata)(void *context, const char *metadata);
     /* After on_fenced: joins again under the same name with a new node id. */
     void (*rejoin)(void *context);
     void (*destroy)(void *context);

@@ -24,7 +24,7 @@ static const struct {
     {"groups", tr_admin_groups, true},    {"group", tr_admin_group, true},
     {"tree", tr_admin_tree, true},        {"whereis", tr_admin_whereis, true},
     {"trace", tr_admin_trace, false},     {"drain", tr_admin_drain, false},
-    {"undrain", tr_admin_undrain, false},
+    {"undrain", tr_admin_undrain, false}, {"metadata", tr_admin_metadata, false},
 };
 
 bool tr_admin_fail(struct tr_admin *admin, troupe_status status, const char *format, ...)

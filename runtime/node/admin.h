@@ -75,6 +75,7 @@ void tr_admin_info(struct tr_admin *admin);
 void tr_admin_health(struct tr_admin *admin);
 void tr_admin_drain(struct tr_admin *admin);
 void tr_admin_undrain(struct tr_admin *admin);
+void tr_admin_metadata(struct tr_admin *admin);
 void tr_admin_call(struct tr_admin *admin);
 void tr_admin_send(struct tr_admin *admin);
 void tr_admin_spawn(struct tr_admin *admin);

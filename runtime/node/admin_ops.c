@@ -293,6 +293,28 @@ void tr_admin_undrain(struct tr_admin *admin)
     drain(admin, false);
 }
 
+/* ---- metadata ---- */
+
+void tr_admin_metadata(struct tr_admin *admin)
+{
+    struct troupe_node *node = admin->node;
+    char metadata[sizeof(node->metadata)];
+    char error[160] = "";
+    const troupe_status status =
+        tr_node_change_metadata(node, tr_admin_text(admin, "put", false),
+                                tr_admin_text(admin, "remove", false), error, sizeof(error));
+
+    if (status != TROUPE_OK) {
+        (void)tr_admin_fail(admin, status, "%s", error);
+        return;
+    }
+    tr_mutex_lock(&node->state_mutex);
+    memcpy(metadata, node->metadata, sizeof(metadata));
+    tr_mutex_unlock(&node->state_mutex);
+    tr_admin_add_text(admin->reply, "node", node->name);
+    tr_admin_add_text(admin->reply, "metadata", metadata);
+}
+
 /* ---- exit ---- */
 
 /* "normal", "shutdown", "kill", ... or any text, which is an error of that text. */

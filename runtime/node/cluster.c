@@ -175,6 +175,15 @@ static void on_member_draining(void *context, uint64_t node_id, bool draining)
     tr_members_draining(context, node_id, draining);
 }
 
+static void on_member_metadata(void *context, uint64_t node_id, const char *metadata)
+{
+    if (tr_members_metadata(context, node_id, metadata) != TROUPE_OK) {
+        tr_node_log(context, TROUPE_LOG_ERROR,
+                    "out of memory: the metadata of node %llu stays as it was known",
+                    (unsigned long long)node_id);
+    }
+}
+
 static void on_member_self(void *context, const struct tr_member *self)
 {
     tr_members_self(context, self->since_ms);
@@ -282,13 +291,18 @@ void tr_lookup_pause(struct troupe_node *node)
 static void start_on_loop(void *context)
 {
     struct troupe_node *node = context;
+    char metadata[sizeof(node->metadata)];
+
+    tr_mutex_lock(&node->state_mutex);
+    memcpy(metadata, node->metadata, sizeof(metadata));
+    tr_mutex_unlock(&node->state_mutex);
     const struct tr_registry_join join = {.loop = node->loop,
                                           .name = node->name,
                                           .host = node->advertise_host,
                                           .port = node->port,
                                           .ttl_ms = node->config.lease_ttl_ms,
                                           .roles = node->roles,
-                                          .metadata = node->metadata,
+                                          .metadata = metadata,
                                           .version = TR_VERSION,
                                           .seed = node->config.seed,
                                           .allow_unsafe_fsync = node->config.allow_unsafe_fsync,
@@ -298,6 +312,7 @@ static void start_on_loop(void *context)
                                                      .on_failed = on_failed,
                                                      .on_member_up = on_member_up,
                                                      .on_member_draining = on_member_draining,
+                                                     .on_member_metadata = on_member_metadata,
                                                      .on_policy = tr_guard_on_policy,
                                                      .on_member_self = on_member_self,
                                                      .on_member_down = on_member_down,

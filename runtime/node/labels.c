@@ -6,6 +6,8 @@
 #include "base/utf8.h"
 #include "node/members.h"
 
+enum { METADATA_SIZE = sizeof(((struct troupe_node *)0)->metadata) };
+
 bool tr_list_next(const char **rest, struct tr_list_entry *entry)
 {
     const char *at = *rest;
@@ -117,6 +119,39 @@ const char *tr_metadata_read(const char *text, char *out, size_t size)
             return "the metadata has a key twice";
         }
         if (!append(out, size, &entry)) {
+            return "the metadata has more than 2,047 bytes";
+        }
+    }
+    return NULL;
+}
+
+const char *tr_metadata_change(const char *metadata, const char *put, const char *remove, char *out,
+                               size_t size)
+{
+    char fresh[METADATA_SIZE];
+    char gone[METADATA_SIZE];
+    const char *added = fresh;
+    struct tr_list_entry entry = {0};
+    const char *wrong = tr_metadata_read(put, fresh, sizeof(fresh));
+
+    if (wrong != NULL) {
+        return wrong;
+    }
+    if (tr_roles_read(remove, gone, sizeof(gone)) != NULL) {
+        return "keys are a comma list, each of 1 to 63 of A-Z a-z 0-9 _ . -";
+    }
+    out[0] = '\0';
+    while (tr_list_next(&metadata, &entry)) {
+        const char *equals = entry.size == 0 ? NULL : memchr(entry.text, '=', entry.size);
+        const size_t key_size = equals == NULL ? 0 : (size_t)(equals - entry.text);
+
+        if (key_size > 0 && find(fresh, entry.text, key_size, '=') == NULL &&
+            find(gone, entry.text, key_size, ',') == NULL) {
+            (void)append(out, size, &entry); /* It has fitted before. */
+        }
+    }
+    while (tr_list_next(&added, &entry)) {
+        if (entry.size > 0 && !append(out, size, &entry)) {
             return "the metadata has more than 2,047 bytes";
         }
     }

@@ -21,7 +21,7 @@ static void drop_locked(struct troupe_cluster *cluster)
 }
 
 /* The list is made anew when somebody asks; who waits looks again. */
-static void changed(struct troupe_node *node)
+void tr_members_changed_locked(struct troupe_node *node)
 {
     drop_locked(node->cluster);
     node->cluster = NULL;
@@ -63,7 +63,7 @@ troupe_status tr_members_up(struct troupe_node *node, const struct tr_member *me
     if (status == TROUPE_OK) {
         info->connected = old != NULL && old->connected;
         info->up = old != NULL && old->up;
-        changed(node);
+        tr_members_changed_locked(node);
     }
     tr_mutex_unlock(&node->state_mutex);
     free(status == TROUPE_OK ? old : info);
@@ -75,7 +75,7 @@ void tr_members_down(struct troupe_node *node, uint64_t node_id)
     tr_mutex_lock(&node->state_mutex);
     struct tr_member_info *info = tr_map_take(&node->members, node_id);
 
-    changed(node);
+    tr_members_changed_locked(node);
     tr_mutex_unlock(&node->state_mutex);
     free(info);
 }
@@ -87,9 +87,38 @@ void tr_members_connected(struct troupe_node *node, uint64_t node_id, bool conne
 
     if (info != NULL && info->connected != connected) {
         info->connected = connected;
-        changed(node);
+        tr_members_changed_locked(node);
     }
     tr_mutex_unlock(&node->state_mutex);
+}
+
+troupe_status tr_members_metadata(struct troupe_node *node, uint64_t node_id, const char *metadata)
+{
+    struct tr_member_info *fresh = NULL;
+    troupe_status status = TROUPE_OK;
+
+    tr_mutex_lock(&node->state_mutex);
+    struct tr_member_info *old = tr_map_get(&node->members, node_id);
+
+    if (old != NULL && strcmp(old->metadata, metadata) != 0) {
+        fresh = make_info(&(struct tr_member){.node_id = node_id,
+                                              .name = old->name,
+                                              .draining = old->draining,
+                                              .roles = old->roles,
+                                              .metadata = metadata,
+                                              .since_ms = old->since_ms});
+        status = fresh == NULL ? TROUPE_E_NO_MEMORY : tr_map_put(&node->members, node_id, fresh);
+    }
+    if (fresh != NULL && status == TROUPE_OK) {
+        fresh->connected = old->connected;
+        fresh->up = old->up;
+        tr_members_changed_locked(node);
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    if (fresh != NULL) {
+        free(status == TROUPE_OK ? old : fresh);
+    }
+    return status;
 }
 
 void tr_members_draining(struct troupe_node *node, uint64_t node_id, bool draining)
@@ -100,7 +129,7 @@ void tr_members_draining(struct troupe_node *node, uint64_t node_id, bool draini
     if (info != NULL) {
         info->draining = draining;
     }
-    changed(node); /* Of this node the flag stands elsewhere. */
+    tr_members_changed_locked(node); /* Of this node the flag stands elsewhere. */
     tr_mutex_unlock(&node->state_mutex);
 }
 
@@ -108,7 +137,7 @@ void tr_members_self(struct troupe_node *node, int64_t since_ms)
 {
     tr_mutex_lock(&node->state_mutex);
     node->since_ms = since_ms;
-    changed(node);
+    tr_members_changed_locked(node);
     tr_mutex_unlock(&node->state_mutex);
 }
 
@@ -120,7 +149,7 @@ void tr_members_clear(struct troupe_node *node)
     while ((info = tr_map_take_any(&node->members)) != NULL) {
         free(info);
     }
-    changed(node);
+    tr_members_changed_locked(node);
     tr_mutex_unlock(&node->state_mutex);
 }
 

@@ -33,6 +33,19 @@ void tr_members_down(struct troupe_node *node, uint64_t node_id);
 void tr_members_connected(struct troupe_node *node, uint64_t node_id, bool connected);
 /* node_id may be one's own. */
 void tr_members_draining(struct troupe_node *node, uint64_t node_id, bool draining);
+/* NO_MEMORY; nothing has changed then. Never of this node. */
+TROUPE_MUST_USE troupe_status tr_members_metadata(struct troupe_node *node, uint64_t node_id,
+                                                  const char *metadata);
+/* Writes what the metadata is when the entries of put have replaced those of their keys and the
+ * keys of a comma list have been removed. Answers NULL, or what is wrong. */
+const char *tr_metadata_change(const char *metadata, const char *put, const char *remove, char *out,
+                               size_t size);
+/* The same with the metadata of this node, which others then hear of. Any thread. */
+TROUPE_MUST_USE troupe_status tr_node_change_metadata(struct troupe_node *node, const char *put,
+                                                      const char *remove, char *error,
+                                                      size_t error_size);
+/* This node's list is made anew. With the node's state_mutex held. */
+void tr_members_changed_locked(struct troupe_node *node);
 /* Joined, or joined again. */
 void tr_members_self(struct troupe_node *node, int64_t since_ms);
 /* Forgets all others. */

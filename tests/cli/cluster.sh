@@ -242,11 +242,35 @@ case_look() {
   ran troupe group members "$escape"
   check "what is no name is refused" fails_as 65 4010 'not the name of a group'
   sees_actors
+  changes_metadata
   ran env TROUPE_DB="$(field "j['db']")" troupe tree --node n2 --secret-file .troupe/secret -o json
   check "over TCP: the tree of the node that is named" json "j['node'] == 'n2'"
   ran env TROUPE_DB="$(field "j['db']")" troupe actor show ada --secret-file .troupe/secret -o json
   check "over TCP: an actor by its node" json "j['handled'] >= 1"
   follows_an_actor
+}
+
+knows_metadata() { # NODE NAME METADATA: what a node says of another, and its row
+  troupe node list -o json >"$work/out" 2>"$work/err" && json "[n['metadata'] for n in j if n['name'] == '$2'] == [$3]"
+}
+
+changes_metadata() {
+  ran troupe node metadata n2 zone=a rack='7 left'
+  check "metadata is put" prints '^zone=a,rack=7 left$'
+  check "and soon in the row" await 10 knows_metadata n1 n2 "{'zone': 'a', 'rack': '7 left'}"
+  ran troupe node metadata n2 zone=b --remove rack,none -o json
+  check "it is changed and removed" json "j == {'node': 'n2', 'metadata': 'zone=b'}"
+  check "which the row has too" await 10 knows_metadata n1 n2 "{'zone': 'b'}"
+  ran troupe event list -o json
+  check "each change is an event" json "[e['node'] for e in j if e['kind'] == 'node_metadata'] == ['n2', 'n2']"
+  ran troupe node metadata n2
+  check "it is shown" prints '^zone=b$'
+  ran troupe node metadata n2 'zo ne=c'
+  check "what is no key is refused" fails_as 65 4010 'keys 1 to 63'
+  ran troupe node metadata n2 zone
+  check "what is no entry is refused" fails_as 64 1001 'KEY=VALUE'
+  ran troupe node metadata n9 zone=c
+  check "metadata of no node" fails_as 69 3001 'n9'
 }
 
 sees_actors() {

@@ -107,6 +107,48 @@ static void members_know_each_others_roles_and_metadata_and_who_drains(void **st
     world_fini(&world);
 }
 
+static void set_metadata(void *context)
+{
+    const struct world_node *node = context;
+
+    node->box->port.set_metadata(node->box->port.context, "zone=b,note=x y");
+}
+
+static void a_member_changes_its_metadata(void **state)
+{
+    static const struct world_options with = {.roles = "", .metadata = "zone=a"};
+    struct world_node *n1 = NULL;
+    struct world_node *n2 = NULL;
+    struct reg_sync *admin = connect_as_admin();
+
+    (void)state;
+    world_init(&world);
+    n1 = world_join(&world, pg_server_conninfo(server), "c1", &with);
+    n2 = world_join(&world, pg_server_conninfo(server), "c2", NULL);
+    struct world_seen seen = {.node = n2, .node_id = n1->node_id, .text = "note=x y,zone=b"};
+
+    world_wait(&world, node_sees_up, &seen);
+    world_do(&world, set_metadata, n1);
+    world_wait(&world, node_sees_metadata, &seen);
+    assert_string_equal(pg_one(admin,
+                               "SELECT format('%s|%s', metadata ->> 'zone', metadata ->> 'note') "
+                               "FROM troupe.nodes WHERE name = 'c1' AND state = 'up'",
+                               PG_NONE),
+                        "b|x y");
+    assert_string_equal(pg_one(admin,
+                               "SELECT kind FROM troupe.events WHERE node = 'c1' ORDER BY epoch "
+                               "DESC LIMIT 1",
+                               PG_NONE),
+                        "node_metadata");
+    /* Who comes later has it from the row. */
+    struct world_node *n3 = world_join(&world, pg_server_conninfo(server), "c3", NULL);
+    struct world_seen late = {.node = n3, .node_id = n1->node_id, .text = "note=x y,zone=b"};
+
+    world_wait(&world, node_sees_up, &late);
+    reg_sync_close(admin);
+    world_fini(&world);
+}
+
 static void a_host_that_refuses_is_passed_over_for_the_next(void **state)
 {
     const char *conninfo = pg_server_conninfo(server);
@@ -499,6 +541,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(three_nodes_join_and_see_one_another),
         cmocka_unit_test(members_know_each_others_roles_and_metadata_and_who_drains),
+        cmocka_unit_test(a_member_changes_its_metadata),
         cmocka_unit_test(a_host_that_refuses_is_passed_over_for_the_next),
         cmocka_unit_test(a_node_that_leaves_is_down_with_that_reason),
         cmocka_unit_test(a_name_of_a_node_that_lives_is_refused),

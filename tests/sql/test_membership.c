@@ -198,6 +198,41 @@ static void metadata_is_a_text_between_nodes_and_an_object_for_people(void **sta
         pg_refused(cluster->admin, "SELECT troupe.metadata_read('a=1,a=2')", PG_NONE), "22023");
 }
 
+static void a_member_changes_its_metadata_under_an_epoch(void **state)
+{
+    struct cluster *cluster = *state;
+    struct member node = cluster_join(cluster, "n1", "5000");
+    static const char set[] = "SELECT troupe.node_set_metadata($1, $2, $3)";
+
+    assert_null(pg_one(cluster->admin,
+                       "SELECT troupe.node_set_metadata($1, gen_random_uuid(), '{\"a\":\"1\"}')",
+                       PG_VALUES(pg_text(node.id))));
+    assert_int_equal(
+        pg_number(cluster->admin, set, PG_VALUES(pg_text(node.id), node.boot, "{\"a\":\"1\"}")), 2);
+    assert_null(
+        pg_one(cluster->admin, set, PG_VALUES(pg_text(node.id), node.boot, "{\"a\":\"1\"}")));
+    assert_string_equal(
+        pg_one(cluster->admin, "SELECT metadata ->> 'a' FROM troupe.nodes", PG_NONE), "1");
+    assert_int_equal(reg_sync_exec(cluster->admin,
+                                   "SELECT troupe.node_set_metadata(1, gen_random_uuid(), '[1]')",
+                                   0, NULL, 5000),
+                     TROUPE_E_INVALID);
+    assert_int_equal(pg_number(cluster->admin, set, PG_VALUES(pg_text(node.id), node.boot, "{}")),
+                     3);
+    assert_string_equal(pg_one(cluster->admin,
+                               "SELECT string_agg(kind, ' ' ORDER BY epoch) FROM troupe.events",
+                               PG_NONE),
+                        "node_up node_metadata node_metadata");
+    assert_string_equal(
+        pg_one(cluster->admin, "SELECT metadata FROM troupe.events_since(1, 10) LIMIT 1", PG_NONE),
+        "{}");
+    assert_int_equal(pg_number(cluster->admin, "SELECT troupe.node_leave($1, $2)",
+                               PG_VALUES(pg_text(node.id), node.boot)),
+                     4);
+    assert_null(
+        pg_one(cluster->admin, set, PG_VALUES(pg_text(node.id), node.boot, "{\"a\":\"2\"}")));
+}
+
 static void a_draining_node_takes_no_names_and_then_leaves(void **state)
 {
     struct cluster *cluster = *state;
@@ -471,6 +506,7 @@ int main(void)
         TEST(bad_names_addresses_and_times_are_refused),
         TEST(what_a_node_says_of_itself_is_in_the_view),
         TEST(metadata_is_a_text_between_nodes_and_an_object_for_people),
+        TEST(a_member_changes_its_metadata_under_an_epoch),
         TEST(a_draining_node_takes_no_names_and_then_leaves),
         TEST(hold_is_taken_once_and_a_boot_that_is_not_ours_renews_nothing),
         TEST(session_keys_of_large_ids_do_not_wrap),

@@ -59,6 +59,7 @@ static const struct {
     {"SELECT * FROM troupe.node_declare_lost(1, 2, 300)", "n"},
     {"SELECT * FROM troupe.node_declare_expired(1, 2)", "n"},
     {"SELECT * FROM troupe.events_since(0, 10)", "n"},
+    {"SELECT troupe.node_set_metadata(1, gen_random_uuid(), '{}')", "n"},
     {"SELECT troupe.metadata_read('a=b')", "n"},
     {"SELECT troupe.metadata_text('{}')", "n"},
     {"SELECT * FROM troupe.name_unregister(1, '{a}', '{1}')", "n"},

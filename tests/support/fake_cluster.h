@@ -80,6 +80,7 @@ struct fake_node {
     struct tr_registry_join join;
     char name[64];
     char host[128];
+    char metadata[2048];
     struct tr_timer *timer; /* renews the lease; the loop's thread */
     uint64_t node_id;
     int64_t since_ms;
@@ -114,6 +115,10 @@ struct fake_cluster {
 
 /* fake_registry.c */
 char *fake_copy(const char *text);
+
+/* Functions of the port. */
+void fake_drain(void *context, bool on);
+void fake_set_metadata(void *context, const char *metadata);
 bool fake_is_up(struct fake_node *node); /* takes the mutex */
 struct fake_item *fake_tell(struct fake_node *node,
                             void (*run)(struct fake_node *node, const struct fake_item *item));

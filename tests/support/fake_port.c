@@ -95,6 +95,8 @@ static troupe_status start(void *context, const struct tr_registry_join *join)
 
     node->join = *join;
     (void)snprintf(node->name, sizeof(node->name), "%s", join->name);
+    (void)snprintf(node->metadata, sizeof(node->metadata), "%s",
+                   join->metadata == NULL ? "" : join->metadata);
     ask_host(node);
     status = tr_timer_create(join->loop, renew, node, &node->timer);
     if (status != TROUPE_OK) {
@@ -169,37 +171,6 @@ static void stop(void *context, bool leave, uint32_t timeout_ms, void (*done)(vo
     item->done = on_stop_done;
     item->done_context = call;
     node->deaf = true; /* its loop may end now */
-    unlock(node);
-}
-
-static void run_draining(struct fake_node *node, const struct fake_item *item)
-{
-    const struct tr_registry_events *events = &node->join.events;
-
-    if (fake_is_up(node) && events->on_member_draining != NULL) {
-        events->on_member_draining(events->context, item->node_id, item->strict);
-    }
-}
-
-static void tell_draining(struct fake_cluster *cluster, uint64_t node_id, bool draining)
-{
-    for (size_t index = 0; index < cluster->node_count; index++) {
-        if (cluster->nodes[index]->state == NODE_UP) {
-            struct fake_item *item = fake_tell(cluster->nodes[index], run_draining);
-
-            item->node_id = node_id;
-            item->strict = draining;
-        }
-    }
-}
-
-static void drain(void *context, bool on)
-{
-    struct fake_node *node = context;
-
-    lock(node);
-    node->draining = on;
-    tell_draining(node->cluster, node->node_id, on);
     unlock(node);
 }
 
@@ -577,7 +548,8 @@ struct tr_registry_port fake_port(struct fake_node *node)
         .context = node,
         .start = start,
         .stop = stop,
-        .drain = drain,
+        .drain = fake_drain,
+        .set_metadata = fake_set_metadata,
         .rejoin = rejoin,
         .destroy = destroy,
         .set_behaviors = set_behaviors,

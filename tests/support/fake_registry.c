@@ -113,7 +113,7 @@ void fake_tell_up(struct fake_node *node, const struct fake_node *other)
     item->b = fake_copy(other->host);
     item->port = other->join.port;
     item->c = fake_copy(other->join.roles);
-    item->d = fake_copy(other->join.metadata);
+    item->d = fake_copy(other->metadata);
     item->since_ms = other->since_ms;
     item->strict = other->draining;
 }

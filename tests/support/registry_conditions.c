@@ -1,4 +1,6 @@
 /* The conditions of support/registry_world.h. */
+#include <string.h>
+
 #include "support/registry_world.h"
 
 bool node_is_joined(void *context)
@@ -51,6 +53,14 @@ bool node_sees_undrained(void *context)
     const struct world_seen *seen = context;
 
     return seen->node->undrained == seen->node_id;
+}
+
+bool node_sees_metadata(void *context)
+{
+    const struct world_seen *seen = context;
+
+    return seen->node->metadata_of == seen->node_id &&
+           strcmp(seen->node->metadata, seen->text) == 0;
 }
 
 bool node_knows_itself(void *context)

@@ -86,6 +86,16 @@ static void on_member_draining(void *context, uint64_t node_id, bool draining)
     unlock(node);
 }
 
+static void on_member_metadata(void *context, uint64_t node_id, const char *metadata)
+{
+    struct world_node *node = context;
+
+    lock(node);
+    node->metadata_of = node_id;
+    (void)snprintf(node->metadata, sizeof(node->metadata), "%s", metadata);
+    unlock(node);
+}
+
 static void on_member_self(void *context, const struct tr_member *self)
 {
     struct world_node *node = context;
@@ -291,6 +301,7 @@ static void start_node(void *context)
                    .on_failed = on_failed,
                    .on_member_up = on_member_up,
                    .on_member_draining = on_member_draining,
+                   .on_member_metadata = on_member_metadata,
                    .on_member_self = on_member_self,
                    .on_member_down = on_member_down,
                    .on_lease = on_lease,

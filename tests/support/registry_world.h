@@ -62,8 +62,10 @@ struct world_node {
     size_t up_count;
     uint64_t draining[WORLD_NOTES_MAX];
     size_t draining_count;
-    uint64_t undrained; /* the last one */
-    int64_t since_ms;   /* its own */
+    uint64_t undrained;   /* the last one */
+    uint64_t metadata_of; /* who told of it last */
+    char metadata[64];
+    int64_t since_ms; /* its own */
     uint64_t down[WORLD_NOTES_MAX];
     int64_t down_ns[WORLD_NOTES_MAX];
     char down_why[WORLD_NOTES_MAX][32];
@@ -138,6 +140,7 @@ struct world_seen {
     const struct world_node *node;
     uint64_t node_id;
     size_t count; /* of whatever the condition is about */
+    const char *text;
 };
 
 bool node_is_joined(void *context);       /* a struct world_node */
@@ -147,6 +150,7 @@ bool node_has_stopped(void *context);     /* likewise */
 bool node_sees_up(void *context);         /* a struct world_seen */
 bool node_sees_down(void *context);       /* likewise */
 bool node_sees_undrained(void *context);  /* likewise */
+bool node_sees_metadata(void *context);   /* struct world_seen, text: that of node_id */
 bool node_knows_itself(void *context);    /* a struct world_node: since when it is a member */
 bool node_sees_draining(void *context);   /* likewise */
 bool node_has_lease_after(void *context); /* a struct world_seen: more leases than `count` */

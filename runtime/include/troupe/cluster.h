@@ -54,6 +54,20 @@ TROUPE_API bool troupe_member_has_role(const troupe_member *member, const char *
 TROUPE_API bool troupe_member_get(const troupe_member *member, const char *key, char *value,
                                   size_t size);
 
+/* Replaces this node's metadata, "key=value,...", as in its configuration (NULL or "": none). The
+ * own list of members has it at once. Its row, and the lists of others, have it as soon as the
+ * registry can be told, and after a rejoin too; of several changes others may hear the last only.
+ * TROUPE_E_INVALID: error (may be NULL) says what is wrong, and nothing has changed. Any thread,
+ * actors too. */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_set_metadata(troupe_node *node,
+                                                                  const char *metadata, char *error,
+                                                                  size_t error_size);
+/* The same for one key, and the others stay: another value, or none (NULL). */
+TROUPE_API TROUPE_MUST_USE troupe_status troupe_node_put_metadata(troupe_node *node,
+                                                                  const char *key,
+                                                                  const char *value, char *error,
+                                                                  size_t error_size);
+
 /* What to wait for: all of it together. Fill with zeroes, then set what is wanted. */
 typedef struct troupe_cluster_need {
     uint32_t struct_size; /* set by the caller to sizeof(troupe_cluster_need) */
