@@ -223,13 +223,29 @@ static const char *serve(struct admin_server *server, int socket)
     return NULL;
 }
 
+/* It went away again, or descriptors or buffers ran out. Then it still waits in the socket's queue,
+ * which is readable all the time: whoever looks again at once does nothing else any more. */
+static void rest_without(struct admin_server *server, int error)
+{
+    if (error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM) {
+        return;
+    }
+    if (server->rests == 0) {
+        log_printf(server->log, TROUPE_LOG_WARNING,
+                   "admin socket: no connection can be accepted: %s", strerror(error));
+    }
+    server->rests = (server->rests + 1) % (ADMIN_REST_LOG_MS / ADMIN_REST_MS);
+    (void)poll(NULL, 0, ADMIN_REST_MS);
+}
+
 void admin_server_accept(struct admin_server *server)
 {
     const int socket = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
     const char *refusal = NULL;
 
     if (socket < 0) {
-        return; /* it went away again, or descriptors ran out: the next one may do better */
+        rest_without(server, errno);
+        return;
     }
     refusal = serve(server, socket);
     if (refusal != NULL) {

@@ -31,6 +31,8 @@
 #define ADMIN_IDLE_MS (10 * 60 * 1000) /* a connection without a request is closed */
 #define ADMIN_BRIEF_MS 2000            /* until the request of a brief one is there */
 #define ADMIN_MESSAGE_MS 10000         /* one request, or reply, has to pass in so long */
+#define ADMIN_REST_MS 50               /* until the next try, when descriptors have run out */
+#define ADMIN_REST_LOG_MS 10000        /* between lines of the log about that */
 #define ADMIN_REQUEST_MS 30000u        /* the longest a request may take */
 
 /* Answers one request. Gives *reply to the server, who frees it by release. Any thread. */
@@ -59,6 +61,7 @@ struct admin_server {
     struct log *log;
     struct admin_connection connections[ADMIN_SLOTS_MAX];
     unsigned connections_count;
+    unsigned rests; /* for want of descriptors, since the log had it last */
 };
 
 /* Listens at path, which replaces a socket that nobody answers on. Answers 0 or an exit status. */

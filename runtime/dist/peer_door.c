@@ -111,6 +111,15 @@ static bool make_room(struct tr_peers *peers, const char *address)
     return true;
 }
 
+void conn_on_shortage(void *context, const char *why, uint64_t closed)
+{
+    struct tr_peers *peers = context;
+
+    peers_log(peers, TR_PEERS_LOG_WARNING,
+              "no connection can be accepted: %s; %llu were closed for it", why,
+              (unsigned long long)closed);
+}
+
 void conn_on_accept(void *context, struct tr_stream *stream)
 {
     struct tr_peers *peers = context;

@@ -341,7 +341,8 @@ void tr_peers_destroy(struct tr_peers *peers)
 
 troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out)
 {
-    const struct tr_listener_events events = {.context = peers, .on_accept = conn_on_accept};
+    const struct tr_listener_events events = {
+        .context = peers, .on_accept = conn_on_accept, .on_shortage = conn_on_shortage};
 
     if (peers->secret.size == 0 && peers->tls == NULL && !tr_host_is_loopback(peers->listen_host)) {
         return TROUPE_E_DENIED;

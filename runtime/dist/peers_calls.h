@@ -126,6 +126,7 @@ bool conn_promote(struct conn *conn, enum conn_state state);
 
 /* Takes a stream that has knocked. */
 void conn_on_accept(void *context, struct tr_stream *stream);
+void conn_on_shortage(void *context, const char *why, uint64_t closed);
 
 /* ---- peer_secure.c ---- */
 

@@ -3,19 +3,21 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <uv.h>
 
+#include "base/check.h"
+#include "io/acceptor.h"
 #include "io/loop_uv.h"
 #include "io/stream_uv.h"
 #include "io/uv_status.h"
 
 struct tr_listener {
     union handle uv;
+    struct tr_acceptor *acceptor; /* NULL = it does not listen yet */
     struct tr_listener_events events;
 };
-
-enum { BACKLOG = 128 };
 
 static void on_listener_closed(uv_handle_t *handle)
 {
@@ -25,22 +27,24 @@ static void on_listener_closed(uv_handle_t *handle)
 void tr_listener_close(struct tr_listener *listener)
 {
     if (listener != NULL) {
+        tr_acceptor_close(listener->acceptor);
         uv_close(&listener->uv.any, on_listener_closed);
     }
 }
 
-static void on_connection(uv_stream_t *uv, int result)
+static void on_socket(void *context, int fd)
 {
-    struct tr_listener *listener = uv->data;
+    struct tr_listener *listener = context;
     struct tr_stream *stream = NULL;
     const bool tcp = listener->uv.any.type == UV_TCP;
     struct tr_loop *loop = listener->uv.any.loop->data;
 
-    /* Out of descriptors or memory: libuv tries again when the next one knocks. */
-    if (result != 0 || tr_stream_make(loop, tcp, &stream) != 0) {
+    if (tr_stream_make(loop, tcp, &stream) != 0) {
+        (void)close(fd); /* no memory */
         return;
     }
-    if (uv_accept(uv, &stream->uv.stream) != 0) {
+    if ((tcp ? uv_tcp_open(&stream->uv.tcp, fd) : uv_pipe_open(&stream->uv.pipe, fd)) != 0) {
+        (void)close(fd);
         tr_stream_close(stream);
         return;
     }
@@ -48,6 +52,30 @@ static void on_connection(uv_stream_t *uv, int result)
         (void)uv_tcp_nodelay(&stream->uv.tcp, 1);
     }
     listener->events.on_accept(listener->events.context, stream);
+}
+
+static void on_shortage(void *context, int why, uint64_t closed)
+{
+    const struct tr_listener *listener = context;
+
+    if (listener->events.on_shortage != NULL) {
+        listener->events.on_shortage(listener->events.context, uv_strerror(why), closed);
+    }
+}
+
+/* Listens on what is bound. Zero, or an error of libuv. */
+static int start(struct tr_listener *listener)
+{
+    const struct tr_acceptor_events events = {
+        .context = listener, .on_socket = on_socket, .on_shortage = on_shortage};
+    uv_os_fd_t fd = -1;
+
+    TR_CHECK(listener != NULL);
+    const int result = uv_fileno(&listener->uv.any, &fd);
+
+    return result != 0
+               ? result
+               : tr_acceptor_create(listener->uv.any.loop, fd, &events, &listener->acceptor);
 }
 
 static troupe_status listener_create(struct tr_loop *loop, bool tcp,
@@ -91,11 +119,11 @@ troupe_status tr_listener_open_tcp(struct tr_loop *loop, const char *host, uint1
         return status;
     }
     result = uv_tcp_bind(&listener->uv.tcp, (const struct sockaddr *)&address, 0);
-    if (result == 0) {
-        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+    if (result == 0) { /* says now if the port is taken, else listening would choose another */
+        result = uv_tcp_getsockname(&listener->uv.tcp, (struct sockaddr *)&address, &size);
     }
     if (result == 0) {
-        result = uv_tcp_getsockname(&listener->uv.tcp, (struct sockaddr *)&address, &size);
+        result = start(listener);
     }
     if (result != 0) {
         tr_listener_close(listener);
@@ -123,7 +151,7 @@ troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path,
     }
     result = uv_pipe_bind(&listener->uv.pipe, path);
     if (result == 0) {
-        result = uv_listen(&listener->uv.stream, BACKLOG, on_connection);
+        result = start(listener);
     }
     if (result != 0) {
         tr_listener_close(listener);

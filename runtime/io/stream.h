@@ -47,6 +47,10 @@ struct tr_listener_events {
     void *context;
     /* Gives a connected stream, which has no events yet. */
     void (*on_accept)(void *context, struct tr_stream *stream);
+    /* No connection can be taken, for want of descriptors mostly, and so many were closed for it
+     * since this was said last: at once, then every ten seconds as long as it lasts. May be NULL.
+     */
+    void (*on_shortage)(void *context, const char *why, uint64_t closed);
 };
 
 /* Listens on a numeric address; port 0 lets the system choose. Gives the listener and the port.
