@@ -5,7 +5,7 @@ BUILD := build/release
 # The version that the format check asks for; others format differently.
 CLANG_FORMAT := $(or $(shell command -v clang-format-14),clang-format)
 
-.PHONY: all programs demo test quick lint format fuzz chaos bench install clean help
+.PHONY: all programs demo test quick lint format fuzz chaos soak bench install clean help
 .DEFAULT_GOAL := all
 
 all: ## build the library and the programs into build/release (programs in build/release/bin)
@@ -31,6 +31,12 @@ chaos: ## the long form of the tests in network namespaces: every cut of five no
 	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
 	@cmake --build $(BUILD) --parallel $(JOBS) --target trouped troupe_cli puppet delay >/dev/null
 	@tests/chaos/run $(BUILD) --long
+
+soak: ## a long campaign of four nodes under mixed load, with kills: SOAK_SECONDS of it (default 1800) (root)
+	@tools/install_dependencies.sh test
+	@cmake --preset release -DBUILD_TESTING=ON >/dev/null
+	@cmake --build $(BUILD) --parallel $(JOBS) --target trouped troupe_cli puppet bank >/dev/null
+	@tests/soak/run $(BUILD)
 
 lint: ## layers, style rules, formatting, clang-tidy, cppcheck, shellcheck, documents
 	@tools/install_dependencies.sh test

@@ -169,6 +169,7 @@ def full():
         Job("tools", Command(["tests/tools/test_checks.py"])),
         Job("scenarios", Command(["tests/scenarios/distributed/run", "build/release"]), release),
         Job("chaos", Command(["tests/chaos/run", "build/release"]), release),
+        Job("soak", Command(["tests/soak/run", "build/release", "--seconds", "10"]), release),
         Job("package", Command(["tests/package/run.sh"]), release),
         Job("docs", Command(["tools/check_docs.py"]), release),
     ] + linted[:-1]
