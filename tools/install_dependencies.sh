@@ -23,7 +23,7 @@ pkg-config|pkgconf libpq-dev libuv1-dev libcjson-dev libssl-dev libzstd-dev'
 run_packages='python3|python3-minimal postgresql-15|postgresql-17|postgresql util-linux'
 test_packages='libcmocka-dev libmsgpack-dev|libmsgpack-c-dev g++ spin
 clang-format-14|clang-format clang-tidy-14|clang-tidy cppcheck shellcheck clang libclang-rt-dev iproute2 iptables'
-bench_packages='erlang-base libcaf-dev g++'
+bench_packages='erlang-base erlang-ssl libcaf-dev libzmq3-dev g++'
 image_packages='libpq5 libuv1|libuv1t64 libcjson1 libssl3|libssl3t64 libzstd1'
 psql_packages='postgresql-client-15|postgresql-client-17|postgresql-client'
 compose_packages='docker.io docker-cli|docker.io docker-compose iptables iproute2 mmdebstrap'

@@ -70,6 +70,21 @@ void measure_expect(const char *what, uint64_t wanted, uint64_t got)
     }
 }
 
+void measure_settle(void)
+{
+    const struct timespec pause = {.tv_nsec = 200000000};
+    const int64_t deadline = measure_now_ns() + 10000000000;
+    double before = measure_cpu_s();
+    for (;;) {
+        (void)nanosleep(&pause, NULL);
+        const double now = measure_cpu_s();
+        if (now - before < 0.01 || measure_now_ns() > deadline) {
+            return;
+        }
+        before = now;
+    }
+}
+
 uint64_t measure_number(const char *text)
 {
     char *end = NULL;

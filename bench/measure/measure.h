@@ -30,6 +30,10 @@ void measure_usage(double cpu_before);
 /* Ends the program, with MEASURE_EXIT_WRONG and a line that says what, unless the two are equal. */
 void measure_expect(const char *what, uint64_t wanted, uint64_t got);
 
+/* Waits until this process has used next to no CPU for a fifth of a second; ten seconds at the most.
+ */
+void measure_settle(void);
+
 /* Reads a decimal number; ends the program when text is none. */
 uint64_t measure_number(const char *text);
 

@@ -68,6 +68,7 @@ static troupe_node *start_node(char **argv)
     bench_must(status, error[0] != '\0' ? error : "start");
     remote_oneway_add_types(node);
     remote_request_add_types(node);
+    remote_links_add_types(node);
     return node;
 }
 
@@ -84,6 +85,7 @@ static int serve(char **argv)
     troupe_node *node = start_node(argv);
     spawn_named(node, &remote_sink_behavior, argv[ARG_TAG]);
     spawn_named(node, &remote_echo_behavior, argv[ARG_TAG]);
+    spawn_named(node, &remote_garden_behavior, argv[ARG_TAG]);
     const double cpu = measure_cpu_s();
     (void)printf("ready\n");
     (void)fflush(stdout);
@@ -107,12 +109,14 @@ typedef struct kind {
     const char *name;
     const troupe_behavior *peer;
     void (*run)(const remote_run *r);
+    bool once; /* without a warm-up */
 } kind;
 
 static const kind kinds[] = {
-    {"oneway", &remote_sink_behavior, remote_oneway},
-    {"request-reply", &remote_echo_behavior, remote_request_reply},
-    {"call", &remote_echo_behavior, remote_call},
+    {"oneway", &remote_sink_behavior, remote_oneway, false},
+    {"request-reply", &remote_echo_behavior, remote_request_reply, false},
+    {"call", &remote_echo_behavior, remote_call, false},
+    {"links", &remote_garden_behavior, remote_links, true},
 };
 
 static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
@@ -122,7 +126,9 @@ static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
     bench_must(troupe_node_wait_cluster(node, 2, 30000), "cluster of two");
     remote_run r = {.node = node, .peer = find(node, k->peer, argv[ARG_TAG]), .size = size};
     r.count = count / 10 > 0 ? count / 10 : 1;
-    k->run(&r);
+    if (!k->once) {
+        k->run(&r);
+    }
     r.count = count;
     r.report = true;
     const double cpu = measure_cpu_s();

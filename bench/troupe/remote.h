@@ -23,11 +23,14 @@ typedef struct remote_run {
 /* Adds the types that travel to the node. */
 void remote_oneway_add_types(troupe_node *node);
 void remote_request_add_types(troupe_node *node);
+void remote_links_add_types(troupe_node *node);
 
 /* Counts and checks what comes. */
 extern const troupe_behavior remote_sink_behavior;
 /* Sends back what comes. */
 extern const troupe_behavior remote_echo_behavior;
+/* Starts actors that others link to. */
+extern const troupe_behavior remote_garden_behavior;
 
 /* count messages of size bytes, from the first send until the sink's answer that it has them all.
  */
@@ -36,5 +39,8 @@ void remote_oneway(const remote_run *r);
 void remote_request_reply(const remote_run *r);
 /* troupe_call, one at a time. */
 void remote_call(const remote_run *r);
+/* count actors are linked to one each of the server's, whose process is then killed: until the last
+ * EXIT was handled. Once, since there is no server any more. */
+void remote_links(const remote_run *r);
 
 #endif
