@@ -5,7 +5,7 @@
 %% Each does the same work as its namesake in bench/troupe/remote.c.
 -module(bench_remote).
 -export([server/0, client/0]).
--import(bench_support, [timed/1, rate/4, figure/3, cpu/0, usage/1, expect/3, percentile/2]).
+-import(bench_support, [timed/1, rate/4, figure/3, cpu/0, usage/1, expect/3, percentile/2, settle/0]).
 
 -behaviour(gen_server).
 -export([init/1, handle_call/3, handle_cast/2]).
@@ -17,6 +17,7 @@ server() -> bench_support:run(fun() ->
     Cpu = cpu(),
     register(sink, spawn_link(fun sink/0)),
     register(echo, spawn_link(fun echo/0)),
+    register(garden, spawn_link(fun garden/0)),
     {ok, _} = gen_server:start_link({local, server}, ?MODULE, [], []),
     io:format("ready~n"),
     eof = io:get_line(""),
@@ -29,7 +30,7 @@ client() -> bench_support:run(fun() ->
     true = net_kernel:connect_node(Server),
     Count = list_to_integer(CountText),
     Bench = bench(Name, Server, Rest),
-    Bench(max(1, Count div 10)),
+    Name =:= "links" orelse Bench(max(1, Count div 10)), % There the server is dead after the first run.
     Cpu = cpu(),
     Report = Bench(Count),
     Report(),
@@ -38,7 +39,8 @@ end).
 
 bench("oneway", Server, [Size]) -> fun(Count) -> oneway(Server, Count, list_to_integer(Size)) end;
 bench("request-reply", Server, []) -> fun(Count) -> request_reply(Server, Count) end;
-bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end.
+bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end;
+bench("links", Server, []) -> fun(Count) -> links(Server, Count) end.
 
 %% The pid behind a registered name of the other node; linked, so that its failure is ours.
 remote_pid(Server, Name) ->
@@ -132,3 +134,74 @@ init([]) -> {ok, 0}.
 handle_call({echo, Payload}, _From, Handled) -> {reply, Payload, Handled + 1};
 handle_call(handled, _From, Handled) -> {reply, Handled, Handled}.
 handle_cast(_Message, Handled) -> {noreply, Handled}.
+
+%% Count processes, each linked to one of the other node, whose emulator is then killed: until the last exit signal was
+%% handled. The shell that kills is there before, since the emulator itself cannot send signals.
+links(Server, Count) ->
+    {garden, Server} ! {plant, self(), Count},
+    {OsPid, Plants} = receive {planted, P, List} -> {P, List} end,
+    expect(plants, Count, length(Plants)),
+    Killer = open_port({spawn_executable, "/bin/sh"}, [stream, {args, ["-c", "read go; kill -9 " ++ OsPid]}]),
+    First = erlang:monotonic_time(nanosecond),
+    Seen = atomics:new(3, []), % exits, exits that are strange, when the first exit was
+    Main = self(),
+    Ties = [spawn(fun() -> tie(Main, Seen, Count, Plant) end) || Plant <- Plants],
+    greeted(Server, Count),
+    Began = erlang:monotonic_time(nanosecond),
+    settle(),
+    Cpu = cpu(),
+    Killed = erlang:monotonic_time(nanosecond),
+    port_command(Killer, "go\n"),
+    receive all_exited -> ok end,
+    Ended = erlang:monotonic_time(nanosecond),
+    Used = cpu() - Cpu,
+    [Tie ! go_home || Tie <- Ties],
+    bench_support:wait_all(Ties),
+    expect(exits, Count, atomics:get(Seen, 1)),
+    expect(strange, 0, atomics:get(Seen, 2)),
+    fun() ->
+        figure("remote-links", (Ended - Killed) / 1.0e6, "ms"),
+        figure("remote-links-first", (atomics:get(Seen, 3) - Killed) / 1.0e6, "ms"),
+        figure("remote-links-cpu", Used * 1.0e3, "ms"),
+        figure("remote-links-setup", (Began - First) / 1.0e6, "ms")
+    end.
+
+greeted(Server, Count) ->
+    {garden, Server} ! {get_greeted, self()},
+    receive
+        {greeted, Count} -> ok;
+        {greeted, _} -> greeted(Server, Count)
+    end.
+
+tie(Main, Seen, Count, Plant) ->
+    process_flag(trap_exit, true),
+    link(Plant),
+    Plant ! greeting,
+    receive
+        {'EXIT', Plant, noconnection} ->
+            case atomics:add_get(Seen, 1, 1) of
+                1 -> atomics:put(Seen, 3, erlang:monotonic_time(nanosecond));
+                Count -> Main ! all_exited;
+                _ -> ok
+            end,
+            Count =:= 1 andalso (Main ! all_exited)
+    end,
+    receive
+        {'EXIT', _, _} -> atomics:add(Seen, 2, 1);
+        go_home -> ok
+    end.
+
+garden() ->
+    Greeted = atomics:new(1, []),
+    receive {plant, From, Count} ->
+        From ! {planted, os:getpid(), [spawn(fun() -> plant(Greeted) end) || _ <- lists:seq(1, Count)]}
+    end,
+    garden_tell(Greeted).
+
+garden_tell(Greeted) ->
+    receive {get_greeted, From} -> From ! {greeted, atomics:get(Greeted, 1)} end,
+    garden_tell(Greeted).
+
+plant(Greeted) ->
+    receive greeting -> atomics:add(Greeted, 1, 1) end,
+    plant(Greeted).

@@ -3,7 +3,7 @@
 %% Output is one figure a line, "name value unit", as the programs in bench/troupe print it. The figures "cpu"
 %% and "peak" are the CPU time and the largest memory of this process up to then.
 -module(bench_support).
--export([run/1, timed/1, rate/4, per_item/3, figure/3, usage/1, cpu/0, percentile/2, expect/3, rss/0, wait_all/1]).
+-export([run/1, timed/1, rate/4, per_item/3, figure/3, usage/1, cpu/0, percentile/2, expect/3, rss/0, wait_all/1, settle/0]).
 
 %% Runs Fun in a process of its own and ends the emulator: 0, or 5 when a count was wrong, or a linked process failed.
 %% The process that calls this traps exits, since it starts the system.
@@ -61,3 +61,14 @@ wait_all(Pids) ->
          receive {'DOWN', Ref, process, Pid, _} -> ok end
      end || Pid <- Pids],
     ok.
+
+%% Waits until this process has used next to no CPU for a fifth of a second; ten seconds at the most.
+settle() -> settle(cpu(), 50).
+
+settle(_Before, 0) -> ok;
+settle(Before, Left) ->
+    timer:sleep(200),
+    case cpu() of
+        Now when Now - Before < 0.015 -> ok;
+        Now -> settle(Now, Left - 1)
+    end.

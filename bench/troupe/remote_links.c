@@ -360,10 +360,12 @@ void remote_links(const remote_run *r)
     wait_greeted(r);
     const int64_t setup = measure_now_ns() - first;
     measure_settle(); /* What the nodes write about the links behind the calls is not the death. */
+    const double cpu = measure_cpu_s();
     const int64_t began = measure_now_ns();
     const kill_order order = {.process = stand.process};
     measure_expect("exits", r->count, bench_ask(r->node, mother, &kill_order_type, &order));
     const int64_t ns = measure_now_ns() - began;
+    const double used = measure_cpu_s() - cpu;
     /* A second EXIT of a link would come before this, and be seen. */
     bench_must(troupe_node_send(r->node, mother, &more_type, NULL), "the end");
     bench_wait_actors(r->node, before.actors - 1);
@@ -373,5 +375,6 @@ void remote_links(const remote_run *r)
     const int64_t seen = (int64_t)atomic_load(&ties.first_ns) - began;
     measure_figure("remote-links", (double)ns / 1e6, "ms");
     measure_figure("remote-links-first", (double)seen / 1e6, "ms");
+    measure_figure("remote-links-cpu", used * 1e3, "ms");
     measure_figure("remote-links-setup", (double)setup / 1e6, "ms");
 }

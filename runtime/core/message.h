@@ -37,7 +37,8 @@ enum tr_signal_kind {
                             refused */
     TR_SIGNAL_DOWN,      /* ref: of the watcher; payload: reason */
     /* From here on: never between nodes. */
-    TR_SIGNAL_NODE_LOST,   /* ref: node id; session: which; everything there is gone */
+    TR_SIGNAL_NODE_LOST,   /* ref: node id; session: which; everything there is gone; status: FENCED
+                              when the node is down for good, OK when only the session is lost */
     TR_SIGNAL_CALL_TARGET, /* ref: of a call by name; from: who it went to */
     TR_SIGNAL_TIMER,       /* ref: what ran out */
     TR_SIGNAL_RUN,         /* payload: struct tr_run */
@@ -69,7 +70,7 @@ struct tr_message {
     uint32_t session;    /* of the peer it came from or must go by; 0: local, or any */
     uint32_t block_size; /* of the payload, in bytes */
     uint32_t value_size; /* of the value in the payload */
-    int16_t status;      /* troupe_status of CALL_FAILED, LINK_EXIT */
+    int16_t status;      /* troupe_status of CALL_FAILED, LINK_EXIT, NODE_LOST */
     uint8_t signal;      /* enum tr_signal_kind */
     uint8_t flags;
     uint32_t stamp; /* tick at or before which it has come; set when its actor takes it in */

@@ -286,7 +286,7 @@ void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t sessio
 }
 
 static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node_id,
-                      uint32_t session)
+                      uint32_t session, bool down)
 {
     struct tr_sched *sched = router->options.sched;
     struct tr_message *message = tr_message_create(cache_of(router), TR_SIGNAL_NODE_LOST, 0);
@@ -299,10 +299,11 @@ static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node
     message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
     message->ref = node_id;
     message->session = session;
+    message->status = down ? TROUPE_E_FENCED : TROUPE_OK;
     (void)tr_sched_post(sched, tr_sched_worker(sched), message);
 }
 
-void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session)
+void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session, bool down)
 {
     struct tr_map watchers = {0};
     struct tr_inbox_item *awaiting = NULL;
@@ -321,7 +322,7 @@ void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t sess
     }
     tr_mutex_unlock(&router->mutex);
     while ((actor_id = tr_map_next(&watchers, &position)) != NULL) {
-        tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session);
+        tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session, down);
     }
     tr_map_fini(&watchers);
     router_resume_list(router, awaiting);

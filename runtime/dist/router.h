@@ -87,7 +87,7 @@ void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t sessio
 void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
                           const uint8_t *bytes, size_t size);
 void tr_router_on_room(struct tr_router *router, uint64_t node_id);
-/* Tells every watching actor. on_told, if given, is called after that. */
-void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session);
+/* Tells every watching actor; down: the registry has said that the node is. */
+void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session, bool down);
 
 #endif

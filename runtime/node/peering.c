@@ -68,7 +68,7 @@ static void on_lost(void *context, uint64_t node_id, uint32_t session, int reaso
     /* Whoever hears of it must not find its actors in groups. */
     tr_groups_peer_lost(node->groups, node_id);
     tr_places_lost(node, node_id); /* Whoever hears of it must not start anything there. */
-    tr_router_on_lost(node->router, node_id, session);
+    tr_router_on_lost(node->router, node_id, session, reason == TR_PEERS_LOST_FORGOTTEN);
     tr_members_connected(node, node_id, false);
     tr_node_log(node, TROUPE_LOG_WARNING, "lost node %s (%llu): %s", name,
                 (unsigned long long)node_id, lost_text(reason));

@@ -1,15 +1,21 @@
 #include "sched/sched.h"
 
-static void push_locked(struct tr_run_queue *queue, struct tr_actor *actor)
+/* Actors that are taken over at once. A longer list would be out of the cache again before its end
+ * is run, and whoever wants the queue would wait while it is walked. */
+enum { STEAL_MAX = 128 };
+
+/* Appends a list of so many actors. */
+static void append_locked(struct tr_run_queue *queue, struct tr_actor *first, struct tr_actor *last,
+                          uint32_t count)
 {
-    actor->run_next = NULL;
+    last->run_next = NULL;
     if (queue->tail == NULL) {
-        queue->head = actor;
+        queue->head = first;
     } else {
-        queue->tail->run_next = actor;
+        queue->tail->run_next = first;
     }
-    queue->tail = actor;
-    tr_store32_relaxed(&queue->count, tr_load32_relaxed(&queue->count) + 1);
+    queue->tail = last;
+    tr_store32_relaxed(&queue->count, tr_load32_relaxed(&queue->count) + count);
 }
 
 /* The next actor's block came near when the one before it was taken: now what hangs below it, and
@@ -44,7 +50,7 @@ static struct tr_actor *pop_locked(struct tr_run_queue *queue)
 void tr_run_queue_push(struct tr_run_queue *queue, struct tr_actor *actor)
 {
     tr_spin_lock(&queue->lock);
-    push_locked(queue, actor);
+    append_locked(queue, actor, actor, 1);
     tr_spin_unlock(&queue->lock);
 }
 
@@ -62,43 +68,35 @@ struct tr_actor *tr_run_queue_pop(struct tr_run_queue *queue)
 
 struct tr_actor *tr_run_queue_steal(struct tr_run_queue *queue, struct tr_run_queue *from)
 {
-    struct tr_actor *stolen = NULL;
-    struct tr_actor *last = NULL;
-
     if (tr_load32_relaxed(&from->count) == 0) {
         return NULL;
     }
     tr_spin_lock(&from->lock);
     const uint32_t half = (tr_load32_relaxed(&from->count) + 1) / 2;
+    const uint32_t most = half < STEAL_MAX ? half : STEAL_MAX;
+    struct tr_actor *stolen = pop_locked(from);
+    struct tr_actor *rest = NULL;
+    struct tr_actor *last = NULL;
+    uint32_t count = 0;
 
-    for (uint32_t i = 0; i < half; i++) {
+    for (; stolen != NULL && count + 1 < most; count++) {
         struct tr_actor *actor = pop_locked(from);
 
         if (actor == NULL) {
             break;
         }
-        actor->run_next = NULL;
         if (last == NULL) {
-            stolen = actor;
+            rest = actor;
         } else {
             last->run_next = actor;
         }
         last = actor;
     }
     tr_spin_unlock(&from->lock);
-    if (stolen == NULL || stolen->run_next == NULL) {
-        return stolen;
+    if (rest != NULL) {
+        tr_spin_lock(&queue->lock);
+        append_locked(queue, rest, last, count);
+        tr_spin_unlock(&queue->lock);
     }
-
-    struct tr_actor *rest = stolen->run_next;
-
-    tr_spin_lock(&queue->lock);
-    while (rest != NULL) {
-        struct tr_actor *next = rest->run_next;
-
-        push_locked(queue, rest);
-        rest = next;
-    }
-    tr_spin_unlock(&queue->lock);
     return stolen;
 }

@@ -253,13 +253,20 @@ static bool on_down(troupe_self *self, const struct tr_message *message)
     return true;
 }
 
-/* Queues a signal for this actor itself, as if the lost node had sent it. */
-static void queue_noconnection(troupe_self *self, enum tr_signal_kind signal, troupe_pid from,
-                               uint64_t ref)
+/* Queues a signal for this actor itself, as if the lost node had sent it. Takes what was paid for
+ * when the relation was made, if anything was. */
+static void queue_noconnection(troupe_self *self, struct tr_message *paid,
+                               enum tr_signal_kind signal, troupe_pid from, uint64_t ref)
 {
-    struct tr_message *message =
-        tr_message_create_reason(&self->worker->cache, signal, TROUPE_REASON_NOCONNECTION, NULL);
+    struct tr_message *message = paid;
 
+    if (message == NULL) {
+        message = tr_message_create_reason(&self->worker->cache, signal, TROUPE_REASON_NOCONNECTION,
+                                           NULL);
+    } else {
+        tr_message_turn(message, signal, TROUPE_REASON_NOCONNECTION, NULL);
+        message->session = 0;
+    }
     if (message == NULL) {
         tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a signal");
         return;
@@ -271,20 +278,28 @@ static void queue_noconnection(troupe_self *self, enum tr_signal_kind signal, tr
     tr_actor_append(self->actor, message);
 }
 
-/* One relation with a lost node ends. Takes it out. */
-static void lose_relation(troupe_self *self, struct tr_relation *relation)
+/* One relation with a lost node ends. Takes it out. The rows of a node that is down are not ours to
+ * delete one by one: one survivor sweeps them all. */
+static void lose_relation(troupe_self *self, struct tr_relation *relation, bool down)
 {
     const struct tr_relation lost = *relation;
 
+    relation->row = relation->row && !down;
+    relation->paid = NULL;
     drop_link(self, relation);
     if (lost.kind == TR_RELATION_LINK) {
         tell_broken(self, lost.pid, TROUPE_REASON_NOCONNECTION, NULL);
     }
     if (lost.kind == TR_RELATION_LINK &&
         exit_is_message(self, TROUPE_REASON_NOCONNECTION, NULL, false)) {
-        queue_noconnection(self, TR_SIGNAL_EXIT, lost.pid, 0);
-    } else if (lost.kind == TR_RELATION_WATCHING) {
-        queue_noconnection(self, TR_SIGNAL_DOWN, lost.pid, lost.ref);
+        queue_noconnection(self, lost.paid, TR_SIGNAL_EXIT, lost.pid, 0);
+        return;
+    }
+    if (lost.paid != NULL) {
+        tr_message_destroy(&self->worker->cache, lost.paid);
+    }
+    if (lost.kind == TR_RELATION_WATCHING) {
+        queue_noconnection(self, NULL, TR_SIGNAL_DOWN, lost.pid, lost.ref);
     }
 }
 
@@ -327,14 +342,14 @@ static void on_node_lost(troupe_self *self, const struct tr_message *message)
     forget_watch(actor, message->ref, message->session);
     while ((relation = tr_relations_next(&actor->relations, &position)) != NULL) {
         if (relation->pid.node == message->ref && relation->session <= message->session) {
-            lose_relation(self, relation);
+            lose_relation(self, relation, message->status == TROUPE_E_FENCED);
             position--;
         }
     }
     position = 0;
     while ((wait = tr_map_next(&actor->waits, &position)) != NULL) {
         if (wait->peer.node == message->ref && wait->kind == TR_WAIT_CALL) {
-            queue_noconnection(self, TR_SIGNAL_CALL_FAILED, wait->peer, wait->ref);
+            queue_noconnection(self, NULL, TR_SIGNAL_CALL_FAILED, wait->peer, wait->ref);
         } else if (wait->peer.node == message->ref && wait->kind == TR_WAIT_OPERATION) {
             queue_failed_operation(self, wait->ref);
         }
@@ -366,7 +381,7 @@ static void on_call_target(troupe_self *self, const struct tr_message *message)
     wait->peer = message->from;
     if (message->from.node != tr_sched_node_id(self->sched) &&
         tr_self_watch(self, message->from.node) == 0) {
-        queue_noconnection(self, TR_SIGNAL_CALL_FAILED, message->from, message->ref);
+        queue_noconnection(self, NULL, TR_SIGNAL_CALL_FAILED, message->from, message->ref);
     }
 }
 

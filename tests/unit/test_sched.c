@@ -28,6 +28,7 @@ static struct {
     char unnamed[64];
     uint64_t unnamed_epoch;
     uint32_t unwatched;
+    int rows; /* added and not removed */
 } world;
 
 /* What an actor of the tests has seen. */
@@ -121,9 +122,9 @@ static void port_relation(void *context, bool made, const struct tr_relation *re
                           troupe_pid self)
 {
     (void)context;
-    (void)made;
-    (void)relation;
     (void)self;
+    assert_true(relation->row);
+    world.rows += made ? 1 : -1;
 }
 
 static void port_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch)
@@ -470,12 +471,13 @@ static void relate_far(troupe_self *self, void *context)
                      TROUPE_OK);
 }
 
-static void post_lost(troupe_pid to, uint32_t session)
+static void post_lost(troupe_pid to, uint32_t session, troupe_status status)
 {
     struct tr_message *message = create(TR_SIGNAL_NODE_LOST, 0, to);
 
     message->ref = FAR_NODE;
     message->session = session;
+    message->status = (int16_t)status;
     post(message);
     run();
 }
@@ -489,10 +491,12 @@ static void a_lost_node_ends_each_relation_once(void **state)
     (void)state;
     in_actor(pid, relate_far, &monitor);
     assert_int_equal(count_posted(TR_SIGNAL_LINK), 1);
-    post_lost(pid, FAR_SESSION - 1); /* An older session: nothing of this one. */
+    assert_int_equal(world.rows, 2);
+    post_lost(pid, FAR_SESSION - 1, TROUPE_OK); /* An older session: nothing of this one. */
     assert_int_equal(log.exits + log.downs, 0);
-    post_lost(pid, FAR_SESSION);
-    post_lost(pid, FAR_SESSION);
+    post_lost(pid, FAR_SESSION, TROUPE_OK);
+    post_lost(pid, FAR_SESSION, TROUPE_OK);
+    assert_int_equal(world.rows, 0);
     assert_int_equal(log.exits, 1);
     assert_int_equal(log.downs, 1);
     assert_int_equal(log.results, 1);
@@ -503,6 +507,20 @@ static void a_lost_node_ends_each_relation_once(void **state)
     post_end_of_child(pid, TR_SIGNAL_DOWN, monitor);
     run();
     assert_int_equal(log.exits + log.downs, 2);
+}
+
+static void rows_of_a_node_that_is_down_are_left_to_the_sweeper(void **state)
+{
+    struct log log = {0};
+    uint64_t monitor = 0;
+    const troupe_pid pid = spawn(&log);
+
+    (void)state;
+    in_actor(pid, relate_far, &monitor);
+    post_lost(pid, FAR_SESSION, TROUPE_E_FENCED);
+    assert_int_equal(log.exits, 1);
+    assert_int_equal(log.downs, 1);
+    assert_int_equal(world.rows, 2);
 }
 
 /* ---- time ---- */
@@ -592,6 +610,7 @@ int main(void)
         SCHED_TEST(an_end_right_behind_the_answer_is_seen),
         SCHED_TEST(an_answer_that_is_late_leaves_no_half_of_a_link),
         SCHED_TEST(a_lost_node_ends_each_relation_once),
+        SCHED_TEST(rows_of_a_node_that_is_down_are_left_to_the_sweeper),
         SCHED_TEST(an_interval_does_not_drift_however_late_it_is_handled),
         SCHED_TEST(who_always_has_something_to_do_leaves_turns_to_others),
     };
