@@ -1,6 +1,7 @@
 #include "measure.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,39 @@ void measure_figure(const char *name, double value, const char *unit)
 void measure_rate(const char *name, uint64_t count, int64_t ns, const char *unit)
 {
     measure_figure(name, (double)count * 1e9 / (double)ns, unit);
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+    const int64_t a = *(const int64_t *)left;
+    const int64_t b = *(const int64_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* The value below which percent of the sorted samples lie. */
+static double percentile(const int64_t *samples, uint64_t count, uint64_t percent)
+{
+    const uint64_t index = (count * percent + 99) / 100;
+    return (double)samples[index > 0 ? index - 1 : 0];
+}
+
+void measure_percentiles(const char *name, int64_t *samples, uint64_t count)
+{
+    char figure[64];
+    qsort(samples, count, sizeof(*samples), compare_samples);
+    (void)snprintf(figure, sizeof(figure), "%s-p50", name);
+    measure_figure(figure, percentile(samples, count, 50), "ns");
+    (void)snprintf(figure, sizeof(figure), "%s-p99", name);
+    measure_figure(figure, percentile(samples, count, 99), "ns");
+}
+
+void measure_oneway(size_t size, uint64_t count, int64_t ns)
+{
+    char name[64];
+    const bool kib = size >= 1024;
+    (void)snprintf(name, sizeof(name), "remote-oneway-%zu%s", kib ? size / 1024 : size,
+                   kib ? "KiB" : "B");
+    measure_rate(name, count, ns, "msgs/s");
 }
 
 void measure_usage(double cpu_before)

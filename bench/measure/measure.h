@@ -6,6 +6,7 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Exit statuses. Programs end by _Exit when something is wrong, since other threads still run. */
@@ -23,6 +24,12 @@ uint64_t measure_resident_bytes(void);
 
 void measure_figure(const char *name, double value, const char *unit);
 void measure_rate(const char *name, uint64_t count, int64_t ns, const char *unit);
+
+/* Prints NAME-p50 and NAME-p99 of samples in nanoseconds, which it sorts. */
+void measure_percentiles(const char *name, int64_t *samples, uint64_t count);
+
+/* Prints remote-oneway-SIZE: so many messages of size bytes each went to another process. */
+void measure_oneway(size_t size, uint64_t count, int64_t ns);
 
 /* Prints the CPU time since cpu_before, and the peak memory of the process. */
 void measure_usage(double cpu_before);

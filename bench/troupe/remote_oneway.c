@@ -1,7 +1,5 @@
 #include "remote.h"
 
-#include <stdio.h>
-
 /* Messages or bytes in one window, whichever is less: two of them fit a mailbox with its usual
  * bounds. */
 #define WINDOW_MESSAGES 4000u
@@ -61,10 +59,6 @@ void remote_oneway(const remote_run *r)
     measure_expect("messages counted", r->count, sent.count);
     measure_expect("bytes counted", r->count * r->size, sent.bytes);
     if (r->report) {
-        char name[64];
-        const bool kib = r->size >= 1024;
-        (void)snprintf(name, sizeof(name), "remote-oneway-%zu%s", kib ? r->size / 1024 : r->size,
-                       kib ? "KiB" : "B");
-        measure_rate(name, r->count, ns, "msgs/s");
+        measure_oneway(r->size, r->count, ns);
     }
 }

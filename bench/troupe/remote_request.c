@@ -1,6 +1,5 @@
 #include "remote.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define WINDOW 64u
@@ -207,20 +206,6 @@ static const troupe_behavior caller_behavior = {.name = "bench.remote_caller",
 
 /* ---- the runs ---- */
 
-static int compare_samples(const void *left, const void *right)
-{
-    const int64_t a = *(const int64_t *)left;
-    const int64_t b = *(const int64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* The value below which percent of the samples lie. */
-static double percentile(uint64_t count, uint64_t percent)
-{
-    const uint64_t index = (count * percent + 99) / 100;
-    return (double)samples[index > 0 ? index - 1 : 0];
-}
-
 /* Runs a client that takes samples, and prints their percentiles under the name. */
 static void run_sampled(const remote_run *r, const troupe_behavior *behavior, const char *name)
 {
@@ -233,12 +218,7 @@ static void run_sampled(const remote_run *r, const troupe_behavior *behavior, co
     const start s = {.peer = r->peer, .count = r->count};
     measure_expect(name, r->count, bench_ask(r->node, asker, &start_type, &s));
     if (r->report) {
-        char figure[64];
-        qsort(samples, r->count, sizeof(*samples), compare_samples);
-        (void)snprintf(figure, sizeof(figure), "%s-p50", name);
-        measure_figure(figure, percentile(r->count, 50), "ns");
-        (void)snprintf(figure, sizeof(figure), "%s-p99", name);
-        measure_figure(figure, percentile(r->count, 99), "ns");
+        measure_percentiles(name, samples, r->count);
     }
     free(samples);
     samples = NULL;
