@@ -49,7 +49,7 @@ fuzz: ## any bytes as what comes from others: FUZZ_SECONDS for each target (defa
 	@tools/install_dependencies.sh test
 	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)
 
-bench: ## measure Troupe beside Erlang/OTP, CAF and bare C, alternating, with ratios
+bench: ## measure Troupe beside Erlang/OTP, CAF, ZeroMQ and bare C, alternating, with ratios
 	@tools/install_dependencies.sh bench
 	@$(MAKE) --no-print-directory programs
 	@bench/run

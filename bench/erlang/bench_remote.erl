@@ -18,6 +18,7 @@ server() -> bench_support:run(fun() ->
     register(sink, spawn_link(fun sink/0)),
     register(echo, spawn_link(fun echo/0)),
     register(garden, spawn_link(fun garden/0)),
+    register(crowd, spawn_link(fun crowd/0)),
     {ok, _} = gen_server:start_link({local, server}, ?MODULE, [], []),
     io:format("ready~n"),
     eof = io:get_line(""),
@@ -30,7 +31,7 @@ client() -> bench_support:run(fun() ->
     true = net_kernel:connect_node(Server),
     Count = list_to_integer(CountText),
     Bench = bench(Name, Server, Rest),
-    Name =:= "links" orelse Bench(max(1, Count div 10)), % There the server is dead after the first run.
+    lists:member(Name, ["links", "idle"]) orelse Bench(max(1, Count div 10)), % Those can be done once.
     Cpu = cpu(),
     Report = Bench(Count),
     Report(),
@@ -40,7 +41,8 @@ end).
 bench("oneway", Server, [Size]) -> fun(Count) -> oneway(Server, Count, list_to_integer(Size)) end;
 bench("request-reply", Server, []) -> fun(Count) -> request_reply(Server, Count) end;
 bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end;
-bench("links", Server, []) -> fun(Count) -> links(Server, Count) end.
+bench("links", Server, []) -> fun(Count) -> links(Server, Count) end;
+bench("idle", Server, []) -> fun(Count) -> idle(Server, Count) end.
 
 %% The pid behind a registered name of the other node; linked, so that its failure is ours.
 remote_pid(Server, Name) ->
@@ -205,3 +207,60 @@ garden_tell(Greeted) ->
 plant(Greeted) ->
     receive greeting -> atomics:add(Greeted, 1, 1) end,
     plant(Greeted).
+
+%% What a connection with each of Count more nodes costs this process while nothing is said. The nodes are hidden, so that
+%% each has a connection with this one alone.
+idle(Server, Count) ->
+    Ms = min(300 * Count, 3000),
+    {Bytes, Cpu} = idle_cost(Ms),
+    {crowd, Server} ! {start, self(), Count, node()},
+    receive {started, Count} -> ok end,
+    connected(Count, erlang:monotonic_time(second) + 60),
+    {BytesAfter, CpuAfter} = idle_cost(Ms),
+    expect(sessions, Count, length(nodes(hidden))),
+    {crowd, Server} ! {stop, self()},
+    receive stopped -> ok end,
+    fun() ->
+        figure("remote-idle-memory", (BytesAfter - Bytes) / Count, "B"),
+        figure("remote-idle-cpu", (CpuAfter - Cpu) * 1.0e6 / Count, "us/s")
+    end.
+
+connected(Count, Deadline) ->
+    case length(nodes(hidden)) of
+        Count -> ok;
+        Less ->
+            erlang:monotonic_time(second) < Deadline orelse error({sessions, Less}),
+            timer:sleep(10),
+            connected(Count, Deadline)
+    end.
+
+%% Bytes, and seconds of CPU in a second. The scheduler's own clock of this process' threads is finer than cpu().
+idle_cost(Ms) ->
+    settle(),
+    Began = erlang:monotonic_time(nanosecond),
+    Cpu = bench_support:cpu_ns(),
+    timer:sleep(Ms),
+    Seconds = (erlang:monotonic_time(nanosecond) - Began) / 1.0e9,
+    {bench_support:rss(), (bench_support:cpu_ns() - Cpu) / 1.0e9 / Seconds}.
+
+%% Starts nodes as this one was started, and ends them by the end of their input.
+crowd() ->
+    receive {start, From, Count, Node} ->
+        Nodes = [crowd_node(Number, Node) || Number <- lists:seq(1, Count)],
+        [receive {Port, {data, {eol, "connected"}}} -> ok end || Port <- Nodes],
+        From ! {started, Count},
+        receive {stop, Again} ->
+            [port_close(Port) || Port <- Nodes],
+            Again ! stopped
+        end
+    end,
+    crowd().
+
+crowd_node(Number, Node) ->
+    [Own, Host] = string:split(atom_to_list(node()), "@"),
+    Name = "crowd" ++ integer_to_list(Number) ++ "_" ++ Own ++ "@" ++ Host,
+    Code = io_lib:format("true = net_kernel:hidden_connect_node('~s'), io:format(\"connected~~n\"), eof = io:get_line(\"\"), halt(0).",
+                         [Node]),
+    Arguments = ["+S", "1:1", "-noshell", "-hidden", "-name", Name, "-setcookie", atom_to_list(erlang:get_cookie()),
+                 "-start_epmd", "false", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-eval", lists:flatten(Code)],
+    open_port({spawn_executable, os:find_executable("erl")}, [{line, 1000}, {args, Arguments}]).

@@ -1,6 +1,7 @@
 #include "measure.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,13 +105,20 @@ void measure_expect(const char *what, uint64_t wanted, uint64_t got)
     }
 }
 
+void measure_pause(int64_t ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigtimedwait(&none, NULL, &pause);
+}
+
 void measure_settle(void)
 {
-    const struct timespec pause = {.tv_nsec = 200000000};
     const int64_t deadline = measure_now_ns() + 10000000000;
     double before = measure_cpu_s();
     for (;;) {
-        (void)nanosleep(&pause, NULL);
+        measure_pause(200);
         const double now = measure_cpu_s();
         if (now - before < 0.01 || measure_now_ns() > deadline) {
             return;

@@ -37,7 +37,11 @@ void measure_usage(double cpu_before);
 /* Ends the program, with MEASURE_EXIT_WRONG and a line that says what, unless the two are equal. */
 void measure_expect(const char *what, uint64_t wanted, uint64_t got);
 
-/* Waits until this process has used next to no CPU for a fifth of a second; ten seconds at the most.
+/* Does nothing for so long. */
+void measure_pause(int64_t ms);
+
+/* Waits until this process has used next to no CPU for a fifth of a second; ten seconds at the
+ * most.
  */
 void measure_settle(void);
 

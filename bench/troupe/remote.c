@@ -1,9 +1,9 @@
-/* remote server WORKERS CONNINFO SECRET TAG                      prints "ready"; ends at the end of
- * its input remote client WORKERS CONNINFO SECRET TAG oneway COUNT SIZE remote client WORKERS
- * CONNINFO SECRET TAG request-reply|call COUNT
+/* remote server WORKERS CONNINFO SECRET TAG       prints "ready"; ends at the end of its input
+ * remote client WORKERS CONNINFO SECRET TAG oneway COUNT SIZE
+ * remote client WORKERS CONNINFO SECRET TAG request-reply|call|links|idle COUNT
  *
- * SECRET is a file with the cluster secret, or "-" for none. TAG keeps the names of one run apart
- * from others.
+ * SECRET is a file with the cluster secret, "-" for none, or tls:FOLDER, where `troupe ca` has put
+ * certificates of both nodes. TAG keeps the names of one run apart from others.
  */
 #include "remote.h"
 
@@ -21,14 +21,15 @@ enum {
     ARG_COUNT,
     ARG_SIZE
 };
-enum { EXIT_USAGE = 64, NAME_SIZE = 64, SECRET_SIZE_MAX = 256 };
+enum { EXIT_USAGE = 64, NAME_SIZE = 64, SECRET_SIZE_MAX = 256, PATH_SIZE = 1024 };
 
 static int usage(const char *program)
 {
     (void)fprintf(
         stderr,
         "usage: %s server WORKERS CONNINFO SECRET TAG\n"
-        "       %s client WORKERS CONNINFO SECRET TAG oneway|request-reply|call COUNT [SIZE]\n",
+        "       %s client WORKERS CONNINFO SECRET TAG oneway|request-reply|call|links|idle "
+        "COUNT [SIZE]\n",
         program, program);
     return EXIT_USAGE;
 }
@@ -49,17 +50,43 @@ static troupe_bytes read_secret(const char *path, uint8_t *buffer)
     return (troupe_bytes){.data = buffer, .size = size};
 }
 
-static troupe_node *start_node(char **argv)
+/* Where the certificates are when SECRET is tls:FOLDER, as `troupe ca` names them. */
+typedef struct certificates {
+    char cert[PATH_SIZE];
+    char key[PATH_SIZE];
+    char ca[PATH_SIZE];
+} certificates;
+
+static void use_tls(troupe_config *config, certificates *c, const char *folder)
 {
+    (void)snprintf(c->cert, sizeof(c->cert), "%s/node-%s.pem", folder, config->name);
+    (void)snprintf(c->key, sizeof(c->key), "%s/node-%s.key", folder, config->name);
+    (void)snprintf(c->ca, sizeof(c->ca), "%s/ca.pem", folder);
+    config->tls_cert = c->cert;
+    config->tls_key = c->key;
+    config->tls_ca = c->ca;
+}
+
+/* Of main. */
+static char **arguments;
+
+troupe_node *remote_start_node(const char *role, uint32_t workers)
+{
+    char **argv = arguments;
     char name[NAME_SIZE];
     char error[512] = "";
     uint8_t secret[SECRET_SIZE_MAX];
-    (void)snprintf(name, sizeof(name), "%s-%s", argv[ARG_ROLE], argv[ARG_TAG]);
+    certificates tls;
+    (void)snprintf(name, sizeof(name), "%s-%s", role, argv[ARG_TAG]);
     troupe_config config;
     troupe_config_init(&config);
     config.name = name;
-    config.workers = (uint32_t)measure_number(argv[ARG_WORKERS]);
-    config.secret = read_secret(argv[ARG_SECRET], secret);
+    config.workers = workers;
+    if (strncmp(argv[ARG_SECRET], "tls:", 4) == 0) {
+        use_tls(&config, &tls, argv[ARG_SECRET] + 4);
+    } else {
+        config.secret = read_secret(argv[ARG_SECRET], secret);
+    }
     config.log = bench_log;
     bench_must(troupe_registry_postgres(argv[ARG_CONNINFO], &config.registry, error, sizeof(error)),
                "registry");
@@ -69,7 +96,13 @@ static troupe_node *start_node(char **argv)
     remote_oneway_add_types(node);
     remote_request_add_types(node);
     remote_links_add_types(node);
+    remote_idle_add_types(node);
     return node;
+}
+
+static troupe_node *start_own_node(void)
+{
+    return remote_start_node(arguments[ARG_ROLE], (uint32_t)measure_number(arguments[ARG_WORKERS]));
 }
 
 static void spawn_named(troupe_node *node, const troupe_behavior *behavior, const char *tag)
@@ -82,16 +115,18 @@ static void spawn_named(troupe_node *node, const troupe_behavior *behavior, cons
 
 static int serve(char **argv)
 {
-    troupe_node *node = start_node(argv);
+    troupe_node *node = start_own_node();
     spawn_named(node, &remote_sink_behavior, argv[ARG_TAG]);
     spawn_named(node, &remote_echo_behavior, argv[ARG_TAG]);
     spawn_named(node, &remote_garden_behavior, argv[ARG_TAG]);
+    spawn_named(node, &remote_crowd_behavior, argv[ARG_TAG]);
     const double cpu = measure_cpu_s();
     (void)printf("ready\n");
     (void)fflush(stdout);
     while (getchar() != EOF) {
     }
     measure_usage(cpu);
+    remote_idle_stop();
     troupe_node_stop(node, 20000);
     return 0;
 }
@@ -117,12 +152,13 @@ static const kind kinds[] = {
     {"request-reply", &remote_echo_behavior, remote_request_reply, false},
     {"call", &remote_echo_behavior, remote_call, false},
     {"links", &remote_garden_behavior, remote_links, true},
+    {"idle", &remote_crowd_behavior, remote_idle, true},
 };
 
 static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
 {
     stream_init();
-    troupe_node *node = start_node(argv);
+    troupe_node *node = start_own_node();
     bench_must(troupe_node_wait_cluster(node, 2, 30000), "cluster of two");
     remote_run r = {.node = node, .peer = find(node, k->peer, argv[ARG_TAG]), .size = size};
     r.count = count / 10 > 0 ? count / 10 : 1;
@@ -140,6 +176,7 @@ static int be_client(char **argv, const kind *k, uint64_t count, size_t size)
 
 int main(int argc, char **argv)
 {
+    arguments = argv;
     if (argc == ARG_TAG + 1 && strcmp(argv[ARG_ROLE], "server") == 0) {
         return serve(argv);
     }

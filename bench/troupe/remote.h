@@ -20,10 +20,14 @@ typedef struct remote_run {
     bool report;
 } remote_run;
 
+/* Starts a node of this run whose name begins with the role. */
+troupe_node *remote_start_node(const char *role, uint32_t workers);
+
 /* Adds the types that travel to the node. */
 void remote_oneway_add_types(troupe_node *node);
 void remote_request_add_types(troupe_node *node);
 void remote_links_add_types(troupe_node *node);
+void remote_idle_add_types(troupe_node *node);
 
 /* Counts and checks what comes. */
 extern const troupe_behavior remote_sink_behavior;
@@ -31,6 +35,8 @@ extern const troupe_behavior remote_sink_behavior;
 extern const troupe_behavior remote_echo_behavior;
 /* Starts actors that others link to. */
 extern const troupe_behavior remote_garden_behavior;
+/* Starts more nodes in the server's process. */
+extern const troupe_behavior remote_crowd_behavior;
 
 /* count messages of size bytes, from the first send until the sink's answer that it has them all.
  */
@@ -42,5 +48,11 @@ void remote_call(const remote_run *r);
 /* count actors are linked to one each of the server's, whose process is then killed: until the last
  * EXIT was handled. Once, since there is no server any more. */
 void remote_links(const remote_run *r);
+/* What a session with each of count more nodes costs the client's process while nothing is said.
+ * Once, since memory is touched once. */
+void remote_idle(const remote_run *r);
+
+/* Stops what the crowd has started. */
+void remote_idle_stop(void);
 
 #endif

@@ -16,6 +16,8 @@ enum {
     SECOND_PASS_DELAY_MS = 250,
     EMPTY_ANSWERS = 2,
     SWEEP_ROWS = 5000,
+    SWEEP_DELAY_MS =
+        500, /* after a death: what the dead leave behind goes after the news of them */
     SWEEP_NODES = 16,
     STARTING_MAX = 1000,
     POLLS_PER_SWEEP = 12, /* of the slow poll, which comes once per ttl: about a minute */
@@ -486,6 +488,9 @@ bool reg_recovery_send(struct node_registry *registry)
     if (recovery->sweep_count > 0) {
         return send_sweep(registry);
     }
+    if (recovery->sweeping && reg_now(registry) < recovery->sweep_ns) {
+        return false;
+    }
     return (recovery->sweeping || recovery->pruning) && send_tidying(registry);
 }
 
@@ -493,6 +498,8 @@ void reg_recovery_want(struct node_registry *registry)
 {
     registry->recovery.wanted = true;
     registry->recovery.sweeping = reg_members_rank(&registry->members, registry->node_id) == 0;
+    registry->recovery.sweep_ns = reg_now(registry) + SWEEP_DELAY_MS * REG_MS;
+    reg_wake_at(registry, registry->recovery.sweep_ns);
     reg_reader_pump(registry);
 }
 
@@ -507,10 +514,17 @@ static void offer_again(struct node_registry *registry, int64_t now_ns)
     }
 }
 
+/* The earlier of two times; the second only counts when it is still to come. */
+static int64_t sooner(int64_t next_ns, int64_t other_ns, int64_t now_ns)
+{
+    return now_ns < other_ns && other_ns < next_ns ? other_ns : next_ns;
+}
+
 int64_t reg_recovery_tick(struct node_registry *registry, int64_t now_ns)
 {
     struct reg_recovery *recovery = &registry->recovery;
     const bool first = reg_members_rank(&registry->members, registry->node_id) == 0;
+    int64_t next_ns = INT64_MAX;
 
     if (!reg_is_joined(registry)) {
         return INT64_MAX;
@@ -528,9 +542,8 @@ int64_t reg_recovery_tick(struct node_registry *registry, int64_t now_ns)
         }
     }
     reg_reader_pump(registry);
-    return now_ns < recovery->resume_ns && recovery->resume_ns < recovery->next_ns
-               ? recovery->resume_ns
-               : recovery->next_ns;
+    next_ns = sooner(recovery->next_ns, recovery->resume_ns, now_ns);
+    return recovery->sweeping ? sooner(next_ns, recovery->sweep_ns, now_ns) : next_ns;
 }
 
 void reg_recovery_reset(struct node_registry *registry)

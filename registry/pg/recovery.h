@@ -29,9 +29,10 @@ struct reg_name_item {
 
 struct reg_recovery {
     /* what to ask when the reader is free */
-    bool wanted;   /* which dead nodes have orphans */
-    bool starting; /* which names were claimed and not started */
-    bool sweeping; /* which dead nodes have rows left */
+    bool wanted;      /* which dead nodes have orphans */
+    bool starting;    /* which names were claimed and not started */
+    bool sweeping;    /* which dead nodes have rows left */
+    int64_t sweep_ns; /* not before that is asked */
     bool pruning;
     int64_t next_ns; /* the slow poll */
     unsigned polls;

