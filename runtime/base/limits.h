@@ -138,6 +138,9 @@
 #define TR_PACE_BATCH_MIN TR_FRAGMENT_SIZE
 #define TR_PACE_BATCH_FIRST (2u * TR_FRAGMENT_SIZE)
 #define TR_PACE_BATCH_MAX (8u * TR_FRAGMENT_SIZE)
+/* Bytes of large blocks that a node keeps for the next large messages: two mailboxes' worth of the
+ * usual bound would be more than a quiet node should hold. */
+#define TR_POOL_KEPT_BYTES_MAX (8u * 1024u * 1024u)
 /* Bytes of one session that are sent and not acknowledged. 1 Gbit/s at 128 ms needs 16 MiB. */
 #define TR_RESEND_BYTES_MAX (16u * 1024u * 1024u)
 /* Records of one session that are sent and not acknowledged: each takes at least a page. */

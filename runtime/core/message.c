@@ -44,6 +44,12 @@ struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal
     return message;
 }
 
+struct tr_message *tr_message_create_unfilled(struct tr_pool_cache *cache,
+                                              enum tr_signal_kind signal, size_t payload_size)
+{
+    return create(cache, signal, payload_size);
+}
+
 /* What one look at the fields tells about a value: nearly every message is plain, and then neither
  * its size nor its copy needs another look. */
 struct shape {

@@ -132,6 +132,9 @@ TROUPE_MUST_USE troupe_status tr_message_check(const troupe_type *type, const vo
 /* All fail only by answering NULL: there is no memory. Payloads are zero or filled as said. */
 struct tr_message *tr_message_create(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                      size_t payload_size);
+/* The same with a payload that is the caller's to fill. */
+struct tr_message *tr_message_create_unfilled(struct tr_pool_cache *cache,
+                                              enum tr_signal_kind signal, size_t payload_size);
 struct tr_message *tr_message_create_value(struct tr_pool_cache *cache, enum tr_signal_kind signal,
                                            const troupe_type *type, const void *value,
                                            size_t tail_size);

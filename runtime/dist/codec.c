@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/slice.h"
 #include "base/utf8.h"
 #include "type/value.h"
 
@@ -135,11 +136,26 @@ static void put_result(struct writer *w, const struct tr_message *message)
     put_text(w, result->text);
 }
 
-size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
-                       size_t capacity)
+static void put_value(struct writer *w, const struct tr_message *message, const uint8_t *begin,
+                      struct tr_value_parts *parts)
+{
+    const size_t before = (size_t)(w->at - begin);
+
+    w->at += tr_value_encode_parts(message->type, value_of(message), w->at,
+                                   (size_t)(w->end - w->at), parts);
+    for (size_t index = 0; parts != NULL && index < parts->count; index++) {
+        parts->part[index].at += before;
+    }
+}
+
+size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
+                             size_t capacity, struct tr_value_parts *parts)
 {
     struct writer w = {.at = bytes, .end = bytes + capacity};
 
+    if (parts != NULL) {
+        parts->count = 0;
+    }
     put_u8(&w, message->signal);
     put_u8(&w, message->flags & TR_MESSAGE_WIRE_FLAGS);
     put_u16(&w, (uint16_t)message->status);
@@ -155,9 +171,15 @@ size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t
     } else if (message->signal == TR_SIGNAL_RESULT) {
         put_result(&w, message);
     } else if (has_value(message->signal) && value_of(message) != NULL) {
-        w.at += tr_value_encode(message->type, value_of(message), w.at, (size_t)(w.end - w.at));
+        put_value(&w, message, bytes, parts);
     }
     return (size_t)(w.at - bytes);
+}
+
+size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
+                       size_t capacity)
+{
+    return tr_codec_encode_parts(message, now_ns, bytes, capacity, NULL);
 }
 
 /* ---- reading ---- */
@@ -215,22 +237,32 @@ static troupe_pid get_pid(struct reader *r)
     return (troupe_pid){.node = node, .id = get_u64(r)};
 }
 
-/* Copies a text of at most 255 bytes to `text`, which has 256. */
-static void get_text(struct reader *r, char *text)
+static bool is_text(struct tr_slice text)
+{
+    return text.size == 0 ||
+           (tr_utf8_is_valid(text.bytes, text.size) && memchr(text.bytes, '\0', text.size) == NULL);
+}
+
+/* Lends a text of at most 255 bytes, whatever is in it. */
+static struct tr_slice get_slice(struct reader *r)
 {
     const size_t size = get_u8(r);
     const uint8_t *bytes = get_bytes(r, size);
 
+    return (struct tr_slice){bytes, bytes == NULL ? 0 : size};
+}
+
+/* Copies a text of at most 255 bytes to `text`, which has 256. */
+static void get_text(struct reader *r, char *text)
+{
+    const struct tr_slice slice = get_slice(r);
+
+    r->bad = r->bad || !is_text(slice);
     text[0] = '\0';
-    if (bytes == NULL || size == 0) {
-        return;
+    if (!r->bad && slice.size > 0) {
+        memcpy(text, slice.bytes, slice.size);
+        text[slice.size] = '\0';
     }
-    if (!tr_utf8_is_valid(bytes, size) || memchr(bytes, '\0', size) != NULL) {
-        r->bad = true;
-        return;
-    }
-    memcpy(text, bytes, size);
-    text[size] = '\0';
 }
 
 struct head {
@@ -240,8 +272,8 @@ struct head {
     troupe_pid from;
     uint64_t to;
     uint64_t ref;
-    char type[TEXT_SIZE_MAX + 1];
-    char name[TEXT_SIZE_MAX + 1];
+    struct tr_slice type;         /* lent by the input; checked when it is not one that is known */
+    char name[TEXT_SIZE_MAX + 1]; /* empty without flags that say otherwise */
     uint32_t left_ms;
     uint64_t epoch;
     uint8_t tries;
@@ -257,7 +289,8 @@ static void get_head(struct reader *r, struct head *head)
     head->from = get_pid(r);
     head->to = get_u64(r);
     head->ref = get_u64(r);
-    get_text(r, head->type);
+    head->type = get_slice(r);
+    head->name[0] = '\0';
     if ((head->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0) {
         get_text(r, head->name);
         head->left_ms = get_u32(r);
@@ -269,6 +302,7 @@ static void get_head(struct reader *r, struct head *head)
     }
     /* Only what nodes may say to each other; TR_MESSAGE_INBOX is for the database alone. */
     r->bad = r->bad || head->signal >= TR_SIGNAL_NODE_LOST ||
+             (!has_value(head->signal) && !is_text(head->type)) ||
              (head->flags & ~TR_MESSAGE_WIRE_FLAGS) != 0 ||
              ((head->flags & TR_MESSAGE_GROUP) != 0 &&
               (head->flags != TR_MESSAGE_GROUP || head->signal != TR_SIGNAL_MESSAGE)) ||
@@ -276,15 +310,16 @@ static void get_head(struct reader *r, struct head *head)
              ((head->flags & TR_MESSAGE_RETURNED) != 0 && (head->flags & TR_MESSAGE_NAMED) == 0);
 }
 
-/* A message with room for a value of value_size and, for a named one, the tail. */
+/* A message with room for a value of value_size, which is not filled, and, for a named one, the
+ * tail. */
 static struct tr_message *create(const struct tr_codec_source *source, const struct head *head,
                                  size_t value_size)
 {
     const bool named = (head->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0;
     const size_t name_size = strlen(head->name) + 1;
-    struct tr_message *message =
-        tr_message_create(source->cache, (enum tr_signal_kind)head->signal,
-                          value_size + (named ? sizeof(struct tr_name_tail) + name_size : 0));
+    struct tr_message *message = tr_message_create_unfilled(
+        source->cache, (enum tr_signal_kind)head->signal,
+        value_size + (named ? sizeof(struct tr_name_tail) + name_size : 0));
 
     if (message == NULL) {
         return NULL;
@@ -332,21 +367,50 @@ static struct tr_message *get_result(struct reader *r, const struct tr_codec_sou
                                              flags & ~TR_OP_MADE, text);
 }
 
-/* The value of a message, request or reply. *status tells why it is missing. */
-static struct tr_message *get_value(struct reader *r, const struct tr_codec_source *source,
-                                    const struct head *head, troupe_status *status, char *error,
-                                    size_t error_size)
+/* A message whose type is not known here, or that has no valid text for its name. */
+static struct tr_message *get_unknown(struct reader *r, const struct tr_codec_source *source,
+                                      const struct head *head, troupe_status *status, char *error,
+                                      size_t error_size)
 {
-    const troupe_type *type =
-        source->find_type(source->find_context, head->type, strlen(head->type));
+    if (!is_text(head->type)) {
+        r->bad = true;
+        return NULL;
+    }
+    (void)snprintf(error, error_size, "type \"%.*s\" is not known here", (int)head->type.size,
+                   head->type.size == 0 ? "" : (const char *)head->type.bytes);
+    *status = TROUPE_E_TYPE;
+    return create(source, head, 0);
+}
+
+/* A value whose block has a bound: checked and decoded in one walk. */
+static struct tr_message *get_bounded(const struct reader *r, const struct tr_codec_source *source,
+                                      const struct head *head, const troupe_type *type,
+                                      size_t block_size, troupe_status *status, char *error,
+                                      size_t error_size)
+{
+    struct tr_message *message = create(source, head, block_size);
+
+    if (message == NULL) {
+        return NULL;
+    }
+    *status = tr_value_decode(type, r->at, (size_t)(r->end - r->at), message->payload, block_size,
+                              error, error_size);
+    if (*status != TROUPE_OK) {
+        tr_message_destroy(source->cache, message);
+        return create(source, head, 0);
+    }
+    message->type = type;
+    return message;
+}
+
+/* A value of which only a walk tells how much it needs. */
+static struct tr_message *get_counted(const struct reader *r, const struct tr_codec_source *source,
+                                      const struct head *head, const troupe_type *type,
+                                      troupe_status *status, char *error, size_t error_size)
+{
     const size_t size = (size_t)(r->end - r->at);
     size_t block_size = 0;
 
-    if (type == NULL) {
-        (void)snprintf(error, error_size, "type \"%s\" is not known here", head->type);
-        *status = TROUPE_E_TYPE;
-        return create(source, head, 0);
-    }
     if (type->size > 0) {
         *status = tr_value_decoded_size(type, r->at, size, &block_size, error, error_size);
         if (*status != TROUPE_OK) {
@@ -364,11 +428,31 @@ static struct tr_message *get_value(struct reader *r, const struct tr_codec_sour
     return message;
 }
 
+/* The value of a message, request or reply. *status tells why it is missing. */
+static struct tr_message *get_value(struct reader *r, const struct tr_codec_source *source,
+                                    const struct head *head, troupe_status *status, char *error,
+                                    size_t error_size)
+{
+    const char *name = (const char *)head->type.bytes;
+    const troupe_type *type = head->type.size == 0
+                                  ? NULL
+                                  : source->find_type(source->find_context, name, head->type.size);
+
+    if (type == NULL) {
+        return get_unknown(r, source, head, status, error, error_size);
+    }
+    const size_t block_size = tr_value_decoded_size_max(type, (size_t)(r->end - r->at));
+
+    return block_size > 0
+               ? get_bounded(r, source, head, type, block_size, status, error, error_size)
+               : get_counted(r, source, head, type, status, error, error_size);
+}
+
 troupe_status tr_codec_decode(const struct tr_codec_source *source, struct tr_message **out,
                               char *error, size_t error_size)
 {
     struct reader r = {.at = source->bytes, .end = source->bytes + source->size};
-    struct head head = {0};
+    struct head head __attribute__((uninitialized)); /* get_head sets what is looked at */
     struct tr_message *message = NULL;
     troupe_status status = TROUPE_OK;
 

@@ -15,6 +15,7 @@
 
 #include "core/message.h"
 #include "troupe/status.h"
+#include "type/value.h"
 
 enum tr_packet {
     TR_PACKET_SIGNAL = 0, /* the first byte is below TR_SIGNAL_COUNT: a signal of that kind */
@@ -33,6 +34,11 @@ size_t tr_codec_size_max(const struct tr_message *message);
  */
 size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
                        size_t capacity);
+
+/* The same with large bytes left in the message: *parts says which, and where in the encoding they
+ * belong. */
+size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
+                             size_t capacity, struct tr_value_parts *parts);
 
 /* Finds a type by name; the table is the node's. NULL: not known here. */
 typedef const troupe_type *(*tr_codec_find_type)(void *context, const char *name, size_t size);

@@ -1,6 +1,7 @@
 #include "dist/router.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/check.h"
 #include "dist/news.h"
@@ -62,13 +63,17 @@ void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers)
 
 /* Hands a packet to the peers. Any thread. */
 static troupe_status hand_over(struct tr_router *router, const struct tr_peers_target *target,
-                               const uint8_t *bytes, size_t size)
+                               const struct tr_slice *slices, size_t count)
 {
     struct tr_peers *peers = router_borrow(router);
-    const troupe_status status = peers == NULL
-                                     ? TROUPE_E_NOCONNECTION
-                                     : tr_packer_send(router->packer, peers, target, bytes, size);
+    troupe_status status = TROUPE_E_NOCONNECTION;
 
+    if (peers != NULL && router->packer != NULL) {
+        TR_CHECK(count == 1); /* What is to be compressed is in one piece. */
+        status = tr_packer_send(router->packer, peers, target, slices->bytes, slices->size);
+    } else if (peers != NULL) {
+        status = tr_peers_send(peers, target, slices, count);
+    }
     router_give_back(router);
     return status;
 }
@@ -103,8 +108,34 @@ static unsigned peers_flags(const struct tr_message *message, bool later)
     return (tr_message_is_counted(message) ? told : TR_PEERS_SYSTEM) | (later ? TR_PEERS_LATER : 0);
 }
 
-static troupe_status send_bytes(struct tr_router *router, const struct tr_message *message,
-                                const uint8_t *bytes, size_t size, bool *crowded)
+/* A signal that is encoded but for the parts that are left where they are. */
+struct encoded {
+    uint8_t *bytes;
+    size_t size;
+    struct tr_value_parts parts;
+};
+
+enum { SLICES_MAX = 2 * TR_VALUE_PARTS_MAX + 1 };
+
+/* What is sent of it, in order; answers how many slices. */
+static size_t slices_of(const struct encoded *encoded, struct tr_slice slices[SLICES_MAX])
+{
+    size_t count = 0;
+    size_t at = 0;
+
+    for (size_t index = 0; index < encoded->parts.count; index++) {
+        const struct tr_value_part *part = &encoded->parts.part[index];
+
+        slices[count++] = (struct tr_slice){encoded->bytes + at, part->at - at};
+        slices[count++] = (struct tr_slice){part->bytes, part->size};
+        at = part->at;
+    }
+    slices[count++] = (struct tr_slice){encoded->bytes + at, encoded->size - at};
+    return count;
+}
+
+static troupe_status send_encoded(struct tr_router *router, const struct tr_message *message,
+                                  const struct encoded *encoded, bool *crowded)
 {
     struct tr_worker *worker = tr_sched_worker(router->options.sched);
     const struct tr_peers_target target = {.node_id = message->to.node,
@@ -112,10 +143,12 @@ static troupe_status send_bytes(struct tr_router *router, const struct tr_messag
                                            .order = (uint32_t)message->from.id,
                                            .flags = peers_flags(message, worker != NULL),
                                            .crowded = crowded};
-    const troupe_status status = hand_over(router, &target, bytes, size);
+    struct tr_slice slices[SLICES_MAX] __attribute__((uninitialized)); /* Set as far as counted. */
+    const size_t count = slices_of(encoded, slices);
+    const troupe_status status = hand_over(router, &target, slices, count);
 
-    if (worker != NULL) {
-        worker->unsent += size; /* A refused one too: its session may have to go. */
+    for (size_t index = 0; worker != NULL && index < count; index++) {
+        worker->unsent += slices[index].size; /* Refused too: its session may have to go. */
     }
     return status;
 }
@@ -132,11 +165,27 @@ static void put_ticket(struct tr_router *router, struct tr_message *message, uin
     }
 }
 
+/* Encodes into a block of size_max and sends. What is signed or compressed is in one piece. */
+static troupe_status encode_into(struct tr_router *router, struct tr_message *message,
+                                 uint8_t *bytes, size_t size_max, bool *crowded)
+{
+    const int64_t now_ns = tr_clock_now(router->options.sched->options.clock);
+    const bool whole =
+        router->packer != NULL || (message->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0;
+    struct encoded encoded __attribute__((uninitialized)); /* All but unused parts is set. */
+
+    encoded.bytes = bytes;
+    encoded.parts.count = 0;
+    encoded.size =
+        tr_codec_encode_parts(message, now_ns, bytes, size_max, whole ? NULL : &encoded.parts);
+    put_ticket(router, message, bytes, encoded.size);
+    return send_encoded(router, message, &encoded, crowded);
+}
+
 static troupe_status encode_and_send(struct tr_router *router, struct tr_message *message,
                                      bool *crowded)
 {
     uint8_t stack[STACK_BYTES] __attribute__((uninitialized)); /* Written before it is read. */
-    uint8_t *bytes = stack;
     char error[128];
 
     /* Better refused here, where the sender can be told, than there. */
@@ -145,22 +194,20 @@ static troupe_status encode_and_send(struct tr_router *router, struct tr_message
         return TROUPE_E_TYPE;
     }
     const size_t size_max = tr_codec_size_max(message);
-    const int64_t now_ns = tr_clock_now(router->options.sched->options.clock);
 
-    if (size_max > sizeof(stack)) {
-        bytes = malloc(size_max);
-        if (bytes == NULL) {
-            return TROUPE_E_NO_MEMORY;
-        }
+    if (size_max <= sizeof(stack)) {
+        return encode_into(router, message, stack, sizeof(stack), crowded);
     }
-    const size_t size = tr_codec_encode(message, now_ns, bytes, size_max);
+    struct tr_sched *sched = router->options.sched;
+    struct tr_pool_cache *cache = tr_sched_cache(sched, tr_sched_worker(sched));
+    uint8_t *bytes = tr_pool_get(cache, size_max);
 
-    put_ticket(router, message, bytes, size);
-    const troupe_status status = send_bytes(router, message, bytes, size, crowded);
-
-    if (bytes != stack) {
-        free(bytes);
+    if (bytes == NULL) {
+        return TROUPE_E_NO_MEMORY;
     }
+    const troupe_status status = encode_into(router, message, bytes, size_max, crowded);
+
+    tr_pool_put(cache, bytes, size_max);
     return status;
 }
 
@@ -184,7 +231,7 @@ troupe_status tr_router_send(struct tr_router *router, uint64_t node_id, uint32_
     const struct tr_peers_target target = {
         .node_id = node_id, .session = session, .flags = TR_PEERS_SYSTEM};
 
-    return hand_over(router, &target, bytes, size);
+    return hand_over(router, &target, &(struct tr_slice){bytes, size}, 1);
 }
 
 /* ---- who is told ---- */
@@ -420,6 +467,24 @@ static const char *denied(struct tr_router *router, const struct tr_message *mes
                : NULL;
 }
 
+/* Most messages are of a type that has come shortly before. Types stay as long as the node. */
+static const troupe_type *find_type(void *context, const char *name, size_t size)
+{
+    struct tr_router *router = context;
+    struct router_type *known =
+        &router->known[(size + (unsigned char)name[size - 1]) % ROUTER_KNOWN_TYPES];
+
+    if (known->size != size || memcmp(known->type->name, name, size) != 0) {
+        const troupe_type *type = router->options.find_type(router->options.context, name, size);
+
+        if (type == NULL) {
+            return NULL;
+        }
+        *known = (struct router_type){.type = type, .size = size};
+    }
+    return known->type;
+}
+
 static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t session,
                       const uint8_t *bytes, size_t size)
 {
@@ -428,10 +493,10 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
                                            .size = size,
                                            .now_ns = tr_clock_now(sched->options.clock),
                                            .cache = cache_of(router),
-                                           .find_type = router->options.find_type,
-                                           .find_context = router->options.context};
+                                           .find_type = find_type,
+                                           .find_context = router};
     struct tr_message *message = NULL;
-    char error[256] = "";
+    char error[256] __attribute__((uninitialized)); /* Written when the status says so. */
     const troupe_status status = tr_codec_decode(&source, &message, error, sizeof(error));
 
     if (message == NULL) {

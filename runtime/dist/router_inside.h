@@ -18,6 +18,14 @@
 
 struct tr_packer;
 
+enum { ROUTER_KNOWN_TYPES = 16 };
+
+/* A type by which a message came; size: of its name, 0 when there is none. */
+struct router_type {
+    const troupe_type *type;
+    size_t size;
+};
+
 struct router_peer {
     uint64_t node_id;
     uint32_t session;       /* 0: none */
@@ -34,9 +42,10 @@ struct tr_router {
     struct tr_atomic_u32 senders; /* threads that may be using it */
     struct tr_atomic_u32 tickets; /* given out */
     struct tr_pool_cache cache;   /* of the loop thread, when that is no worker */
-    struct tr_packer *packer;     /* NULL: nothing is compressed, neither way */
-    struct tr_mutex mutex;        /* everything below */
-    struct tr_map by_node;        /* node id -> struct router_peer */
+    struct router_type known[ROUTER_KNOWN_TYPES]; /* the loop thread's */
+    struct tr_packer *packer;                     /* NULL: nothing is compressed, neither way */
+    struct tr_mutex mutex;                        /* everything below */
+    struct tr_map by_node;                        /* node id -> struct router_peer */
     uint32_t up;
     bool closing; /* nobody waits any more */
 };

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/limits.h"
 #include "base/memory.h"
 
-enum { SLAB_SIZE = 64 * 1024, BLOCK_ALIGN = 16 };
+enum { SLAB_SIZE = 64 * 1024, BLOCK_ALIGN = 16, LARGE_STEPS_MIN = 3 };
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { PASS_THROUGH = 1 };
@@ -18,11 +19,11 @@ struct tr_pool_slab {
     _Alignas(BLOCK_ALIGN) uint8_t bytes[SLAB_SIZE];
 };
 
-static const uint32_t class_sizes[TR_POOL_CLASSES] = {96, 128, 256, 512, 1024};
+static const uint32_t class_sizes[TR_POOL_CLASSES] = {96, 128, 256, 512, 1024, 1536};
 
-const uint8_t tr_pool_class_of[TR_POOL_SIZE_MAX / 32 + 1] = {0, 0, 0, 0, 1, 2, 2, 2, 2, 3, 3,
-                                                             3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4,
-                                                             4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+const uint8_t tr_pool_class_of[TR_POOL_SIZE_MAX / 32 + 1] = {
+    0, 0, 0, 0, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4,
+    4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5};
 
 /* The class of a size, or -1 when it is malloc's. */
 static int class_of(size_t size)
@@ -35,10 +36,23 @@ void tr_pool_init(struct tr_pool *pool)
     *pool = (struct tr_pool){0};
 }
 
+static void free_kept(struct tr_pool_large *large)
+{
+    for (int class = 0; class < TR_POOL_LARGE_CLASSES; class ++) {
+        while (large->first[class] != NULL) {
+            struct tr_pool_block *block = large->first[class];
+
+            large->first[class] = block->next;
+            free(block);
+        }
+    }
+}
+
 void tr_pool_fini(struct tr_pool *pool)
 {
     struct tr_pool_slab *slab = pool->slabs;
 
+    free_kept(&pool->large);
     while (slab != NULL) {
         struct tr_pool_slab *next = slab->next;
 
@@ -155,12 +169,73 @@ static void cache_put(struct tr_pool_cache *cache, int class, struct tr_pool_blo
     current->count++;
 }
 
+/* ---- above the largest class ---- */
+
+/* The class of a large block that may be kept, or -1. */
+static int large_class_of(size_t size)
+{
+    const size_t steps = (size + TR_POOL_LARGE_STEP - 1) / TR_POOL_LARGE_STEP;
+
+    return PASS_THROUGH || steps < LARGE_STEPS_MIN ||
+                   steps - LARGE_STEPS_MIN >= TR_POOL_LARGE_CLASSES
+               ? -1
+               : (int)(steps - LARGE_STEPS_MIN);
+}
+
+static size_t large_size(int class)
+{
+    return (size_t)(class + LARGE_STEPS_MIN) * TR_POOL_LARGE_STEP;
+}
+
+static void *large_take(struct tr_pool *pool, int class)
+{
+    struct tr_pool_large *large = &pool->large;
+
+    tr_spin_lock(&large->lock);
+    struct tr_pool_block *block = large->first[class];
+
+    if (block != NULL) {
+        large->first[class] = block->next;
+        large->kept -= large_size(class);
+    }
+    tr_spin_unlock(&large->lock);
+    return block;
+}
+
+static void *large_get(struct tr_pool_cache *cache, size_t size)
+{
+    const int class = large_class_of(size);
+    /* Where memory may be refused, as tests have it, malloc decides. */
+    void *block = class < 0 || cache->shared ? NULL : large_take(cache->pool, class);
+
+    size = class < 0 ? (size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN : large_size(class);
+    return block != NULL ? block : aligned_alloc(BLOCK_ALIGN, size);
+}
+
+static void large_put(struct tr_pool *pool, struct tr_pool_block *block, size_t size)
+{
+    struct tr_pool_large *large = &pool->large;
+    const int class = large_class_of(size);
+
+    if (class >= 0) {
+        tr_spin_lock(&large->lock);
+        if (large->kept + large_size(class) <= TR_POOL_KEPT_BYTES_MAX) {
+            large->kept += large_size(class);
+            block->next = large->first[class];
+            large->first[class] = block;
+            block = NULL;
+        }
+        tr_spin_unlock(&large->lock);
+    }
+    free(block);
+}
+
 void *tr_pool_get_slow(struct tr_pool_cache *cache, size_t size)
 {
     const int class = class_of(size);
 
     if (class < 0) {
-        return aligned_alloc(BLOCK_ALIGN, (size + BLOCK_ALIGN - 1) / BLOCK_ALIGN * BLOCK_ALIGN);
+        return large_get(cache, size);
     }
     if (!cache->shared) {
         return cache_get(cache, class);
@@ -180,7 +255,7 @@ void tr_pool_put_slow(struct tr_pool_cache *cache, void *block, size_t size)
     const int class = class_of(size);
 
     if (class < 0) {
-        free(block);
+        large_put(cache->pool, block, size);
         return;
     }
     if (!cache->shared) {

@@ -1,4 +1,4 @@
-/* sync/pool.h - blocks for messages: per-thread caches over a shared depot, in five sizes.
+/* sync/pool.h - blocks for messages: per-thread caches over a shared depot, in six sizes.
  *
  * A thread gets from and puts to its cache without a lock, whoever allocated the block. A cache
  * that runs over gives a whole magazine to the depot, one that runs dry takes one: one lock per
@@ -9,8 +9,9 @@
  *     tr_pool_put(&worker->cache, block, size);
  *
  * Threads: a cache belongs to one thread; a cache with `shared` set may be used by any, under its
- * lock. Memory: slabs from malloc, kept until the pool ends; larger blocks are malloc's. Under
- * AddressSanitizer every block is malloc's, so that a use after free is seen.
+ * lock. Memory: slabs from malloc, kept until the pool ends; larger blocks are malloc's, which
+ * would give those above 16 KiB back to the system and touch fresh pages for each: of these some
+ * are kept. Under AddressSanitizer every block is malloc's, so that a use after free is seen.
  */
 #ifndef TR_SYNC_POOL_H
 #define TR_SYNC_POOL_H
@@ -21,8 +22,10 @@
 #include "sync/thread.h"
 
 enum {
-    TR_POOL_CLASSES = 5, /* 96, 128, 256, 512, 1024 bytes */
-    TR_POOL_MAGAZINE = 64
+    TR_POOL_CLASSES = 6, /* 96, 128, 256, 512, 1024, 1536 bytes */
+    TR_POOL_MAGAZINE = 64,
+    TR_POOL_LARGE_STEP = 8192,
+    TR_POOL_LARGE_CLASSES = 15 /* from 24 KiB in steps of 8 KiB */
 };
 
 struct tr_pool_block {
@@ -43,8 +46,16 @@ struct tr_pool_depot {
     size_t fresh_size;
 };
 
+/* Blocks that are malloc's and were put back. */
+struct tr_pool_large {
+    struct tr_spin lock;
+    struct tr_pool_block *first[TR_POOL_LARGE_CLASSES];
+    size_t kept; /* bytes, at most TR_POOL_KEPT_BYTES_MAX */
+};
+
 struct tr_pool {
     struct tr_pool_depot depots[TR_POOL_CLASSES];
+    struct tr_pool_large large;
     struct tr_spin slabs_lock;
     struct tr_pool_slab *slabs;
 };
@@ -69,7 +80,7 @@ void *tr_pool_get_slow(struct tr_pool_cache *cache, size_t size);
 void tr_pool_put_slow(struct tr_pool_cache *cache, void *block, size_t size);
 
 /* The largest block that comes from slabs; and for each 32 bytes of size its class. */
-#define TR_POOL_SIZE_MAX 1024u
+#define TR_POOL_SIZE_MAX 1536u
 extern const uint8_t tr_pool_class_of[TR_POOL_SIZE_MAX / 32 + 1];
 
 static inline bool tr_pool_is_cached(const struct tr_pool_cache *cache, size_t size)

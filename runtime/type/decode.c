@@ -10,11 +10,14 @@
 #include "type/value.h"
 
 /* One walk does both halves: with block.cursor NULL it checks and counts, else it fills. That way
- * the two can never disagree about what is valid or how much it needs. */
+ * the two can never disagree about what is valid or how much it needs. Where the size has a bound
+ * that is good enough, one walk checks and fills. */
 struct decoder {
     struct tr_msgpack_reader in;
     struct tr_block block;
     struct tr_fault fault;
+    size_t capacity; /* of the block, when it is filled */
+    bool checked;    /* another walk has looked at the bytes */
 };
 
 static troupe_status decode_struct(struct decoder *decoder, const troupe_type *type,
@@ -48,6 +51,7 @@ static troupe_status reserve(struct decoder *decoder, const struct tr_path *path
         return tr_fault(&decoder->fault, path, TROUPE_E_LIMIT,
                         "the value needs more than %zu bytes", TR_VALUE_SIZE_MAX);
     }
+    TR_CHECK(*place == NULL || decoder->block.size <= decoder->capacity);
     return TROUPE_OK;
 }
 
@@ -67,17 +71,18 @@ static troupe_status decode_string(struct decoder *decoder, const struct tr_path
     if (status != TROUPE_OK) {
         return status;
     }
+    if (!decoder->checked) {
+        if (memchr(token->data, '\0', token->size) != NULL) {
+            return tr_fault(&decoder->fault, path, TROUPE_E_TYPE, "the string has a NUL inside");
+        }
+        if (!tr_utf8_is_valid(token->data, token->size)) {
+            return tr_fault(&decoder->fault, path, TROUPE_E_TYPE, "the string is not UTF-8");
+        }
+    }
     if (at != NULL && place != NULL) {
         memcpy(place, token->data, token->size);
         place[token->size] = '\0';
         tr_pointer_put(at, place);
-        return TROUPE_OK;
-    }
-    if (memchr(token->data, '\0', token->size) != NULL) {
-        return tr_fault(&decoder->fault, path, TROUPE_E_TYPE, "the string has a NUL inside");
-    }
-    if (!tr_utf8_is_valid(token->data, token->size)) {
-        return tr_fault(&decoder->fault, path, TROUPE_E_TYPE, "the string is not UTF-8");
     }
     return TROUPE_OK;
 }
@@ -337,6 +342,53 @@ troupe_status tr_value_decoded_size(const troupe_type *type, const uint8_t *byte
     return status;
 }
 
+/* How many strings and bytes a value has at most; *arrays says whether it has arrays, too. */
+static size_t pointers_of(const troupe_type *type, bool *arrays)
+{
+    size_t count = 0;
+
+    for (size_t index = 0; index < type->field_count && !*arrays; index++) {
+        const troupe_field *field = &type->fields[index];
+
+        *arrays = field->array;
+        if (field->kind == TROUPE_KIND_STRUCT) {
+            count += pointers_of(field->type, arrays);
+        } else {
+            count += field->kind == TROUPE_KIND_STRING || field->kind == TROUPE_KIND_BYTES ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+size_t tr_value_decoded_size_max(const troupe_type *type, size_t size)
+{
+    bool arrays = false;
+    const size_t count = pointers_of(type, &arrays);
+
+    /* A string takes a byte more than in the encoding, and is then aligned. */
+    if (arrays || type->size == 0 || size > TR_VALUE_SIZE_MAX / 2 ||
+        type->size > TR_VALUE_SIZE_MAX / 4) {
+        return 0;
+    }
+    return tr_align(type->size) + tr_align(size) + count * TR_VALUE_ALIGN;
+}
+
+troupe_status tr_value_decode(const troupe_type *type, const uint8_t *bytes, size_t size,
+                              void *block, size_t capacity, char *error, size_t error_size)
+{
+    struct decoder decoder = {
+        .in = {.at = bytes, .end = bytes + size},
+        .block = {.cursor = block},
+        .fault = {.type = type, .error = error, .error_size = error_size, .numbers = true},
+        .capacity = capacity,
+    };
+    uint8_t *value = NULL;
+
+    TR_CHECK(tr_block_reserve(&decoder.block, 1, type->size, &value));
+    memset(value, 0, type->size);
+    return decode(&decoder, value);
+}
+
 void tr_value_decode_into(const troupe_type *type, const uint8_t *bytes, size_t size, void *block,
                           size_t block_size)
 {
@@ -344,6 +396,8 @@ void tr_value_decode_into(const troupe_type *type, const uint8_t *bytes, size_t 
         .in = {.at = bytes, .end = bytes + size},
         .block = {.cursor = block},
         .fault = {.type = type},
+        .capacity = block_size,
+        .checked = true,
     };
     uint8_t *value = NULL;
 

@@ -203,14 +203,24 @@ static void encode_struct(const troupe_type *type, const uint8_t *value,
     }
 }
 
-size_t tr_value_encode(const troupe_type *type, const void *value, uint8_t *bytes, size_t capacity)
+size_t tr_value_encode_parts(const troupe_type *type, const void *value, uint8_t *bytes,
+                             size_t capacity, struct tr_value_parts *parts)
 {
-    struct tr_msgpack_writer writer = {.at = bytes, .end = bytes + capacity};
+    struct tr_msgpack_writer writer = {
+        .at = bytes, .end = bytes + capacity, .begin = bytes, .parts = parts};
 
+    if (parts != NULL) {
+        parts->count = 0;
+    }
     if (type->size == 0) {
         tr_msgpack_put_map(&writer, 0);
     } else {
         encode_struct(type, value, &writer);
     }
     return writer.full ? 0 : (size_t)(writer.at - bytes);
+}
+
+size_t tr_value_encode(const troupe_type *type, const void *value, uint8_t *bytes, size_t capacity)
+{
+    return tr_value_encode_parts(type, value, bytes, capacity, NULL);
 }

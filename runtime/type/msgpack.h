@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "type/field.h"
+#include "type/value.h"
 
 enum tr_token_kind {
     TR_TOKEN_END = 0, /* the bytes end before the token does */
@@ -54,11 +55,14 @@ bool tr_msgpack_skip(struct tr_msgpack_reader *reader, const struct tr_token *to
 /* "string" and so on, for error texts. */
 const char *tr_token_text(enum tr_token_kind kind);
 
-/* A writer drops everything from the first token on that does not fit. */
+/* A writer drops everything from the first token on that does not fit. With `parts`, large bytes
+ * are not copied but left where they are: each part says where they belong. */
 struct tr_msgpack_writer {
     uint8_t *at;
     const uint8_t *end;
     bool full;
+    const uint8_t *begin;         /* where parts count from */
+    struct tr_value_parts *parts; /* NULL: all is copied */
 };
 
 void tr_msgpack_put_nil(struct tr_msgpack_writer *writer);

@@ -110,8 +110,32 @@ void tr_msgpack_put_string(struct tr_msgpack_writer *writer, const char *string,
     put_data(writer, string, size);
 }
 
+/* Leaves large bytes where they are; false when they have to be copied. */
+static bool put_part(struct tr_msgpack_writer *writer, const uint8_t *data, size_t size)
+{
+    struct tr_value_parts *parts = writer->parts;
+
+    if (parts == NULL || size < TR_VALUE_PART_MIN || size > UINT32_MAX ||
+        parts->count == TR_VALUE_PARTS_MAX) {
+        return false;
+    }
+    if (size <= UINT16_MAX) {
+        put_number(writer, 0xc5u, size, 2, 0);
+    } else {
+        put_number(writer, 0xc6u, size, 4, 0);
+    }
+    if (!writer->full) {
+        parts->part[parts->count++] = (struct tr_value_part){
+            .at = (size_t)(writer->at - writer->begin), .bytes = data, .size = size};
+    }
+    return true;
+}
+
 void tr_msgpack_put_bytes(struct tr_msgpack_writer *writer, const uint8_t *data, size_t size)
 {
+    if (put_part(writer, data, size)) {
+        return;
+    }
     if (size <= UINT8_MAX) {
         put_number(writer, 0xc4u, size, 1, size);
     } else if (size <= UINT16_MAX) {

@@ -65,6 +65,26 @@ TROUPE_MUST_USE troupe_status tr_value_check(const troupe_type *type, const void
  * side. */
 size_t tr_value_encode(const troupe_type *type, const void *value, uint8_t *bytes, size_t capacity);
 
+enum {
+    TR_VALUE_PARTS_MAX = 4,
+    TR_VALUE_PART_MIN = 4096 /* below it a copy costs less than a part */
+};
+
+/* Bytes of a value that its encoding leaves out: they belong before the byte `at` of it. */
+struct tr_value_part {
+    size_t at;
+    const uint8_t *bytes; /* lent by the value */
+    size_t size;
+};
+struct tr_value_parts {
+    size_t count;
+    struct tr_value_part part[TR_VALUE_PARTS_MAX]; /* in order */
+};
+
+/* The same with large bytes left where they are; *parts says which. */
+size_t tr_value_encode_parts(const troupe_type *type, const void *value, uint8_t *bytes,
+                             size_t capacity, struct tr_value_parts *parts);
+
 /* Checks bytes against the type and answers the size of the block that decode_into needs.
  * TROUPE_E_TYPE (a changed kind, a bad encoding, trailing bytes, not UTF-8; error says the field),
  * TROUPE_E_LIMIT (nesting, counts or total above limits). Never allocates; work is bounded by size.
@@ -72,6 +92,16 @@ size_t tr_value_encode(const troupe_type *type, const void *value, uint8_t *byte
 TROUPE_MUST_USE troupe_status tr_value_decoded_size(const troupe_type *type, const uint8_t *bytes,
                                                     size_t size, size_t *block_size, char *error,
                                                     size_t error_size);
+
+/* Bytes that the block of a value needs at most whose encoding has `size` bytes, so that one walk
+ * is enough; 0 when only a walk can tell, since the type has arrays. */
+size_t tr_value_decoded_size_max(const troupe_type *type, size_t size);
+
+/* Checks bytes and decodes them at once, into a block of tr_value_decoded_size_max, which is
+ * `capacity`. Errors as tr_value_decoded_size; then what is in the block means nothing. */
+TROUPE_MUST_USE troupe_status tr_value_decode(const troupe_type *type, const uint8_t *bytes,
+                                              size_t size, void *block, size_t capacity,
+                                              char *error, size_t error_size);
 
 /* Decodes what tr_value_decoded_size accepted into a block of that size. */
 void tr_value_decode_into(const troupe_type *type, const uint8_t *bytes, size_t size, void *block,

@@ -340,6 +340,47 @@ static void versions_with_and_without_a_field_understand_each_other(void **state
     }
 }
 
+typedef struct six {
+    troupe_bytes a, b, c, d, e, f;
+} six;
+TROUPE_TYPE(six, "test.six", TROUPE_FIELD(six, a, 1), TROUPE_FIELD(six, b, 2),
+            TROUPE_FIELD(six, c, 3), TROUPE_FIELD(six, d, 4), TROUPE_FIELD(six, e, 5),
+            TROUPE_FIELD(six, f, 6));
+
+/* Bytes from 4 KiB on need not be copied, of as many as there is room for. encode_exactly sees to
+ * it that the rest and the parts are what a copy is. */
+static void large_bytes_may_stay_where_they_are(void **state)
+{
+    enum { LARGE = 70000 };
+    uint8_t *data = malloc(LARGE);
+    struct tr_value_parts parts;
+    size_t size = 0;
+
+    (void)state;
+    assert_non_null(data);
+    for (size_t i = 0; i < LARGE; i++) {
+        data[i] = (uint8_t)(i * 31 >> 3);
+    }
+    const six value = {{data, 5},
+                       {data, LARGE},
+                       {data, TR_VALUE_PART_MIN - 1},
+                       {data, TR_VALUE_PART_MIN},
+                       {data, LARGE},
+                       {data, TR_VALUE_PART_MIN}};
+    uint8_t *encoded = encode_exactly(&six_type, &value, &size);
+    void *decoded = decode_exactly(&six_type, encoded, size);
+
+    assert_non_null(decoded);
+    assert_true(values_are_equal(&six_type, &value, decoded));
+    free(decoded);
+    assert_true(tr_value_encode_parts(&six_type, &value, encoded, size, &parts) < LARGE);
+    assert_int_equal(parts.count, 4);
+    assert_int_equal(parts.part[0].size, LARGE);
+    assert_int_equal(parts.part[1].size, TR_VALUE_PART_MIN);
+    free(encoded);
+    free(data);
+}
+
 int main(int argument_count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +393,7 @@ int main(int argument_count, char **arguments)
         cmocka_unit_test(every_shorter_piece_of_an_encoding_is_refused),
         cmocka_unit_test(mutated_bytes_are_refused_or_mean_one_value),
         cmocka_unit_test(random_bytes_never_hurt),
+        cmocka_unit_test(large_bytes_may_stay_where_they_are),
         cmocka_unit_test(versions_with_and_without_a_field_understand_each_other),
     };
 

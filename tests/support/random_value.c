@@ -509,6 +509,35 @@ void random_pair_fini(struct random_pair *pair)
     random_fini(&pair->random);
 }
 
+/* With large bytes left where they are the encoding is the same once they are put in. */
+static void assert_parts(const troupe_type *type, const void *value, const uint8_t *expected,
+                         size_t expected_size)
+{
+    struct tr_value_parts parts;
+    uint8_t *bytes = malloc(tr_value_encoded_size_max(type, value));
+    size_t from = 0;
+    size_t to = 0;
+
+    assert_non_null(bytes);
+    const size_t size =
+        tr_value_encode_parts(type, value, bytes, tr_value_encoded_size_max(type, value), &parts);
+
+    for (size_t index = 0; index < parts.count; index++) {
+        const struct tr_value_part *part = &parts.part[index];
+
+        assert_true(part->size >= TR_VALUE_PART_MIN && to + part->at - from <= expected_size);
+        assert_memory_equal(expected + to, bytes + from, part->at - from);
+        to += part->at - from;
+        assert_true(part->size <= expected_size - to);
+        assert_memory_equal(expected + to, part->bytes, part->size);
+        to += part->size;
+        from = part->at;
+    }
+    assert_int_equal(to + size - from, expected_size);
+    assert_memory_equal(expected + to, bytes + from, size - from);
+    free(bytes);
+}
+
 uint8_t *encode_exactly(const troupe_type *type, const void *value, size_t *size)
 {
     const size_t size_max = tr_value_encoded_size_max(type, value);
@@ -518,11 +547,33 @@ uint8_t *encode_exactly(const troupe_type *type, const void *value, size_t *size
     assert_non_null(bytes);
     *size = tr_value_encode(type, value, bytes, size_max);
     assert_in_range(*size, 1, size_max);
+    assert_parts(type, value, bytes, *size);
     exact = malloc(*size);
     assert_non_null(exact);
     memcpy(exact, bytes, *size);
     free(bytes);
     return exact;
+}
+
+/* Checking and decoding in one walk, where there is such, says and gives what two walks do. */
+static void assert_one_walk(const troupe_type *type, const uint8_t *bytes, size_t size,
+                            troupe_status expected, const char *expected_error, const void *value)
+{
+    const size_t capacity = tr_value_decoded_size_max(type, size);
+    char error[200] = "";
+
+    if (capacity == 0) {
+        return;
+    }
+    void *block = malloc(capacity);
+
+    assert_non_null(block);
+    memset(block, 0x55, capacity);
+    assert_int_equal(tr_value_decode(type, bytes, size, block, capacity, error, sizeof(error)),
+                     expected);
+    assert_string_equal(error, expected_error);
+    assert_true(expected != TROUPE_OK || values_are_equal(type, value, block));
+    free(block);
 }
 
 void *decode_exactly(const troupe_type *type, const uint8_t *bytes, size_t size)
@@ -536,6 +587,7 @@ void *decode_exactly(const troupe_type *type, const uint8_t *bytes, size_t size)
     if (status != TROUPE_OK) {
         assert_true(status == TROUPE_E_TYPE || status == TROUPE_E_LIMIT);
         assert_int_not_equal(error[0], '\0');
+        assert_one_walk(type, bytes, size, status, error, NULL);
         return NULL;
     }
     assert_int_equal(block_size % TR_VALUE_ALIGN, 0);
@@ -543,5 +595,6 @@ void *decode_exactly(const troupe_type *type, const uint8_t *bytes, size_t size)
     assert_non_null(block);
     memset(block, 0xaa, block_size); /* decoding may not trust what was there */
     tr_value_decode_into(type, bytes, size, block, block_size);
+    assert_one_walk(type, bytes, size, TROUPE_OK, "", block);
     return block;
 }

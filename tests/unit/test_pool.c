@@ -9,11 +9,13 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "sync/pool.h"
 
 enum { MANY = 3000, THREADS = 4, ROUNDS = 20000, BASKET = 200 };
 
-static const size_t sizes[] = {1, 72, 96, 97, 128, 200, 256, 500, 512, 1000, 1024, 1025, 5000};
+static const size_t sizes[] = {1,    72,   96,   97,   128,  200,   256,   500,   512,   1000,
+                               1024, 1025, 1536, 1537, 5000, 16384, 16385, 66000, 140000};
 enum { SIZES = sizeof(sizes) / sizeof(sizes[0]) };
 
 static void blocks_are_aligned_and_do_not_overlap(void **state)
@@ -69,6 +71,39 @@ static void blocks_are_used_again(void **state)
         slabs++;
     }
     assert_true(slabs <= 2);
+    tr_pool_fini(&pool);
+}
+
+/* Of large blocks so many are kept as may be, and each size gets its own. */
+static void large_blocks_are_kept_up_to_a_bound(void **state)
+{
+    enum { SIZE = 66000, KEPT_SIZE = 72 * 1024, COUNT = 150 };
+    struct tr_pool pool;
+    struct tr_pool_cache cache;
+    void *blocks[COUNT];
+
+    (void)state;
+    tr_pool_init(&pool);
+    tr_pool_cache_init(&cache, &pool, false);
+    for (int i = 0; i < COUNT; i++) {
+        blocks[i] = tr_pool_get(&cache, SIZE);
+        assert_non_null(blocks[i]);
+        memset(blocks[i], i, SIZE);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(((uint8_t *)blocks[i])[SIZE - 1], i);
+        tr_pool_put(&cache, blocks[i], SIZE);
+    }
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_int_equal(pool.large.kept, TR_POOL_KEPT_BYTES_MAX / KEPT_SIZE * KEPT_SIZE);
+    void *again = tr_pool_get(&cache, SIZE - 5000);
+
+    assert_int_equal(pool.large.kept, (TR_POOL_KEPT_BYTES_MAX / KEPT_SIZE) * KEPT_SIZE);
+    tr_pool_put(&cache, again, SIZE - 5000);
+    again = tr_pool_get(&cache, SIZE);
+    assert_int_equal(pool.large.kept, (TR_POOL_KEPT_BYTES_MAX / KEPT_SIZE - 1) * KEPT_SIZE);
+    tr_pool_put(&cache, again, SIZE);
+#endif
     tr_pool_fini(&pool);
 }
 
@@ -144,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_aligned_and_do_not_overlap),
         cmocka_unit_test(blocks_are_used_again),
+        cmocka_unit_test(large_blocks_are_kept_up_to_a_bound),
         cmocka_unit_test(threads_pass_blocks_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

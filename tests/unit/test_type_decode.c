@@ -49,11 +49,33 @@ static void assert_refused(const troupe_type *type, const char *bytes, size_t si
     assert_string_equal(error, reason);
     assert_int_equal(block_size, 99);
     assert_int_equal(tr_value_decoded_size(type, exact, size, &block_size, NULL, 0), expected);
+    const size_t capacity = tr_value_decoded_size_max(type, size);
+
+    if (capacity > 0) { /* One walk refuses it with the same words. */
+        void *block = malloc(capacity);
+
+        assert_non_null(block);
+        error[0] = '\0';
+        assert_int_equal(tr_value_decode(type, exact, size, block, capacity, error, sizeof(error)),
+                         expected);
+        assert_string_equal(error, reason);
+        free(block);
+    }
     free(exact);
 }
 
 #define REFUSED(type, literal, reason)                                                             \
     assert_refused(type, literal, sizeof(literal) - 1, TROUPE_E_TYPE, reason)
+
+/* The bound of a type without arrays: the struct, all bytes of the input, and 8 for each string. */
+static void the_size_of_a_value_without_arrays_has_a_bound(void **state)
+{
+    (void)state;
+    assert_int_equal(tr_value_decoded_size_max(&deposit_type, 10),
+                     (sizeof(deposit) + 7) / 8 * 8 + 16 + 8);
+    assert_int_equal(tr_value_decoded_size_max(&deposit_type, TR_VALUE_SIZE_MAX), 0);
+    assert_int_equal(tr_value_decoded_size_max(&batch_type, 10), 0);
+}
 
 static void missing_fields_are_zero_and_unknown_ones_skipped(void **state)
 {
@@ -298,6 +320,7 @@ static void decode_into_without_asking_first_is_a_bug_of_the_caller(void **state
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_size_of_a_value_without_arrays_has_a_bound),
         cmocka_unit_test(missing_fields_are_zero_and_unknown_ones_skipped),
         cmocka_unit_test(integers_are_taken_wherever_they_fit),
         cmocka_unit_test(changed_kind_names_type_field_number_and_both_kinds),
