@@ -3,9 +3,9 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/host.h"
 #include "daemon/units.h"
 #include "troupe/actor.h"
 
@@ -82,10 +82,46 @@ static int build_name(const struct builder *builder)
     return 0;
 }
 
-static bool is_loopback(const char *host)
+/* Nobody on another host reaches it. */
+static bool is_of_this_host(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           strncmp(host, "127.", 4) == 0;
+    return tr_host_unix_path(host) != NULL || strcmp(host, "localhost") == 0 ||
+           strcmp(host, "::1") == 0 || strncmp(host, "127.", 4) == 0;
+}
+
+static bool file_mode(const char *text, mode_t *mode)
+{
+    static const struct {
+        const char *text;
+        mode_t mode;
+    } modes[] = {{"0600", 0600}, {"0660", 0660}, {"0666", 0666}};
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strcmp(text, modes[i].text) == 0) {
+            *mode = modes[i].mode;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A node has one address: a unix socket is advertised as one, under a path of others perhaps. */
+static int check_advertised(const struct builder *builder, bool is_unix)
+{
+    const char *advertised = builder->options->advertise;
+    const char *path = tr_host_unix_path(advertised);
+
+    if (strcmp(advertised, "auto") == 0) {
+        return 0;
+    }
+    if (is_unix != (path != NULL)) {
+        return wrong(builder, SETTING_ADVERTISE,
+                     is_unix ? "auto or unix:/PATH, as listen is one"
+                             : "a host or auto, as listen is no unix:/PATH");
+    }
+    return path == NULL || tr_unix_path_fault(path) == NULL
+               ? 0
+               : wrong(builder, SETTING_ADVERTISE, tr_unix_path_fault(path));
 }
 
 static int build_address(const struct builder *builder)
@@ -94,7 +130,11 @@ static int build_address(const struct builder *builder)
 
     if (!unit_address(get(builder, SETTING_LISTEN), options->listen_host,
                       sizeof(options->listen_host), &options->listen_port)) {
-        return wrong(builder, SETTING_LISTEN, "HOST:PORT or [IPV6]:PORT");
+        return wrong(builder, SETTING_LISTEN,
+                     "HOST:PORT, [IPV6]:PORT or unix:/PATH of at most 107 bytes");
+    }
+    if (!file_mode(get(builder, SETTING_LISTEN_MODE), &options->listen_mode)) {
+        return wrong(builder, SETTING_LISTEN_MODE, "0600, 0660 or 0666");
     }
     options->advertise = get(builder, SETTING_ADVERTISE);
     if (options->advertise[0] == '\0') {
@@ -104,7 +144,7 @@ static int build_address(const struct builder *builder)
         strlen(options->advertise) > 255) {
         return wrong(builder, SETTING_ADVERTISE, "a host that others can dial, or auto");
     }
-    return 0;
+    return check_advertised(builder, tr_host_unix_path(options->listen_host) != NULL);
 }
 
 int options_tls(const struct settings *settings, struct options *options, struct problem *problem)
@@ -159,7 +199,7 @@ static int build_secret(const struct builder *builder)
     if (status != 0 || builder->options->secret.size > 0) {
         return status;
     }
-    if (builder->options->tls_cert == NULL && !is_loopback(builder->options->listen_host)) {
+    if (builder->options->tls_cert == NULL && !is_of_this_host(builder->options->listen_host)) {
         const int refused = wrong(builder, SETTING_LISTEN,
                                   "a loopback address, as there is no secret_file and no tls_cert");
 
@@ -267,7 +307,7 @@ static int build_admin(const struct builder *builder)
     const char *path = get(builder, SETTING_ADMIN_SOCKET);
     const char *mode = get(builder, SETTING_ADMIN_MODE);
 
-    if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+    if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
         return wrong(builder, SETTING_ADMIN_SOCKET, "a path of at most 107 bytes");
     }
     if (strcmp(mode, "0660") != 0 && strcmp(mode, "0600") != 0) {

@@ -18,6 +18,7 @@ struct options {
     char name[64];
     char listen_host[256];
     uint16_t listen_port;
+    mode_t listen_mode;    /* of a unix socket */
     const char *advertise; /* "auto": the node knows or finds it */
     const char *db;
     const char *roles;        /* NULL: none */

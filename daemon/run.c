@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/host.h"
 #include "daemon/admin_server.h"
 #include "daemon/secret_reload.h"
 #include "daemon/state_files.h"
@@ -65,7 +66,9 @@ static enum problem_code start_code(troupe_status status, const char *text)
     if (status == TROUPE_E_SCHEMA) {
         return schema_code(text);
     }
-    if (status == TROUPE_E_EXISTS && strstr(text, "listen") != NULL) {
+    /* What is wrong with a path has many statuses, each of which means something else elsewhere. */
+    if (strncmp(text, "cannot listen", strlen("cannot listen")) == 0 &&
+        (status == TROUPE_E_EXISTS || strstr(text, " " TR_UNIX_PREFIX) != NULL)) {
         return PROBLEM_ADDRESS;
     }
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
@@ -98,7 +101,8 @@ static void start_hint(struct problem *problem)
         break;
     case PROBLEM_ADDRESS:
         problem_hint(problem,
-                     "another program may listen there; --listen HOST:0 takes a free port");
+                     "another program may listen there; --listen HOST:0 takes a free port, and "
+                     "--listen unix:/PATH a socket of the file system");
         break;
     case PROBLEM_NAME_TAKEN:
         problem_hint(problem, "give this node another --name, or stop the other one");
@@ -139,6 +143,7 @@ static void fill_config(struct daemon *daemon, troupe_config *config)
     config->workers = options->workers;
     config->listen_host = options->listen_host;
     config->listen_port = options->listen_port;
+    config->listen_mode = options->listen_mode;
     config->advertise_host = options->advertise;
     config->secret = (troupe_bytes){options->secret.bytes, options->secret.size};
     config->secret_accepted = (troupe_bytes){options->accepted.bytes, options->accepted.size};
@@ -244,6 +249,7 @@ static int announce(struct daemon *daemon)
 {
     const struct options *options = daemon->options;
     troupe_node_info info = {.struct_size = sizeof(info)};
+    char address[sizeof(info.advertise_host) + 32];
     struct ready_facts facts = {.name = options->name, .admin_socket = options->admin_socket};
     struct problem problem;
     int status = 0;
@@ -260,9 +266,9 @@ static int announce(struct daemon *daemon)
         return status;
     }
     daemon->node_id = info.node_id;
+    tr_address_print(facts.host, facts.port, address, sizeof(address));
     log_printf(daemon->log, TROUPE_LOG_INFO,
-               "ready: node %" PRIu64 " at %s:%u, admin socket %s, version %s", info.node_id,
-               facts.host, (unsigned)facts.port,
+               "ready: node %" PRIu64 " at %s, admin socket %s, version %s", info.node_id, address,
                facts.admin_socket != NULL ? facts.admin_socket : "none", TROUPE_VERSION);
     return 0;
 }

@@ -28,8 +28,10 @@
     X(NAME, "name", "", "NAME", 0, "node name, unique in the cluster; default: the host's name")   \
     X(DB, "db", "", "CONNINFO", SETTING_SECRET,                                                    \
       "PostgreSQL: a libpq connection string or URI; default: libpq's PG* variables")              \
-    X(LISTEN, "listen", "127.0.0.1:0", "HOST:PORT", 0,                                             \
+    X(LISTEN, "listen", "127.0.0.1:0", "HOST:PORT|unix:/PATH", 0,                                  \
       "address for other nodes; port 0 takes any free one")                                        \
+    X(LISTEN_MODE, "listen_mode", "0600", "OCTAL", 0,                                              \
+      "mode of the unix socket of listen: 0600, 0660 or 0666")                                     \
     X(ADVERTISE, "advertise", "auto", "HOST", 0,                                                   \
       "what other nodes dial; auto: the host of listen, or found when that is 0.0.0.0")            \
     X(SECRET_FILE, "secret_file", "", "FILE", 0, "cluster secret, at least 32 bytes")              \

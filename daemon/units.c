@@ -2,9 +2,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "base/host.h"
 
 /* Reads the digits at the front; *rest is what follows them. */
 static bool read_digits(const char *text, uint64_t *number, const char **rest)
@@ -99,13 +102,19 @@ bool unit_address(const char *text, char *host, size_t host_size, uint16_t *port
     const char *colon = strrchr(text, ':');
     const char *begin = text;
     const char *end = colon;
+    const char *path = tr_host_unix_path(text);
     uint32_t number = 0;
 
+    if (path != NULL) {
+        *port = 0;
+        return tr_unix_path_fault(path) == NULL &&
+               (size_t)snprintf(host, host_size, "%s", text) < host_size;
+    }
     if (colon == NULL || !unit_count(colon + 1, UINT16_MAX, &number)) {
         return false;
     }
     if (text[0] == '[') {
-        if (end == text || end[-1] != ']') {
+        if (end == text || end[-1] != ']' || tr_host_unix_path(text + 1) != NULL) {
             return false;
         }
         begin++;

@@ -21,7 +21,8 @@ bool unit_count(const char *text, uint32_t max, uint32_t *count);
 /* on off true false yes no 1 0 */
 bool unit_bool(const char *text, bool *value);
 
-/* HOST:PORT or [IPV6]:PORT. The host is copied without brackets. */
+/* HOST:PORT, [IPV6]:PORT or unix:/PATH. The host is copied without brackets, a path with what
+ * stands before it and port 0 (base/host.h). */
 bool unit_address(const char *text, char *host, size_t host_size, uint16_t *port);
 
 #endif

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/host.h"
 #include "pg/parts.h"
 
 enum { EVENTS_PER_READ = 1000 };
@@ -69,8 +70,8 @@ static bool get_member(const struct reg_result *result, int row, int first, int 
     member->name = reg_result_text(result, row, first + 1);
     member->host = reg_result_text(result, row, first + 2);
     if (!reg_result_u64(result, row, first, &member->node_id) || member->name == NULL ||
-        member->host == NULL || !reg_result_u64(result, row, first + 3, &port) || port == 0 ||
-        port > UINT16_MAX) {
+        member->host == NULL || !reg_result_u64(result, row, first + 3, &port) ||
+        port > UINT16_MAX || !tr_address_is_good(member->host, (uint16_t)port)) {
         return false;
     }
     member->port = (uint16_t)port;

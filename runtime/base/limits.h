@@ -113,8 +113,11 @@
  * places are taken is let in, and the oldest of the address with the most goes (dist/peer_door.c).
  */
 #define TR_UNPROVEN_PEERS_MAX 128u
-/* Of these, from one address: so that one that floods leaves room for three others. */
+/* Of these, from one address, or of one user by a unix socket: so that one that floods leaves room
+ * for three others. */
 #define TR_UNPROVEN_PER_ADDRESS_MAX 32u
+/* The mode of a unix socket for other nodes: those of the same user. */
+#define TR_UNIX_MODE 0600u
 /* Milliseconds such a connection may live, whatever it sends. */
 #define TR_UNPROVEN_MS 5000u
 /* Bytes of a piece of a large message: long enough for the price of a frame not to matter, short

@@ -309,8 +309,8 @@ troupe_status tr_client_call(const struct tr_client_config *config, const uint8_
     }
     if (status == TROUPE_OK) {
         tr_timer_start(client.timer, (uint64_t)config->timeout_ms * NS_PER_MS, 0);
-        status = tr_stream_connect_tcp(client.loop, config->host, config->port, &events, &client,
-                                       &client.channel.stream);
+        status = tr_stream_connect(client.loop, config->host, config->port, &events, &client,
+                                   &client.channel.stream);
     }
     if (status == TROUPE_OK) {
         tr_loop_run(client.loop);

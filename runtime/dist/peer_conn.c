@@ -280,6 +280,7 @@ static void on_connect(void *context, troupe_status status, bool refused)
         status = TROUPE_E_DENIED;
     }
     if (status != TROUPE_OK) {
+        peer_explain_dial(conn->peer, status);
         conn_failed(conn, refused, 0);
         return;
     }

@@ -8,7 +8,7 @@ enum { HOST_SLOTS = 256 }; /* a power of two above the number of those who can b
 
 _Static_assert(HOST_SLOTS > TR_UNPROVEN_PEERS_MAX, "each of them may come from another host");
 
-/* Who has not proven itself, by host. */
+/* Who has not proven itself, by host; of this one by its user, when it comes by a unix socket. */
 struct host {
     const char *address; /* of one of its connections; NULL = a free slot */
     size_t size;
@@ -21,18 +21,9 @@ struct crowd {
     struct host hosts[HOST_SLOTS];
 };
 
-/* Bytes of an address that name the host: all before the port, which differs each time. Sockets in
- * the file system have no host; they count as one, and permissions keep strangers away. */
-static size_t host_size(const char *address)
-{
-    const char *port = strrchr(address, ':');
-
-    return port == NULL ? strlen(address) : (size_t)(port - address);
-}
-
 static struct host *host_of(struct crowd *crowd, const char *address)
 {
-    const size_t size = host_size(address);
+    const size_t size = peers_host_size(address);
     uint32_t slot = 2166136261U; /* FNV-1a */
 
     for (size_t index = 0; index < size; index++) {
@@ -94,7 +85,7 @@ static bool make_room(struct tr_peers *peers, const char *address)
 
     crowd_count(&crowd, peers);
     host = host_of(&crowd, address);
-    if (strchr(address, ':') != NULL && host->count >= TR_UNPROVEN_PER_ADDRESS_MAX) {
+    if (host->count >= TR_UNPROVEN_PER_ADDRESS_MAX) {
         peers->counters.turned_away++;
         conn_close(host->oldest);
     }

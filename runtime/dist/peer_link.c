@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/host.h"
 #include "base/limits.h"
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
@@ -161,6 +162,24 @@ void peer_plan_dial(struct peer *peer, uint64_t delay_ns)
     peer_arm(peer);
 }
 
+void peer_explain_dial(struct peer *peer, troupe_status status)
+{
+    const char *why = NULL;
+
+    if (status == TROUPE_E_NOT_FOUND) {
+        why = "no such socket here; it serves nodes of its own host only";
+    } else if (status == TROUPE_E_DENIED) {
+        why = "this process's user may not connect to it";
+    }
+    /* Who was there once comes again, or is told of as down. */
+    if (why != NULL && tr_host_unix_path(peer->host) != NULL && peer->last_session == 0 &&
+        !peer->explained) {
+        peer->explained = true;
+        peers_log(peer->peers, TR_PEERS_LOG_WARNING, "node %s (%llu) cannot be dialled at %s: %s",
+                  peer->name, (unsigned long long)peer->node_id, peer->host, why);
+    }
+}
+
 static void dial(struct peer *peer)
 {
     struct tr_peers *peers = peer->peers;
@@ -176,11 +195,10 @@ static void dial(struct peer *peer)
         peer_plan_dial(peer, peer_backoff(peer));
         return;
     }
-    (void)snprintf(conn->address, sizeof(conn->address), "%.48s:%u", peer->host,
-                   (unsigned)peer->port);
+    tr_address_print(peer->host, peer->port, conn->address, sizeof(conn->address));
     peer->dial = conn;
-    if (tr_stream_connect_tcp(peers->loop, peer->host, peer->port, &conn_events, conn,
-                              &conn->channel.stream) != TROUPE_OK) {
+    if (tr_stream_connect(peers->loop, peer->host, peer->port, &conn_events, conn,
+                          &conn->channel.stream) != TROUPE_OK) {
         conn_events.on_end(conn, TROUPE_E_SYSTEM);
     }
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/host.h"
 #include "base/limits.h"
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
@@ -85,6 +86,14 @@ static struct refusal *refusal_of(struct tr_peers *peers, const char *host)
     return oldest;
 }
 
+size_t peers_host_size(const char *address)
+{
+    const char *path = tr_host_unix_path(address);
+    const char *last = path != NULL && path[0] == '/' ? NULL : strrchr(address, ':');
+
+    return last == NULL ? strlen(address) : (size_t)(last - address);
+}
+
 bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream)
 {
     return peers->secret.size > 0 || peers->tls != NULL || tr_stream_is_local(stream);
@@ -95,15 +104,10 @@ void peers_refused(struct tr_peers *peers, const char *address, troupe_status wh
     const uint64_t now = tr_loop_now(peers->loop);
     struct refusal *refusal = NULL;
     char host[ADDRESS_SIZE];
-    char *port = NULL;
 
     peers->counters.refused++;
     peers->counters.refused_auth += why == TROUPE_E_AUTH ? 1 : 0;
-    (void)snprintf(host, sizeof(host), "%s", address);
-    port = strrchr(host, ':'); /* which differs each time */
-    if (port != NULL) {
-        *port = '\0';
-    }
+    (void)snprintf(host, sizeof(host), "%.*s", (int)peers_host_size(address), address);
     refusal = refusal_of(peers, host);
     if (text == NULL && why == TROUPE_E_AUTH) {
         text = "its cluster secret is not ours";
@@ -277,6 +281,7 @@ static void config_defaults(struct tr_peers_config *config)
     config->silence_ms = config->silence_ms != 0 ? config->silence_ms : TR_SILENCE_MS;
     config->resume_window_ms =
         config->resume_window_ms != 0 ? config->resume_window_ms : TR_RESUME_WINDOW_MS;
+    config->listen_mode = config->listen_mode != 0 ? config->listen_mode : TR_UNIX_MODE;
     config->handshake_ms = config->handshake_ms != 0 ? config->handshake_ms : TR_UNPROVEN_MS;
     config->send_queue_bytes_max =
         config->send_queue_bytes_max != 0 ? config->send_queue_bytes_max : TR_SEND_QUEUE_BYTES_MAX;
@@ -339,16 +344,29 @@ void tr_peers_destroy(struct tr_peers *peers)
     }
 }
 
-troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out)
+troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out, char *why,
+                              size_t why_size)
 {
     const struct tr_listener_events events = {
         .context = peers, .on_accept = conn_on_accept, .on_shortage = conn_on_shortage};
+    const char *path = tr_host_unix_path(peers->listen_host);
+    troupe_status status = TROUPE_OK;
 
+    if (path != NULL) {
+        *port_out = 0;
+        return tr_listener_open_unix(peers->loop, path, peers->config.listen_mode, &events,
+                                     &peers->listener, why, why_size);
+    }
     if (peers->secret.size == 0 && peers->tls == NULL && !tr_host_is_loopback(peers->listen_host)) {
+        (void)snprintf(why, why_size, "without TLS and a cluster secret only on loopback");
         return TROUPE_E_DENIED;
     }
-    return tr_listener_open_tcp(peers->loop, peers->listen_host, peers->config.listen_port, &events,
-                                &peers->listener, port_out);
+    status = tr_listener_open_tcp(peers->loop, peers->listen_host, peers->config.listen_port,
+                                  &events, &peers->listener, port_out);
+    if (status != TROUPE_OK) {
+        (void)snprintf(why, why_size, "%s", troupe_status_text(status));
+    }
+    return status;
 }
 
 /* ---- who we are, and who we want ---- */
@@ -411,9 +429,11 @@ troupe_status tr_peers_want(struct tr_peers *peers, uint64_t node_id, const char
 {
     struct peer *peer = peers_find(peers, node_id);
     const bool is_new = peer == NULL;
+    const char *path = tr_host_unix_path(host);
     troupe_status status = TROUPE_OK;
 
-    if (node_id == 0 || !tr_hello_name_is_valid(name) || strlen(host) > HOST_SIZE_MAX) {
+    if (node_id == 0 || !tr_hello_name_is_valid(name) || strlen(host) > HOST_SIZE_MAX ||
+        (path != NULL && tr_unix_path_fault(path) != NULL)) {
         return TROUPE_E_INVALID;
     }
     if (node_id == peers->node_id || peers->closing ||
@@ -426,6 +446,7 @@ troupe_status tr_peers_want(struct tr_peers *peers, uint64_t node_id, const char
             return status;
         }
     }
+    peer->explained = peer->explained && strcmp(peer->host, host) == 0;
     (void)snprintf(peer->name, sizeof(peer->name), "%s", name);
     (void)snprintf(peer->host, sizeof(peer->host), "%s", host);
     peer->port = port;

@@ -1,6 +1,6 @@
 /* dist/peers.h - all other nodes: connections, handshakes, one session per node, and clients.
  *
- *     tr_peers_create(&config, &events, &peers) -> tr_peers_listen(peers, &port)
+ *     tr_peers_create(&config, &events, &peers) -> tr_peers_listen(peers, &port, ..)
  *     -> (join the registry) -> tr_peers_set_identity(peers, ...)
  *     -> tr_peers_want(peers, id, name, host, port) ... on_up ... tr_peers_send ... on_message ...
  *     -> tr_peers_forget(peers, id) when the registry says that it is down ... on_lost
@@ -23,13 +23,11 @@
 #include <stdint.h>
 
 #include "base/slice.h"
+#include "dist/peers_config.h"
 #include "troupe/status.h"
 
-struct tr_loop;
 struct tr_peers;
 struct tr_tls_context;
-
-enum { TR_PEERS_LOG_DEBUG, TR_PEERS_LOG_INFO, TR_PEERS_LOG_WARNING, TR_PEERS_LOG_ERROR };
 
 /* Why a session was lost. */
 enum tr_peers_lost {
@@ -40,26 +38,6 @@ enum tr_peers_lost {
     TR_PEERS_LOST_PROTOCOL,  /* the peer broke the protocol within the session */
     TR_PEERS_LOST_OVERLOAD,  /* more system signals waited than the reserve holds, or no memory */
     TR_PEERS_LOST_CLOSED     /* tr_peers_close */
-};
-
-struct tr_peers_config {
-    struct tr_loop *loop;
-    const char *node_name;   /* 1 to TR_NODE_NAME_SIZE_MAX printable characters */
-    const uint8_t *secret;   /* copied */
-    size_t secret_size;      /* 0 without TLS = plain: loopback only, in both directions */
-    const char *listen_host; /* a numeric address */
-    uint16_t listen_port;    /* 0 = let the system choose */
-    uint32_t heartbeat_ms;   /* 0 in this group = the default of base/limits.h */
-    uint32_t silence_ms;
-    uint32_t resume_window_ms;
-    uint32_t handshake_ms; /* deadline of a connection that has not proven itself */
-    uint64_t features;     /* TR_FEATURE_* of wire/hello.h that we offer */
-    size_t send_queue_bytes_max;
-    size_t queue_high; /* not above that; 0: the default, or that if it is less */
-    size_t queue_low;  /* not above high; 0: the default, or half of high */
-    uint64_t seed;     /* of the jitter */
-    void (*log)(void *context, int level, const char *text); /* may be NULL */
-    void *log_context;
 };
 
 struct tr_peers_events {
@@ -87,23 +65,6 @@ struct tr_peers_events {
     void (*on_refused)(void *context, const char *address, troupe_status why);
 };
 
-struct tr_peers_counters {
-    uint64_t accepted; /* connections */
-    uint64_t dialled;
-    uint64_t dial_failures;
-    uint64_t refused;      /* handshakes, for whatever reason */
-    uint64_t refused_auth; /* of these: wrong secret, mode or certificate */
-    uint64_t turned_away;  /* connections closed because too many were unproven */
-    uint64_t handshake_timeouts;
-    uint64_t garbage; /* connections closed for frames that cannot be */
-    uint64_t bad_tags;
-    uint64_t sessions; /* begun */
-    uint64_t resumes;
-    uint64_t lost;
-    uint64_t messages_received;
-    uint64_t clients;
-};
-
 /* Gives peers that do nothing yet; events and config are copied, the loop is lent.
  * TROUPE_E_INVALID (node name), TROUPE_E_NO_MEMORY, TROUPE_E_SYSTEM. */
 TROUPE_MUST_USE troupe_status tr_peers_create(const struct tr_peers_config *config,
@@ -121,8 +82,10 @@ void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls);
 TROUPE_MUST_USE troupe_status tr_peers_set_secrets(struct tr_peers *peers, struct tr_slice secret,
                                                    struct tr_slice accepted);
 
-/* Begins to accept. TROUPE_E_DENIED: plain beyond loopback; else as tr_listener_open_tcp. */
-TROUPE_MUST_USE troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out);
+/* Begins to accept. Gives the port, 0 for a unix socket. TROUPE_E_DENIED: plain beyond this host;
+ * else as tr_listener_open_tcp and tr_listener_open_unix. On failure `why` says it in words. */
+TROUPE_MUST_USE troupe_status tr_peers_listen(struct tr_peers *peers, uint16_t *port_out, char *why,
+                                              size_t why_size);
 
 /* Says who we are; until then accepted connections wait, up to their deadline. Once. */
 void tr_peers_set_identity(struct tr_peers *peers, uint64_t node_id, const uint8_t cluster_id[16],

@@ -19,6 +19,10 @@ struct shard *peers_shard(struct tr_peers *peers, uint64_t node_id);
 /* Lends the peer that is wanted under this id, or NULL. */
 struct peer *peers_find(struct tr_peers *peers, uint64_t node_id);
 
+/* Bytes of an address that are the same for all connections of a host, or of a user of this one:
+ * all before the last colon. The path of a unix socket has none of its own. */
+size_t peers_host_size(const char *address);
+
 /* Counts, logs and reports a handshake that was refused; text says more than why, or is NULL. */
 void peers_refused(struct tr_peers *peers, const char *address, troupe_status why,
                    const char *text);
@@ -46,6 +50,9 @@ TROUPE_MUST_USE troupe_status peer_create(struct tr_peers *peers, uint64_t node_
 
 /* Frees a peer that is in no table, list or grave. */
 void peer_destroy(struct peer *peer);
+
+/* Logs once why a unix socket cannot be dialled, when that tells of a mistake. */
+void peer_explain_dial(struct peer *peer, troupe_status status);
 
 /* Plans the next dial for a time from now, and sets the timer. */
 void peer_plan_dial(struct peer *peer, uint64_t delay_ns);

@@ -35,7 +35,7 @@
 enum {
     SHARDS = 16,
     HOST_SIZE_MAX = 255,
-    ADDRESS_SIZE = 64,
+    ADDRESS_SIZE = 128, /* the path of a unix socket with its prefix */
     REFUSALS = 32,
     DEAD_MAX = 65536,
     READ_SIZE = 512 * 1024,      /* of one read of a proven peer: at least three frames */
@@ -113,6 +113,7 @@ struct peer {
     struct conn *dial;       /* ours, not done with its handshake */
     struct session_box *box; /* NULL = no session */
     bool confirmed;          /* the peer is known to know of this session */
+    bool explained;          /* why it cannot be dialled, in the log */
     bool used;               /* something was submitted since the last look */
     uint32_t last_session;
     uint32_t attempts; /* dials that failed since the last success */
@@ -180,7 +181,6 @@ struct tr_peers {
     struct dead_set dead;
     struct refusal refusals[REFUSALS];
     struct tr_peers_counters counters;
-
     bool closing;
     uint64_t close_by;
     struct tr_timer *close_timer;

@@ -1,8 +1,11 @@
 #include "io/stream.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -11,12 +14,14 @@
 #include "io/acceptor.h"
 #include "io/loop_uv.h"
 #include "io/stream_uv.h"
+#include "io/unix_claim.h"
 #include "io/uv_status.h"
 
 struct tr_listener {
     union handle uv;
     struct tr_acceptor *acceptor; /* NULL = it does not listen yet */
     struct tr_listener_events events;
+    struct tr_unix_claim claim;
 };
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -28,7 +33,8 @@ void tr_listener_close(struct tr_listener *listener)
 {
     if (listener != NULL) {
         tr_acceptor_close(listener->acceptor);
-        uv_close(&listener->uv.any, on_listener_closed);
+        uv_close(&listener->uv.any, on_listener_closed); /* removes a unix socket */
+        tr_unix_release(&listener->claim);
     }
 }
 
@@ -96,6 +102,7 @@ static troupe_status listener_create(struct tr_loop *loop, bool tcp,
     }
     listener->uv.any.data = listener;
     listener->events = *events;
+    listener->claim.lock = -1;
     *out = listener;
     return TROUPE_OK;
 }
@@ -134,28 +141,42 @@ troupe_status tr_listener_open_tcp(struct tr_loop *loop, const char *host, uint1
     return TROUPE_OK;
 }
 
-troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path,
-                                    const struct tr_listener_events *events,
-                                    struct tr_listener **out)
+/* Binds and listens. Who connects in between is refused, so nobody gets in by the mode that the
+ * socket is born with. */
+static troupe_status listen_at(struct tr_listener *listener, const char *path, uint32_t mode)
 {
-    struct tr_listener *listener = NULL;
-    troupe_status status = TROUPE_OK;
-    int result = 0;
+    int result = uv_pipe_bind(&listener->uv.pipe, path);
 
-    if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
-        return TROUPE_E_INVALID;
+    if (result == 0 && chmod(path, (mode_t)mode) != 0) {
+        result = uv_translate_sys_error(errno);
     }
-    status = listener_create(loop, false, events, &listener);
-    if (status != TROUPE_OK) {
-        return status;
-    }
-    result = uv_pipe_bind(&listener->uv.pipe, path);
     if (result == 0) {
         result = start(listener);
     }
-    if (result != 0) {
+    return tr_uv_status(result);
+}
+
+troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path, uint32_t mode,
+                                    const struct tr_listener_events *events,
+                                    struct tr_listener **out, char *why, size_t why_size)
+{
+    struct tr_listener *listener = NULL;
+    troupe_status status = listener_create(loop, false, events, &listener);
+
+    if (status != TROUPE_OK) {
+        (void)snprintf(why, why_size, "%s", troupe_status_text(status));
+        return status;
+    }
+    status = tr_unix_claim(path, &listener->claim, why, why_size);
+    if (status == TROUPE_OK) {
+        status = listen_at(listener, path, mode);
+        if (status != TROUPE_OK) {
+            (void)snprintf(why, why_size, "%s: %s", path, troupe_status_text(status));
+        }
+    }
+    if (status != TROUPE_OK) {
         tr_listener_close(listener);
-        return tr_uv_status(result);
+        return status;
     }
     *out = listener;
     return TROUPE_OK;

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "base/check.h"
+#include "base/host.h"
 #include "io/loop_uv.h"
 #include "io/stream_uv.h"
 #include "io/uv_status.h"
@@ -125,9 +126,7 @@ static void connected(struct tr_stream *stream, int result)
     if (result == 0 && stream->uv.any.type == UV_TCP) {
         (void)uv_tcp_nodelay(&stream->uv.tcp, 1);
     }
-    /* On a unix socket nobody listening shows as a missing path too. */
-    stream->events->on_connect(stream->context, tr_uv_status(result),
-                               result == UV_ECONNREFUSED || result == UV_ENOENT);
+    stream->events->on_connect(stream->context, tr_uv_status(result), result == UV_ECONNREFUSED);
 }
 
 static void on_connected(uv_connect_t *request, int result)
@@ -226,7 +225,7 @@ troupe_status tr_stream_connect_unix(struct tr_loop *loop, const char *path,
     struct tr_stream *stream = NULL;
     int result = 0;
 
-    if (strlen(path) > TR_UNIX_PATH_SIZE_MAX) {
+    if (tr_unix_path_fault(path) != NULL) {
         return TROUPE_E_INVALID;
     }
     result = tr_stream_make(loop, false, &stream);
@@ -239,6 +238,16 @@ troupe_status tr_stream_connect_unix(struct tr_loop *loop, const char *path,
     uv_pipe_connect(&stream->connect, &stream->uv.pipe, path, on_connected);
     *out = stream;
     return TROUPE_OK;
+}
+
+troupe_status tr_stream_connect(struct tr_loop *loop, const char *host, uint16_t port,
+                                const struct tr_stream_events *events, void *context,
+                                struct tr_stream **out)
+{
+    const char *path = tr_host_unix_path(host);
+
+    return path != NULL ? tr_stream_connect_unix(loop, path, events, context, out)
+                        : tr_stream_connect_tcp(loop, host, port, events, context, out);
 }
 
 void tr_stream_set_events(struct tr_stream *stream, const struct tr_stream_events *events,
@@ -408,6 +417,21 @@ static bool peer_address(const struct tr_stream *stream, struct sockaddr_storage
            uv_tcp_getpeername(&stream->uv.tcp, (struct sockaddr *)address, &size) == 0;
 }
 
+/* Who has connected, or was listening when we did, as the kernel noted it then. */
+static void print_process(const struct tr_stream *stream, char *text, size_t size)
+{
+    struct ucred its = {0};
+    socklen_t its_size = sizeof(its);
+    int file = -1;
+
+    if (uv_fileno(&stream->uv.any, &file) == 0 &&
+        getsockopt(file, SOL_SOCKET, SO_PEERCRED, &its, &its_size) == 0) {
+        (void)snprintf(text, size, TR_UNIX_PREFIX "uid=%u:pid=%d", (unsigned)its.uid, (int)its.pid);
+    } else {
+        (void)snprintf(text, size, TR_UNIX_PREFIX "?:?");
+    }
+}
+
 void tr_stream_peer(const struct tr_stream *stream, char *text, size_t size)
 {
     struct sockaddr_storage address = {0};
@@ -415,7 +439,7 @@ void tr_stream_peer(const struct tr_stream *stream, char *text, size_t size)
     uint16_t port = 0;
 
     if (stream->uv.any.type != UV_TCP) {
-        (void)snprintf(text, size, "unix");
+        print_process(stream, text, size);
         return;
     }
     if (peer_address(stream, &address)) {

@@ -3,6 +3,7 @@
  *     tr_stream_connect_tcp(loop, host, port, &events, context, &stream)
  *       -> on_connect -> tr_stream_read_start -> space, on_read, space, on_read ... on_end -> close
  *     tr_listener_open_tcp(loop, host, port, &events, &listener, &port) -> on_accept(stream) ...
+ *     tr_stream_connect(loop, "unix:/run/n1", 0, ...)    either, by what the host is (base/host.h)
  *
  * Writing: one write at a time. What the kernel does not take at once stays lent until on_written;
  * whoever gathers meanwhile writes the next batch from there. That is the back-pressure.
@@ -26,12 +27,12 @@ struct tr_listener;
 
 enum {
     TR_STREAM_SLICES_MAX = 128, /* of one write */
-    TR_UNIX_PATH_SIZE_MAX = 107 /* sun_path of Linux, without its end */
 };
 
 /* Each is called on the loop thread with the stream's context. The stream may be closed in any. */
 struct tr_stream_events {
-    /* A connect ended. `refused` says that the host itself answered that nobody listens. */
+    /* A connect ended. `refused` says that the host itself answered that nobody listens; that the
+     * path of a unix socket is not there says nothing, since it may be one of another host. */
     void (*on_connect)(void *context, troupe_status status, bool refused);
     /* Lends room for what is read next; 0 stops the reading. */
     size_t (*space)(void *context, uint8_t **space);
@@ -61,11 +62,14 @@ TROUPE_MUST_USE troupe_status tr_listener_open_tcp(struct tr_loop *loop, const c
                                                    const struct tr_listener_events *events,
                                                    struct tr_listener **out, uint16_t *port_out);
 
-/* Listens on a unix socket that must not exist. Statuses as above, TROUPE_E_INVALID also for a path
- * above TR_UNIX_PATH_SIZE_MAX. Closing the listener removes the socket. */
+/* Listens on a unix socket of that mode, claiming its path (io/unix_claim.h, whose statuses it
+ * answers besides those above, and whose words it gives). Closing the listener removes the socket.
+ */
 TROUPE_MUST_USE troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path,
+                                                    uint32_t mode,
                                                     const struct tr_listener_events *events,
-                                                    struct tr_listener **out);
+                                                    struct tr_listener **out, char *why,
+                                                    size_t why_size);
 
 /* Takes the listener, which may be NULL. */
 void tr_listener_close(struct tr_listener *listener);
@@ -81,6 +85,12 @@ TROUPE_MUST_USE troupe_status tr_stream_connect_tcp(struct tr_loop *loop, const 
 TROUPE_MUST_USE troupe_status tr_stream_connect_unix(struct tr_loop *loop, const char *path,
                                                      const struct tr_stream_events *events,
                                                      void *context, struct tr_stream **out);
+
+/* Connects to an address of either kind. */
+TROUPE_MUST_USE troupe_status tr_stream_connect(struct tr_loop *loop, const char *host,
+                                                uint16_t port,
+                                                const struct tr_stream_events *events,
+                                                void *context, struct tr_stream **out);
 
 /* Says who hears of an accepted stream. Before its first read or write. */
 void tr_stream_set_events(struct tr_stream *stream, const struct tr_stream_events *events,
@@ -108,7 +118,9 @@ void tr_stream_set_unsent_max(struct tr_stream *stream, size_t bytes);
 /* Bytes of the pending write that the kernel has not taken yet. */
 size_t tr_stream_queued(const struct tr_stream *stream);
 
-/* Puts the other end's address, "127.0.0.1:4370" or "unix", into text, cut to size. */
+/* Puts the other end's address into text, cut to size: "127.0.0.1:4370", or for a unix socket the
+ * process that has connected or listens, "unix:uid=1000:pid=4711". What stands before the last
+ * colon is the same for all connections of a host, or of a user of this one. */
 void tr_stream_peer(const struct tr_stream *stream, char *text, size_t size);
 
 /* True when the other end is on this host by its address: loopback or unix socket. */

@@ -22,7 +22,12 @@
 #include "node/tls.h"
 #include "sched/telemetry.h"
 
-enum { FENCE_LOOK_MS = 5, FENCE_TELL_MS = 100 };
+enum {
+    FENCE_LOOK_MS = 5,
+    FENCE_TELL_MS = 100,
+    ADDRESS_SIZE = 280, /* a host to advertise, with its port */
+    WHY_SIZE = 512
+};
 
 static struct tr_registry_port *port_of(struct troupe_node *node)
 {
@@ -115,11 +120,13 @@ static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[
                       uint64_t system_id)
 {
     struct troupe_node *node = context;
+    char address[ADDRESS_SIZE];
 
     tr_store_relaxed(&node->sched->node_id, node_id);
     tr_peers_set_identity(node->peers, node_id, cluster_id, system_id);
-    tr_node_log(node, TROUPE_LOG_INFO, "joined the cluster as node %llu, listening on %s:%u",
-                (unsigned long long)node_id, node->advertise_host, (unsigned)node->port);
+    tr_address_print(node->advertise_host, node->port, address, sizeof(address));
+    tr_node_log(node, TROUPE_LOG_INFO, "joined the cluster as node %llu, listening on %s",
+                (unsigned long long)node_id, address);
     node->fenced = false;
     if (tr_load32_relaxed(&node->draining) != 0) {
         port_of(node)->drain(port_of(node)->context, true); /* The new row does not know. */
@@ -153,8 +160,11 @@ static void on_member_up(void *context, const struct tr_member *member)
             : tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
 
     if (status != TROUPE_OK) {
-        tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s:%u cannot be a peer: %s", member->name,
-                    member->host, (unsigned)member->port, troupe_status_text(status));
+        char address[ADDRESS_SIZE];
+
+        tr_address_print(member->host, member->port, address, sizeof(address));
+        tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s cannot be a peer: %s", member->name,
+                    address, troupe_status_text(status));
     }
 }
 
@@ -215,6 +225,7 @@ static void on_inbox(void *context, const struct tr_inbox_row *rows, size_t coun
 static void rejoin(void *context)
 {
     struct troupe_node *node = context;
+    char why[WHY_SIZE];
 
     node->peers = NULL;
     if (tr_node_user_actors(node) > 0) { /* Started by what was under way meanwhile. */
@@ -223,10 +234,10 @@ static void rejoin(void *context)
         return;
     }
     tr_members_clear(node); /* Each was lost by now, and told of by its name. */
-    const troupe_status status = tr_node_make_peers(node);
+    const troupe_status status = tr_node_make_peers(node, why, sizeof(why));
 
     if (status != TROUPE_OK) {
-        tr_node_log(node, TROUPE_LOG_ERROR, "cannot listen again: %s", troupe_status_text(status));
+        tr_node_log(node, TROUPE_LOG_ERROR, "cannot listen again: %s", why);
         return;
     }
     tr_node_log(node, TROUPE_LOG_INFO, "joining again after being fenced");
@@ -379,6 +390,8 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
                                               .on_bad = tr_guard_suspect,
                                               .denies = tr_guard_denies_message,
                                               .compresses = node->config.compression != 0};
+    char address[ADDRESS_SIZE];
+    char why[WHY_SIZE];
     troupe_status status = tr_loop_create(&node->loop);
 
     if (status == TROUPE_OK) {
@@ -387,13 +400,10 @@ troupe_status tr_cluster_start(struct troupe_node *node, char *error, size_t err
     if (status != TROUPE_OK) {
         return status;
     }
-    status = tr_node_make_peers(node);
+    status = tr_node_make_peers(node, why, sizeof(why));
     if (status != TROUPE_OK) {
-        (void)snprintf(error, error_size, "cannot listen on %s:%u: %s", node->listen_host,
-                       (unsigned)node->port,
-                       status == TROUPE_E_DENIED
-                           ? "without TLS and a cluster secret only on loopback"
-                           : troupe_status_text(status));
+        tr_address_print(node->listen_host, node->port, address, sizeof(address));
+        (void)snprintf(error, error_size, "cannot listen on %s: %s", address, why);
         return status;
     }
     status = tr_node_io_start(node);

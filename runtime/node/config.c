@@ -22,6 +22,7 @@ void troupe_config_init(troupe_config *config)
         .blocking_threads = TR_BLOCKING_THREADS,
         .blocking_queue = TR_BLOCKING_QUEUE,
         .telemetry_events = ~TROUPE_EVENT_BIT(HANDLED),
+        .listen_mode = TR_UNIX_MODE,
         .telemetry_sample = TR_TELEMETRY_SAMPLE,
     };
 }

@@ -95,10 +95,6 @@ static const char *what_is_wrong(const troupe_config *config)
         config->mailbox_policy > TROUPE_MAILBOX_DROP_NEW) {
         return "there is no such mailbox policy";
     }
-    if (config->listen_host == NULL || strlen(config->listen_host) > 63 ||
-        (config->advertise_host != NULL && strlen(config->advertise_host) > 255)) {
-        return "an address is too long";
-    }
     return what_is_wrong_with_labels(config);
 }
 
@@ -347,6 +343,8 @@ troupe_status tr_node_start(const troupe_config *config, const struct tr_driver 
     words[0] = '\0';
     if (wrong != NULL) {
         (void)snprintf(words, words_size, "%s", wrong);
+    }
+    if (wrong != NULL || !tr_address_check(config, words, words_size)) {
         troupe_registry_destroy(config->registry);
         return TROUPE_E_INVALID;
     }

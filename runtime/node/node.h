@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/host.h"
 #include "base/limits.h"
 #include "base/map.h"
 #include "dist/names.h"
@@ -65,7 +66,7 @@ struct troupe_node {
     /* Constant once started. */
     char name[TR_NODE_NAME_SIZE_MAX + 1];
     troupe_config config; /* strings inside it are gone after start */
-    char listen_host[64];
+    char listen_host[TR_LISTEN_HOST_SIZE_MAX + 1];
     char advertise_host[256]; /* written by the loop under state_mutex when the node finds it */
     bool finds_address;
     char roles[256];

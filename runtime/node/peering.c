@@ -1,6 +1,8 @@
 /* What a node makes of what its peers report. Loop thread. */
 #include "node/peering.h"
 
+#include <stdio.h>
+
 #include "dist/groups.h"
 #include "dist/peers.h"
 #include "node/groups.h"
@@ -100,12 +102,13 @@ static void on_client(void *context, uint64_t client, uint64_t request, const ui
     tr_clients_request(context, client, request, bytes, size);
 }
 
-troupe_status tr_node_make_peers(struct troupe_node *node)
+troupe_status tr_node_make_peers(struct troupe_node *node, char *why, size_t why_size)
 {
     const struct tr_peers_config config = {.loop = node->loop,
                                            .node_name = node->name,
                                            .listen_host = node->listen_host,
                                            .listen_port = node->port,
+                                           .listen_mode = node->config.listen_mode,
                                            .heartbeat_ms = node->config.heartbeat_ms,
                                            .silence_ms = node->config.silence_ms,
                                            .resume_window_ms = node->config.resume_window_ms,
@@ -129,12 +132,12 @@ troupe_status tr_node_make_peers(struct troupe_node *node)
     uint16_t port = 0;
     troupe_status status = tr_peers_create(&config, &events, &peers);
 
-    if (status != TROUPE_OK) {
-        return status;
-    }
-    status = tr_node_proofs_give(node, peers);
     if (status == TROUPE_OK) {
-        status = tr_peers_listen(peers, &port);
+        status = tr_node_proofs_give(node, peers);
+    }
+    (void)snprintf(why, why_size, "%s", troupe_status_text(status));
+    if (status == TROUPE_OK) {
+        status = tr_peers_listen(peers, &port, why, why_size);
     }
     if (status != TROUPE_OK) {
         tr_peers_destroy(peers);

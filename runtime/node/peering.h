@@ -8,7 +8,8 @@
 #include "node/node.h"
 
 /* Makes peers that listen, for the first time or for a node that was fenced: node->peers and the
- * router's. What tr_peers_create and tr_peers_listen answer. */
-TROUPE_MUST_USE troupe_status tr_node_make_peers(struct troupe_node *node);
+ * router's. What tr_peers_create and tr_peers_listen answer, in words too. */
+TROUPE_MUST_USE troupe_status tr_node_make_peers(struct troupe_node *node, char *why,
+                                                 size_t why_size);
 
 #endif

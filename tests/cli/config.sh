@@ -55,6 +55,24 @@ ran trouped --config /dev/null --name n1 --listen 0.0.0.0:0 --check-config
 check "without a secret only loopback is listened on" fails_as 78 1003 'listen = .0.0.0.0:0'
 ran trouped --config /dev/null --name n1 --secret-file "$work/secret" --listen 0.0.0.0:0 --advertise 0.0.0.0 --check-config
 check "an address that nobody can dial is not advertised" fails_as 78 1003 'advertise = .0.0.0.0'
+ran trouped --config /dev/null --name n1 --listen unix:/run/n1.peer --check-config
+check "a unix socket needs no secret" ended_with 0
+TROUPE_LISTEN=unix:/run/n1.peer TROUPE_LISTEN_MODE=0660 ran trouped --config /dev/null --name n1 --check-config
+check "nor does one that variables name" ended_with 0
+long=unix:/$(printf 'x%.0s' {1..107})
+ran trouped --config /dev/null --name n1 --listen "$long" --check-config
+check "a path that is too long is named" fails_as 78 1003 "$long"
+check "with the limit" says '107 bytes'
+ran trouped --config /dev/null --name n1 --listen unix:n1.peer --check-config
+check "a relative path is refused" fails_as 78 1003 'listen = .unix:n1.peer'
+ran trouped --config /dev/null --name n1 --listen unix:/run/n1.peer --listen-mode 0777 --check-config
+check "a socket has a mode for sockets" fails_as 78 1003 'listen_mode = .0777'
+ran trouped --config /dev/null --name n1 --listen unix:/run/n1.peer --advertise 10.0.0.1 --check-config
+check "a unix socket cannot be advertised as a host" fails_as 78 1003 'advertise = .10.0.0.1'
+ran trouped --config /dev/null --name n1 --listen 127.0.0.1:0 --advertise unix:/run/n1.peer --check-config
+check "nor a host as a unix socket" fails_as 78 1003 'advertise = .unix:/run/n1.peer'
+ran trouped --config /dev/null --name n1 --listen unix:/run/n1.peer --advertise unix:/shared/n1.peer --check-config
+check "but as one under another path" ended_with 0
 ran trouped --config /dev/null --name n1 --secret-file "$work/none" --check-config
 check "a secret that is not there is refused" fails_as 78 1004 "$work/none"
 (umask 077; printf short >"$work/short")

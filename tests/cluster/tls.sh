@@ -147,7 +147,8 @@ quietly troupe db migrate
 for name in n1 n2 n3; do
   give_certificate $name
   give_authorities $name
-  start_node $name
+  # One of them by the file system: TLS is the same there.
+  if [ $name = n3 ]; then start_node $name --listen "unix:$work/n3.peer"; else start_node $name; fi
 done
 for name in n1 n2 n3; do check "$name is up" await 60 ready $name; done
 for name in n2 n3; do check "n1 has a session with $name" await 60 has_lines n1 1 "with node $name"; done

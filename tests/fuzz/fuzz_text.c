@@ -3,6 +3,7 @@
  * gives the same when it is read again. */
 #include <string.h>
 
+#include "base/host.h"
 #include "daemon/units.h"
 #include "dist/placement.h"
 #include "fuzz/fuzz.h"
@@ -50,6 +51,7 @@ static void check_units(const char *text)
     }
     if (unit_address(text, host, sizeof(host), &port)) {
         FUZZ_CHECK(strlen(host) < sizeof(host) && strlen(host) <= strlen(text));
+        FUZZ_CHECK(tr_host_unix_path(host) == NULL || tr_address_is_good(host, port));
     }
     (void)unit_bool(text, &truth);
 }

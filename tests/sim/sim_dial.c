@@ -1,5 +1,6 @@
 /* What stands in for runtime/io/stream.c, the other half: how connections begin, and how they end
  * when nobody has asked for it. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,19 @@ troupe_status tr_listener_open_tcp(struct tr_loop *loop, const char *host, uint1
     *port_out = port;
     *out = listener;
     return TROUPE_OK;
+}
+
+/* The hosts of the world have no file system. */
+troupe_status tr_listener_open_unix(struct tr_loop *loop, const char *path, uint32_t mode,
+                                    const struct tr_listener_events *events,
+                                    struct tr_listener **out, char *why, size_t why_size)
+{
+    (void)loop;
+    (void)mode;
+    (void)events;
+    (void)out;
+    (void)snprintf(why, why_size, "there is no directory for %s", path);
+    return TROUPE_E_NOT_FOUND;
 }
 
 void tr_listener_close(struct tr_listener *listener)
@@ -82,9 +96,9 @@ void dial_unlink(const struct tr_stream *stream)
     }
 }
 
-troupe_status tr_stream_connect_tcp(struct tr_loop *loop, const char *host, uint16_t port,
-                                    const struct tr_stream_events *events, void *context,
-                                    struct tr_stream **out)
+troupe_status tr_stream_connect(struct tr_loop *loop, const char *host, uint16_t port,
+                                const struct tr_stream_events *events, void *context,
+                                struct tr_stream **out)
 {
     const uint32_t here = slot_of_loop(loop);
     const uint32_t there = slot_of_host(host);

@@ -155,6 +155,40 @@ static void bad_names_addresses_and_times_are_refused(void **state)
     assert_int_equal(pg_number(cluster->admin, "SELECT count(*) FROM troupe.events", PG_NONE), 0);
 }
 
+static void a_unix_socket_is_an_address_without_a_port(void **state)
+{
+    struct cluster *cluster = *state;
+    static const char join[] =
+        "SELECT node_id FROM troupe.node_join($1, $2, $3, gen_random_uuid(), 5000)";
+    static const char *const bad[][2] = {
+        {"unix:/run/n1", "1"}, {"unix:", "0"},   {"unix:run/n1", "0"},
+        {"unix:/", "0"},       {"/run/n1", "0"}, {"unix:/run/a\nb", "0"},
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_string_equal(pg_refused(cluster->admin, join, PG_VALUES("n1", bad[i][0], bad[i][1])),
+                            "23514");
+    }
+    assert_string_equal(
+        pg_refused(cluster->admin,
+                   "SELECT node_id FROM troupe.node_join('n1', 'unix:/' || repeat('x', 107), 0, "
+                   "gen_random_uuid(), 5000)",
+                   PG_NONE),
+        "23514");
+    pg_run(cluster->admin, join, PG_VALUES("n1", "unix:/run/troupe/n1", "0"));
+    assert_string_equal(pg_one(cluster->admin, "SELECT address FROM troupe.nodes", PG_NONE),
+                        "unix:/run/troupe/n1");
+    assert_string_equal(
+        pg_one(cluster->admin, "SELECT host || ' ' || port FROM troupe.members()", PG_NONE),
+        "unix:/run/troupe/n1 0");
+    pg_run(cluster->admin, "UPDATE troupe.lease SET until = clock_timestamp() + '1 h'", PG_NONE);
+    assert_non_null(strstr(pg_one(cluster->admin,
+                                  "SELECT refused FROM troupe.node_join('n1', '127.0.0.1', 1, "
+                                  "gen_random_uuid(), 5000)",
+                                  PG_NONE),
+                           " at unix:/run/troupe/n1, which"));
+}
+
 static void what_a_node_says_of_itself_is_in_the_view(void **state)
 {
     struct cluster *cluster = *state;
@@ -504,6 +538,7 @@ int main(void)
         TEST(a_node_whose_session_lives_is_replaced_only_when_its_lease_ran_out),
         TEST(who_dialled_the_holder_in_vain_may_replace_one_that_has_no_session),
         TEST(bad_names_addresses_and_times_are_refused),
+        TEST(a_unix_socket_is_an_address_without_a_port),
         TEST(what_a_node_says_of_itself_is_in_the_view),
         TEST(metadata_is_a_text_between_nodes_and_an_object_for_people),
         TEST(a_member_changes_its_metadata_under_an_epoch),

@@ -137,6 +137,9 @@ static void log_line(void *context, int level, const char *text)
     if (strstr(text, "refused") != NULL && node->refusal_line[0] == '\0') {
         (void)snprintf(node->refusal_line, sizeof(node->refusal_line), "%s", text);
     }
+    if (strstr(text, "cannot be dialled") != NULL && node->dial_lines++ == 0) {
+        (void)snprintf(node->dial_line, sizeof(node->dial_line), "%s", text);
+    }
     changed(node);
     if (getenv("RIG_LOG") != NULL) {
         (void)fprintf(stderr, "%s %d %s\n", node->name, level, text);
@@ -202,7 +205,7 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     struct tr_peers_config config = {
         .secret = (const uint8_t *)options->secret,
         .secret_size = options->secret == NULL ? 0 : strlen(options->secret),
-        .listen_host = "127.0.0.1",
+        .listen_host = options->listen != NULL ? options->listen : "127.0.0.1",
         .heartbeat_ms = options->heartbeat_ms,
         .silence_ms = options->silence_ms,
         .resume_window_ms = options->resume_window_ms,
@@ -213,9 +216,12 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
         .log_context = node,
     };
 
+    char why[256] = "";
+
     *node = (struct rig_node){.options = *options};
     (void)snprintf(node->name, sizeof(node->name), "n%u", (unsigned)options->node_id);
     config.node_name = node->name;
+    node->host = config.listen_host;
     tr_mutex_init(&node->lock);
     tr_cond_init(&node->changed);
     assert_int_equal(tr_loop_create(&node->loop), TROUPE_OK);
@@ -224,7 +230,7 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     if (options->tls != NULL) {
         tr_peers_set_tls(node->peers, options->tls);
     }
-    assert_int_equal(tr_peers_listen(node->peers, &node->port), TROUPE_OK);
+    assert_int_equal(tr_peers_listen(node->peers, &node->port, why, sizeof(why)), TROUPE_OK);
     if (!options->no_identity) {
         identity(node);
     }
@@ -277,6 +283,7 @@ struct order {
     struct rig_node *node;
     const char *name;
     uint64_t other;
+    const char *host;
     uint16_t port;
 };
 
@@ -285,13 +292,14 @@ static void order_want(void *context)
     const struct order *order = context;
 
     assert_int_equal(
-        tr_peers_want(order->node->peers, order->other, order->name, "127.0.0.1", order->port),
+        tr_peers_want(order->node->peers, order->other, order->name, order->host, order->port),
         TROUPE_OK);
 }
 
 void rig_want_at(struct rig_node *node, const struct rig_node *other, uint16_t port)
 {
-    struct order order = {node, other->name, other->options.node_id, port};
+    const char *host = other->host != NULL ? other->host : "127.0.0.1"; /* of a stand-in */
+    struct order order = {node, other->name, other->options.node_id, host, port};
 
     rig_call(node, order_want, &order);
 }
@@ -310,7 +318,7 @@ static void order_forget(void *context)
 
 void rig_forget(struct rig_node *node, uint64_t other_id)
 {
-    struct order order = {node, NULL, other_id, 0};
+    struct order order = {node, NULL, other_id, NULL, 0};
 
     rig_call(node, order_forget, &order);
 }
@@ -324,7 +332,7 @@ static void order_cut(void *context)
 
 void rig_cut(struct rig_node *node, uint64_t other_id)
 {
-    struct order order = {node, NULL, other_id, 0};
+    struct order order = {node, NULL, other_id, NULL, 0};
 
     rig_call(node, order_cut, &order);
 }

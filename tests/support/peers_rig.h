@@ -44,12 +44,14 @@ struct rig_options {
     uint32_t resume_window_ms;
     uint32_t handshake_ms;
     size_t send_queue_bytes_max;
-    bool no_identity; /* to be set later */
+    bool no_identity;   /* to be set later */
+    const char *listen; /* NULL: 127.0.0.1 */
 };
 
 struct rig_node {
     struct rig_options options;
     char name[16]; /* "n<id>" */
+    const char *host;
     uint16_t port;
     struct tr_loop *loop;
     struct tr_peers *peers; /* NULL once closed */
@@ -60,6 +62,8 @@ struct rig_node {
     uint32_t refusals;
     troupe_status refusal;  /* the last */
     char refusal_line[256]; /* of the log, the first */
+    char dial_line[256];    /* why somebody cannot be dialled, the first */
+    uint32_t dial_lines;
     uint32_t requests;
     bool hold_replies;
     bool closed;

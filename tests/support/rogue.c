@@ -151,6 +151,7 @@ void rogue_start(struct rogue *rogue, struct fake_cluster *cluster, const char *
                                            .on_lost = on_lost,
                                            .on_unreachable = on_unreachable,
                                            .on_refused = on_refused};
+    char why[256] = "";
     struct tr_peers_config config = {.node_name = name, .listen_host = "127.0.0.1", .seed = 1};
 
     memset(rogue, 0, sizeof(*rogue));
@@ -161,7 +162,7 @@ void rogue_start(struct rogue *rogue, struct fake_cluster *cluster, const char *
     assert_int_equal(tr_loop_create(&rogue->loop), TROUPE_OK);
     config.loop = rogue->loop;
     assert_int_equal(tr_peers_create(&config, &events, &rogue->peers), TROUPE_OK);
-    assert_int_equal(tr_peers_listen(rogue->peers, &rogue->port), TROUPE_OK);
+    assert_int_equal(tr_peers_listen(rogue->peers, &rogue->port, why, sizeof(why)), TROUPE_OK);
     assert_int_equal(tr_loop_start(rogue->loop), TROUPE_OK);
     assert_int_equal(tr_loop_post(rogue->loop, join_on_loop, rogue), TROUPE_OK);
 }

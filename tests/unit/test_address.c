@@ -154,6 +154,70 @@ static void where_the_registry_is_reached_from_is_advertised_anew_each_time(void
     tr_mutex_fini(&node.state_mutex);
 }
 
+static void a_unix_socket_is_advertised_by_its_path_or_another(void **state)
+{
+    char host[64];
+    char lock_path[80];
+
+    (void)state;
+    (void)snprintf(host, sizeof(host), "unix:/tmp/troupe_address_%d", (int)getpid());
+    (void)snprintf(lock_path, sizeof(lock_path), "%s.lock", host + strlen("unix:"));
+    advertises(host, NULL, host);
+    advertises(host, "auto", host);
+    advertises(host, "unix:/elsewhere/n1", "unix:/elsewhere/n1");
+    assert_int_equal(access(host + strlen("unix:"), F_OK), -1);
+    assert_int_equal(access(lock_path, F_OK), -1);
+}
+
+/* Answers what starting such a node says. */
+static const char *refusal(const char *listen, uint16_t port, const char *advertised, uint32_t mode)
+{
+    static char error[512];
+    struct fake_cluster *cluster = fake_cluster_create();
+    troupe_config config;
+    troupe_node *node = NULL;
+
+    troupe_config_init(&config);
+    config.name = "n1";
+    config.workers = 1;
+    config.listen_host = listen;
+    config.listen_port = port;
+    config.listen_mode = mode;
+    config.advertise_host = advertised;
+    config.registry = fake_registry_create(cluster);
+    assert_int_not_equal(troupe_node_start(&config, &node, error, sizeof(error)), TROUPE_OK);
+    fake_cluster_destroy(cluster);
+    return error;
+}
+
+static void says(const char *text, const char *words)
+{
+    if (strstr(text, words) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", text, words);
+    }
+}
+
+static void addresses_that_cannot_be_are_refused_with_words(void **state)
+{
+    char lengthy[400];
+
+    (void)state;
+    (void)snprintf(lengthy, sizeof(lengthy), "unix:/%0107d", 1);
+    says(refusal(lengthy, 0, NULL, 0), "107 bytes");
+    says(refusal(lengthy, 0, NULL, 0), lengthy + strlen("unix:"));
+    says(refusal("unix:n1", 0, NULL, 0), "begins with /");
+    says(refusal("unix:/tmp/n1", 7700, NULL, 0), "no port");
+    says(refusal("unix:/tmp/n1", 0, NULL, 0777), "listen_mode");
+    says(refusal("unix:/tmp/n1", 0, "10.0.0.1", 0), "cannot advertise 10.0.0.1");
+    says(refusal("unix:/tmp/n1", 0, "unix:n1", 0), "begins with /");
+    says(refusal("127.0.0.1", 0, "unix:/tmp/n1", 0), "cannot advertise unix:/tmp/n1");
+    says(refusal("unix:/tmp/no/such/directory", 0, NULL, 0), "/tmp/no/such");
+    says(refusal("0.0.0.0", 0, NULL, 0), "only on loopback");
+    (void)snprintf(lengthy, sizeof(lengthy), "%0300d", 1);
+    says(refusal(lengthy, 0, NULL, 0), "112 bytes");
+    says(refusal("127.0.0.1", 0, lengthy, 0), "255 bytes");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +226,8 @@ int main(void)
         cmocka_unit_test(the_first_interface_is_no_loopback),
         cmocka_unit_test(what_is_listened_on_is_advertised),
         cmocka_unit_test(what_was_told_is_advertised),
+        cmocka_unit_test(a_unix_socket_is_advertised_by_its_path_or_another),
+        cmocka_unit_test(addresses_that_cannot_be_are_refused_with_words),
         cmocka_unit_test(on_all_interfaces_the_first_is_advertised),
         cmocka_unit_test(where_the_registry_is_reached_from_is_advertised_anew_each_time),
     };

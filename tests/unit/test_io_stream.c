@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/host.h"
 #include "io/loop.h"
 #include "io/stream.h"
 #include "io/timer.h"
@@ -39,6 +42,8 @@ static struct end server;
 static struct end client;
 static uint16_t port;
 static uint8_t *bulk;
+static char why[256];
+static char peer_text[64];
 static void (*on_client_connected)(void);
 
 static void finish(void)
@@ -130,7 +135,7 @@ static void on_accept(void *context, struct tr_stream *stream)
     server.stream = stream;
     tr_stream_set_events(stream, &events, &server);
     tr_stream_peer(stream, address, sizeof(address));
-    assert_true(strncmp(address, "127.0.0.1:", 10) == 0 || strcmp(address, "unix") == 0);
+    assert_true(strncmp(address, "127.0.0.1:", 10) == 0 || strncmp(address, "unix:uid=", 9) == 0);
     assert_true(tr_stream_is_local(stream));
     assert_int_equal(tr_stream_read_start(stream), TROUPE_OK);
 }
@@ -206,18 +211,34 @@ static void more_than_the_kernel_takes_arrives_whole_over_tcp(void **state)
 static void more_than_the_kernel_takes_arrives_whole_over_a_unix_socket(void **state)
 {
     char path[64];
+    char lock_path[80];
+    struct stat its;
 
     (void)state;
+    (void)snprintf(lock_path, sizeof(lock_path), "/tmp/troupe_test_%d.sock.lock", (int)getpid());
     (void)snprintf(path, sizeof(path), "/tmp/troupe_test_%d.sock", (int)getpid());
     (void)unlink(path);
     server.bytes = malloc(BULK);
     on_client_connected = write_bulk;
-    assert_int_equal(tr_listener_open_unix(loop, path, &listener_events, &listener), TROUPE_OK);
+    assert_int_equal(
+        tr_listener_open_unix(loop, path, 0640, &listener_events, &listener, why, sizeof(why)),
+        TROUPE_OK);
+    assert_int_equal(stat(path, &its), 0);
+    assert_int_equal(its.st_mode & 07777, 0640);
     assert_int_equal(tr_stream_connect_unix(loop, path, &events, &client, &client.stream),
                      TROUPE_OK);
     tr_loop_run(loop);
     assert_bulk_arrived();
     assert_int_equal(access(path, F_OK), -1); /* closing has removed it */
+    assert_int_equal(access(lock_path, F_OK), -1);
+}
+
+static const char *format_host(const char *path)
+{
+    static char host[TR_LISTEN_HOST_SIZE_MAX + 1];
+
+    (void)snprintf(host, sizeof(host), TR_UNIX_PREFIX "%s", path);
+    return host;
 }
 
 static void name_is_looked_up(void **state)
@@ -269,7 +290,8 @@ static void port_without_a_listener_refuses(void **state)
     assert_true(client.refused);
 }
 
-static void path_without_a_listener_refuses(void **state)
+/* It may be one of another host, so nobody has refused. */
+static void path_that_is_not_there_is_not_found(void **state)
 {
     (void)state;
     assert_int_equal(
@@ -277,7 +299,61 @@ static void path_without_a_listener_refuses(void **state)
         TROUPE_OK);
     tr_loop_run(loop);
     assert_int_equal(client.connect_status, TROUPE_E_NOT_FOUND);
+    assert_false(client.refused);
+}
+
+static void path_without_a_listener_refuses(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int left = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/troupe_test_%d.left",
+                   (int)getpid());
+    assert_int_equal(bind(left, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(close(left), 0);
+    assert_int_equal(
+        tr_stream_connect(loop, format_host(address.sun_path), 0, &events, &client, &client.stream),
+        TROUPE_OK);
+    tr_loop_run(loop);
+    (void)unlink(address.sun_path);
+    assert_int_equal(client.connect_status, TROUPE_E_NOCONNECTION);
     assert_true(client.refused);
+}
+
+static void on_accept_and_ask_who(void *context, struct tr_stream *stream)
+{
+    char expected[64];
+
+    (void)context;
+    (void)snprintf(expected, sizeof(expected), "unix:uid=%u:pid=%d", (unsigned)geteuid(),
+                   (int)getpid());
+    tr_stream_peer(stream, peer_text, sizeof(peer_text));
+    assert_string_equal(peer_text, expected);
+    assert_true(tr_stream_is_local(stream));
+    tr_stream_close(stream);
+}
+
+static void wait_for_the_end(void)
+{
+    /* The server closes what it has accepted. */
+}
+
+static void the_user_at_the_other_end_of_a_unix_socket_is_known(void **state)
+{
+    static const struct tr_listener_events asking = {.on_accept = on_accept_and_ask_who};
+    char path[64];
+
+    (void)state;
+    (void)snprintf(path, sizeof(path), "/tmp/troupe_test_%d.sock", (int)getpid());
+    peer_text[0] = '\0';
+    assert_int_equal(tr_listener_open_unix(loop, path, 0600, &asking, &listener, why, sizeof(why)),
+                     TROUPE_OK);
+    on_client_connected = wait_for_the_end;
+    assert_int_equal(
+        tr_stream_connect(loop, format_host(path), 0, &events, &client, &client.stream), TROUPE_OK);
+    tr_loop_run(loop);
+    assert_string_not_equal(peer_text, "");
 }
 
 static void stream_closed_while_it_connects_says_nothing(void **state)
@@ -301,8 +377,9 @@ static void addresses_that_cannot_be_used_are_refused(void **state)
     assert_int_equal(
         tr_listener_open_tcp(loop, "not a number", 0, &listener_events, &listener, &port),
         TROUPE_E_INVALID);
-    assert_int_equal(tr_listener_open_unix(loop, path, &listener_events, &listener),
-                     TROUPE_E_INVALID);
+    assert_int_equal(
+        tr_listener_open_unix(loop, path, 0600, &listener_events, &listener, why, sizeof(why)),
+        TROUPE_E_INVALID);
     assert_int_equal(tr_stream_connect_unix(loop, path, &events, &client, &client.stream),
                      TROUPE_E_INVALID);
     assert_int_equal(tr_listener_open_tcp(loop, "127.0.0.1", 0, &listener_events, &listener, &port),
@@ -343,7 +420,9 @@ int main(void)
         STREAM_TEST(name_is_looked_up),
         STREAM_TEST(end_of_the_other_side_is_told_once),
         STREAM_TEST(port_without_a_listener_refuses),
+        STREAM_TEST(path_that_is_not_there_is_not_found),
         STREAM_TEST(path_without_a_listener_refuses),
+        STREAM_TEST(the_user_at_the_other_end_of_a_unix_socket_is_known),
         STREAM_TEST(stream_closed_while_it_connects_says_nothing),
         STREAM_TEST(addresses_that_cannot_be_used_are_refused),
         cmocka_unit_test(loopback_is_told_from_the_rest),

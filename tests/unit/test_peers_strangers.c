@@ -451,6 +451,7 @@ static void peers_without_a_secret_listen_on_loopback_only(void **state)
     struct tr_loop *loop = NULL;
     struct tr_peers *peers = NULL;
     uint16_t port = 0;
+    char why[256] = "";
     const struct tr_peers_events events = {0};
     struct tr_peers_config config = {.node_name = "n1", .listen_host = "0.0.0.0"};
 
@@ -458,7 +459,7 @@ static void peers_without_a_secret_listen_on_loopback_only(void **state)
     assert_int_equal(tr_loop_create(&loop), TROUPE_OK);
     config.loop = loop;
     assert_int_equal(tr_peers_create(&config, &events, &peers), TROUPE_OK);
-    assert_int_equal(tr_peers_listen(peers, &port), TROUPE_E_DENIED);
+    assert_int_equal(tr_peers_listen(peers, &port, why, sizeof(why)), TROUPE_E_DENIED);
     tr_peers_destroy(peers);
     config.node_name = "two words";
     assert_int_equal(tr_peers_create(&config, &events, &peers), TROUPE_E_INVALID);

@@ -47,14 +47,16 @@ typedef struct troupe_config {
     uint32_t workers;     /* threads that run actors; 0: one per core */
 
     troupe_registry *registry; /* NULL: a local node, without network. Taken, whatever the answer */
-    const char *listen_host;   /* address to listen on; default "127.0.0.1" */
-    uint16_t listen_port;      /* 0: any free port */
+    const char *listen_host;   /* address to listen on; default "127.0.0.1". Or "unix:/path" of at
+                                  most 107 bytes: nodes of this host connect by the file system. A
+                                  socket there that a dead process has left is replaced */
+    uint16_t listen_port;      /* 0: any free port; 0 for a unix socket */
     const char *advertise_host; /* what others dial. NULL or "auto": listen_host, unless that is
                                    0.0.0.0 or ::, when the node finds an address of its own at each
                                    join: the one by which it reaches the registry, else that of its
-                                   first interface */
-    troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty without TLS: loopback only,
-                            nothing is authenticated */
+                                   first interface. With a unix socket: its path as others see it */
+    troupe_bytes secret; /* cluster secret, at least 32 bytes. Empty without TLS: loopback and unix
+                            sockets only, nothing is authenticated */
     troupe_bytes secret_accepted; /* a second secret that others may prove instead, and this node
                                      never does: see troupe_node_set_secrets. Empty: none */
     /* Files in PEM; all three, or none. With them every connection is TLS 1.3, both ends show a
@@ -101,6 +103,7 @@ typedef struct troupe_config {
     uint32_t telemetry_sample; /* HANDLED tells of one of so many messages; default 1,000 */
     void (*on_fenced)(void *context); /* with exit_when_fenced */
     void *on_fenced_context;
+    uint32_t listen_mode; /* of a unix socket, as of a file; default 0600: nodes of the same user */
 } troupe_config;
 
 TROUPE_API void troupe_config_init(troupe_config *config);
