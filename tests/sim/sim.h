@@ -4,7 +4,8 @@
  *     sim_begin(&world, seed); sim_start(slot) ... sim_step() ... sim_end()
  *
  * The nodes are whole ones: scheduler, router, peers, sessions. Only runtime/io is replaced, at
- * link time, by sim_loop.c and sim_net.c, and the registry is tests/support/fake_registry.c behind
+ * link time, by sim_loop.c, sim_net.c and sim_dial.c, which unit tests have too
+ * (tests/support/memory_transport.h), and the registry is tests/support/fake_registry.c behind
  * sim_registry.c, which tells its news late, twice, or when somebody looks.
  *
  * Threads: one. There is one world at a time, `sim`, since the functions of io/loop.h that stand in

@@ -162,6 +162,7 @@ void tr_loop_join(struct tr_loop *loop)
     if (loop->started && loop->slot->zombie) {
         run_alone(loop);
     }
+    reap(loop); /* what was closed outside of a turn */
     while (loop->started && !sim_loop_has_ended(loop)) {
         if (!sim_step(INT64_MAX)) {
             sim_fail("%s: the loop does not end", loop->slot->name);

@@ -5,21 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/be.h"
+#include "support/rig_stage.h"
 
 enum { HEAD_SIZE = 16 };
-
-uint64_t rig_now_ms(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
 
 /* ---- what a node hears ---- */
 
@@ -172,7 +164,7 @@ void rig_call(struct rig_node *node, void (*fn)(void *context), void *context)
     assert_int_equal(tr_loop_post(node->loop, run_call, &call), TROUPE_OK);
     tr_mutex_lock(&node->lock);
     while (!call.done) {
-        tr_cond_wait(&node->changed, &node->lock);
+        rig_stage_wait(node);
     }
     tr_mutex_unlock(&node->lock);
 }
@@ -205,7 +197,7 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     struct tr_peers_config config = {
         .secret = (const uint8_t *)options->secret,
         .secret_size = options->secret == NULL ? 0 : strlen(options->secret),
-        .listen_host = options->listen != NULL ? options->listen : "127.0.0.1",
+
         .heartbeat_ms = options->heartbeat_ms,
         .silence_ms = options->silence_ms,
         .resume_window_ms = options->resume_window_ms,
@@ -221,6 +213,11 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     *node = (struct rig_node){.options = *options};
     (void)snprintf(node->name, sizeof(node->name), "n%u", (unsigned)options->node_id);
     config.node_name = node->name;
+    rig_stage_enter(options->node_id, &config.listen_host, &config.listen_port);
+    if (options->listen != NULL) {
+        config.listen_host = options->listen;
+        config.listen_port = 0;
+    }
     node->host = config.listen_host;
     tr_mutex_init(&node->lock);
     tr_cond_init(&node->changed);
@@ -253,17 +250,22 @@ static void close_peers(void *context)
     tr_peers_close(node->peers, on_closed, node);
 }
 
+void rig_wait_closed(struct rig_node *node)
+{
+    tr_mutex_lock(&node->lock);
+    while (!node->closed) {
+        rig_stage_wait(node);
+    }
+    tr_mutex_unlock(&node->lock);
+}
+
 void rig_close(struct rig_node *node)
 {
     if (node->peers == NULL) {
         return;
     }
     rig_call(node, close_peers, node);
-    tr_mutex_lock(&node->lock);
-    while (!node->closed) {
-        tr_cond_wait(&node->changed, &node->lock);
-    }
-    tr_mutex_unlock(&node->lock);
+    rig_wait_closed(node);
     node->peers = NULL;
 }
 
@@ -273,6 +275,7 @@ void rig_stop(struct rig_node *node)
     tr_loop_stop(node->loop);
     tr_loop_join(node->loop);
     tr_loop_destroy(node->loop);
+    rig_stage_leave(node->options.node_id);
     tr_cond_fini(&node->changed);
     tr_mutex_fini(&node->lock);
 }
@@ -462,7 +465,7 @@ static bool wait_for(struct rig_node *node, const struct wait *wait)
     tr_mutex_lock(&node->lock);
     met = is_met(node, wait);
     while (!met && rig_now_ms() < by) {
-        (void)tr_cond_wait_for(&node->changed, &node->lock, 100000000);
+        rig_stage_wait(node);
         met = is_met(node, wait);
     }
     tr_mutex_unlock(&node->lock);
@@ -543,47 +546,14 @@ void rig_hold_replies(struct rig_node *node)
 
 /* ---- gates ---- */
 
-/* Stands still on the loop until the gate opens: a process that was stopped. */
-static void stand_still(void *context)
-{
-    struct rig_gate *gate = context;
-
-    tr_mutex_lock(&gate->lock);
-    gate->entered = true;
-    tr_cond_broadcast(&gate->opened);
-    while (!gate->open) {
-        tr_cond_wait(&gate->opened, &gate->lock);
-    }
-    tr_mutex_unlock(&gate->lock);
-}
-
 void rig_gate_shut(struct rig_gate *gate, struct rig_node *node)
 {
-    *gate = (struct rig_gate){0};
-    tr_mutex_init(&gate->lock);
-    tr_cond_init(&gate->opened);
-    assert_int_equal(tr_loop_post(node->loop, stand_still, gate), TROUPE_OK);
-    tr_mutex_lock(&gate->lock);
-    while (!gate->entered) {
-        tr_cond_wait(&gate->opened, &gate->lock);
-    }
-    tr_mutex_unlock(&gate->lock);
-}
-
-static void nothing(void *context)
-{
-    (void)context;
+    rig_stage_gate_shut(gate, node);
 }
 
 void rig_gate_open(struct rig_gate *gate, struct rig_node *node)
 {
-    tr_mutex_lock(&gate->lock);
-    gate->open = true;
-    tr_cond_broadcast(&gate->opened);
-    tr_mutex_unlock(&gate->lock);
-    rig_call(node, nothing, NULL); /* it has left the gate */
-    tr_cond_fini(&gate->opened);
-    tr_mutex_fini(&gate->lock);
+    rig_stage_gate_open(gate, node);
 }
 
 const char rig_secret[] = "0123456789abcdef0123456789abcdef";

@@ -1,7 +1,7 @@
-/* tests/support/peers_rig.h - nodes made of nothing but a loop and peers, in one process over
- * loopback.
+/* tests/support/peers_rig.h - nodes made of nothing but a loop and peers, in one process: over
+ * loopback with a thread for each loop, or in memory (support/rig_stage.h).
  *
- * Each rig node runs its loop on a thread of its own and notes what its peers report. Every message
+ * Each rig node has a loop and notes what its peers report. Every message
  * carries its sender and a number, so that loss, doubling and a wrong order are all seen.
  */
 #ifndef TESTS_SUPPORT_PEERS_RIG_H
@@ -84,6 +84,9 @@ void rig_stop(struct rig_node *node);
 /* Closes the peers in order and waits for it; the loop goes on until rig_stop. */
 void rig_close(struct rig_node *node);
 
+/* Waits until `closed`, which tr_peers_close has told of. */
+void rig_wait_closed(struct rig_node *node);
+
 /* Runs fn(context) on the node's loop and waits for it. */
 void rig_call(struct rig_node *node, void (*fn)(void *context), void *context);
 
@@ -147,7 +150,7 @@ void rig_gate_shut(struct rig_gate *gate, struct rig_node *node);
 /* Answers when it goes on. */
 void rig_gate_open(struct rig_gate *gate, struct rig_node *node);
 
-/* Milliseconds of a monotonic clock. */
+/* Milliseconds of a monotonic clock; in memory, of the time there. */
 uint64_t rig_now_ms(void);
 
 #endif
