@@ -36,7 +36,7 @@ RUNS = r"\b(?:\w+_TEST|cmocka_unit_test\w*)\(\s*{0}\b|^@case\(.*\)\ndef {0}\("
 # The list of situations, by letter: each has a row of this document that names its test.
 SCENARIOS = "tests/scenarios/README.md"
 LETTERS = {"J": range(1, 4), "JL": range(1, 14), "W": range(1, 10), "L": range(1, 14), "H": range(1, 17), "M": range(1, 10),
-           "R": range(1, 11), "F": range(1, 9), "S": range(1, 16), "A": range(1, 14), "N": range(1, 6),
+           "R": range(1, 11), "F": range(1, 9), "S": range(1, 16), "A": range(1, 14), "N": range(1, 6), "U": range(1, 7),
            "P": [*range(1, 17), 18, *range(20, 25), "A", "B", "C", "D", "D2"]}
 
 
