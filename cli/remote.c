@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/host.h"
 #include "cli/database.h"
 #include "daemon/secret.h"
 #include "daemon/units.h"
@@ -66,17 +67,18 @@ troupe_status remote_exchange(struct remote *remote, const char *request, uint32
 
 static int refused(struct cli *cli, const struct remote *remote)
 {
+    char address[sizeof(remote->host) + 16];
     int status = 0;
 
+    tr_address_print(remote->host, remote->port, address, sizeof(address));
     if (remote->why[0] != '\0') {
-        status = problem_set(&cli->problem, PROBLEM_AUTH, "no TLS with node %s at %s:%u",
-                             remote->name, remote->host, (unsigned)remote->port);
+        status = problem_set(&cli->problem, PROBLEM_AUTH, "no TLS with node %s at %s", remote->name,
+                             address);
         problem_detail(&cli->problem, "%s", remote->why);
         return status;
     }
     status = problem_set(&cli->problem, PROBLEM_AUTH,
-                         "node %s at %s:%u does not accept our cluster secret", remote->name,
-                         remote->host, (unsigned)remote->port);
+                         "node %s at %s does not accept our cluster secret", remote->name, address);
 
     problem_hint(&cli->problem, "--secret-file names the file that the nodes were started with");
     return status;

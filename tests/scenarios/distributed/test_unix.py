@@ -2,6 +2,7 @@
 import os
 import secrets
 import socket
+import subprocess
 
 from harness.report import case
 from harness.wait import holds, same, until
@@ -120,4 +121,21 @@ def a_path_of_another_host(world):
     until("it says why", lambda: later.logged(f"cannot be dialled at unix:{elsewhere}: no such socket here") == 1, 40)
     world.meshed(node, later)
     later.leave()
+    node.leave()
+
+
+@case("U6 a client finds the unix socket in the database, and needs the secret there too")
+def a_client(world):
+    node = node_at(world, "u14", lease_ttl="60s").start()  # clients ask the one that is good for longest
+    target = node.puppet()
+    words = ["troupe", "send", target.pid, "puppet.words", '{"text": "by a client"}', "--db", world.local, "--timeout", "60s",
+             "--dir", world.folder]
+    environment = dict(world.environment, TROUPE_CLUSTER_SECRET_FILE=world.secret)
+    done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False)
+    same(f"with the right one: {done.stderr}", done.returncode, 0)
+    target.await_lines("by a client")
+    environment["TROUPE_CLUSTER_SECRET_FILE"] = secret_file(world, "client-" + secrets.token_hex(4), 32)
+    done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=50, check=False)
+    holds(f"it is refused: {done.stdout}{done.stderr}", done.returncode != 0)
+    holds(f"and says where: {done.stderr}", f"u14 at {at(world, 'u14')} does not accept" in done.stderr)
     node.leave()
