@@ -169,6 +169,11 @@ static bool checkpoint(troupe_self *self)
     if ((actor->flags & TR_ACTOR_DIRTY) == 0 && !self->stopping) {
         return false;
     }
+    /* Its step is not decided yet, and nothing leaves before; one that ends is looked at again
+     * then. */
+    if ((actor->flags & TR_ACTOR_SUSPENDED) != 0 && !self->stopping) {
+        return true;
+    }
     actor->flags &= (uint16_t)~TR_ACTOR_DIRTY;
     if (!self->sched->options.outward.checkpoint(self->sched->options.outward.context, self,
                                                  self->stopping)) {

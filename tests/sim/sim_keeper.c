@@ -70,6 +70,7 @@ static int on_move(troupe_self *self, void *state, const void *message)
 
     mine->cents -= wanted->cents;
     mine->steps++;
+    sim_trace("%s makes step %u", keepers[mine->keeper], mine->steps);
     const troupe_status status = troupe_send_durable(self, keepers[wanted->to], &credit_type,
                                                      &(credit){.cents = wanted->cents});
 
@@ -83,6 +84,7 @@ static int on_credit(troupe_self *self, void *state, const void *message)
     (void)self;
     mine->cents += ((const credit *)message)->cents;
     mine->steps++;
+    sim_trace("%s makes step %u by a credit", keepers[mine->keeper], mine->steps);
     return TROUPE_OK;
 }
 
@@ -145,6 +147,8 @@ static int on_moved(troupe_self *self, void *state, const troupe_result *result)
     if (mine == NULL || result->status != TROUPE_OK) {
         return TROUPE_OK;
     }
+    sim_trace("%u hears of step %u of %s", mind->record->index, mine->steps,
+              keepers[mine->keeper]);
     if (mine->steps < ACKED_MAX && told[mine->keeper].acked[mine->steps]++ != 0) {
         sim_fail("%s answers twice that it has made step %u", keepers[mine->keeper], mine->steps);
     }
