@@ -52,7 +52,6 @@ enum tr_bug {
     TR_BUG_GROUPS_OF_THE_LOST,   /* members of a node whose session is lost stay members */
     TR_BUG_HANDLED_TWICE,        /* a step does not name the message that it comes from */
     TR_BUG_REPLY_TOO_EARLY,      /* what a durable actor says leaves before its checkpoint */
-    TR_BUG_STALE_CLAIM,          /* a resume from before what was acknowledged ends the session */
     TR_BUG_COUNT
 };
 

@@ -47,7 +47,7 @@ static bool another_wins(const struct peer *peer, const struct tr_resume *claim)
     /* The peer has acknowledged more since it sent this claim, so by another connection: the claim
      * comes from a dial that it has given up since. */
     if (peer->box != NULL && claim->session == tr_session_number(peer->box->session) &&
-        claim->received < tr_session_confirmed(peer->box->session) && !TR_BUG(STALE_CLAIM)) {
+        claim->received < tr_session_confirmed(peer->box->session)) {
         return true;
     }
     /* The peer knows of our present session, but did not when it sent this claim: the claim comes
