@@ -147,8 +147,7 @@ static int on_moved(troupe_self *self, void *state, const troupe_result *result)
     if (mine == NULL || result->status != TROUPE_OK) {
         return TROUPE_OK;
     }
-    sim_trace("%u hears of step %u of %s", mind->record->index, mine->steps,
-              keepers[mine->keeper]);
+    sim_trace("%u hears of step %u of %s", mind->record->index, mine->steps, keepers[mine->keeper]);
     if (mine->steps < ACKED_MAX && told[mine->keeper].acked[mine->steps]++ != 0) {
         sim_fail("%s answers twice that it has made step %u", keepers[mine->keeper], mine->steps);
     }
