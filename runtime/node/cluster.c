@@ -419,6 +419,7 @@ static void on_registry_stopped(void *context)
 {
     struct troupe_node *node = context;
 
+    node->registry_over = true;
     tr_timer_close(node->lookup_timer);
     tr_timer_close(node->fence_timer);
     tr_sampler_destroy(node->sampler);

@@ -136,8 +136,13 @@ static void on_step_done(void *context, enum tr_step_outcome outcome)
 static void step_on_loop(void *context)
 {
     struct step *step = context;
+    const struct tr_registry_port *port = &step->node->registry->port;
 
-    step->node->registry->port.step(step->node->registry->port.context, &step->step);
+    if (step->node->registry_over) {
+        on_step_done(step, TR_STEP_FENCED); /* Of one that was recovered while the node ended. */
+        return;
+    }
+    port->step(port->context, &step->step);
 }
 
 /* Moves what the record has gathered into a step. Gives NULL when there is no memory. */

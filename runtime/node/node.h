@@ -2,7 +2,6 @@
  *
  *     troupe_node = scheduler + agent (a system actor through which other threads act)
  *                 + with a registry: loop, peers, router, registry port, names, durable actors
- *
  * Threads: said with each group of fields.
  */
 #ifndef TR_NODE_NODE_H
@@ -132,6 +131,7 @@ struct troupe_node {
     struct tr_timer *news_timer;
     uint64_t actors_told;
     bool leaving;
+    bool registry_over; /* stopped: nothing is asked of it any more */
 
     struct tr_atomic_u64 refused; /* handshakes */
 };

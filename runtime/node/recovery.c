@@ -229,6 +229,10 @@ static void started_on_loop(void *context)
     struct orphan *orphan = context;
     const struct tr_registry_port *port = &orphan->node->registry->port;
 
+    if (orphan->node->registry_over) {
+        orphan_free(orphan);
+        return;
+    }
     port->started(port->context, orphan->name, orphan->epoch, orphan->actor_id, on_started, orphan);
 }
 
