@@ -63,7 +63,9 @@ static void collect(struct end *end)
     const size_t part = output.size < room ? output.size : room;
 
     FUZZ_CHECK(output.size <= TR_TLS_OUTPUT_SIZE_MAX);
-    memcpy(end->way + end->way_size, output.bytes, part);
+    if (part > 0) {
+        memcpy(end->way + end->way_size, output.bytes, part);
+    }
     end->way_size += part;
     end->said += output.size;
     tr_tls_output_done(end->tls);
