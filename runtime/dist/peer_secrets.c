@@ -7,18 +7,16 @@
 
 troupe_status peer_secret_copy(struct tr_slice secret, struct peer_secret *out)
 {
-    uint8_t *bytes = NULL;
-
     *out = (struct peer_secret){NULL, 0};
     if (secret.size == 0) {
         return TROUPE_OK;
     }
-    bytes = malloc(secret.size);
-    if (bytes == NULL) {
+    out->bytes = malloc(secret.size);
+    if (out->bytes == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    memcpy(bytes, secret.bytes, secret.size);
-    *out = (struct peer_secret){bytes, secret.size};
+    memcpy(out->bytes, secret.bytes, secret.size);
+    out->size = secret.size;
     return TROUPE_OK;
 }
 

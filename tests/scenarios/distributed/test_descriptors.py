@@ -73,7 +73,7 @@ def descriptors_run_out(world):
     holds("lines of the log are few", node.logged("no connection can be accepted") <= 8)
     until("its admin socket takes connections again", lambda: answers(late), 20)
     other = world.extra()  # which dials, or is dialled, and is connected to all
-    same("they know each other", node.name in other.connected(), True)
+    until("they know each other", lambda: node.name in other.connected(), 20)
     caller.do("call", to=callee, text="echo", n=20000, m=2)
     caller.await_lines("^RESULT 2 TROUPE_OK ", seconds=30)
     caller.has("^EXIT ", 0)
