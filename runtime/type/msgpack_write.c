@@ -110,42 +110,42 @@ void tr_msgpack_put_string(struct tr_msgpack_writer *writer, const char *string,
     put_data(writer, string, size);
 }
 
-/* Leaves large bytes where they are; false when they have to be copied. */
-static bool put_part(struct tr_msgpack_writer *writer, const uint8_t *data, size_t size)
+/* Whether large bytes stay where they are, and only their head is written. */
+static bool is_part(const struct tr_msgpack_writer *writer, size_t size)
+{
+    return writer->parts != NULL && size >= TR_VALUE_PART_MIN &&
+           writer->parts->count < TR_VALUE_PARTS_MAX;
+}
+
+static void put_part(struct tr_msgpack_writer *writer, const uint8_t *data, size_t size)
 {
     struct tr_value_parts *parts = writer->parts;
 
-    if (parts == NULL || size < TR_VALUE_PART_MIN || size > UINT32_MAX ||
-        parts->count == TR_VALUE_PARTS_MAX) {
-        return false;
-    }
-    if (size <= UINT16_MAX) {
-        put_number(writer, 0xc5u, size, 2, 0);
-    } else {
-        put_number(writer, 0xc6u, size, 4, 0);
-    }
     if (!writer->full) {
         parts->part[parts->count++] = (struct tr_value_part){
             .at = (size_t)(writer->at - writer->begin), .bytes = data, .size = size};
     }
-    return true;
 }
 
 void tr_msgpack_put_bytes(struct tr_msgpack_writer *writer, const uint8_t *data, size_t size)
 {
-    if (put_part(writer, data, size)) {
-        return;
-    }
+    const bool part = is_part(writer, size);
+    const size_t after = part ? 0 : size; /* the head */
+
     if (size <= UINT8_MAX) {
-        put_number(writer, 0xc4u, size, 1, size);
+        put_number(writer, 0xc4u, size, 1, after);
     } else if (size <= UINT16_MAX) {
-        put_number(writer, 0xc5u, size, 2, size);
+        put_number(writer, 0xc5u, size, 2, after);
     } else if (size <= UINT32_MAX) {
-        put_number(writer, 0xc6u, size, 4, size);
+        put_number(writer, 0xc6u, size, 4, after);
     } else {
         writer->full = true;
     }
-    put_data(writer, data, size);
+    if (part) {
+        put_part(writer, data, size);
+    } else {
+        put_data(writer, data, size);
+    }
 }
 
 static void put_count(struct tr_msgpack_writer *writer, uint8_t small, uint8_t large, size_t count)
