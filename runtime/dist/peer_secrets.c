@@ -5,7 +5,8 @@
 #include "dist/peers_inside.h"
 #include "wire/crypto.h"
 
-troupe_status peer_secret_copy(struct tr_slice secret, struct peer_secret *out)
+/* Gives a copy, of nothing where there is nothing. */
+static troupe_status copy(struct tr_slice secret, struct peer_secret *out)
 {
     *out = (struct peer_secret){NULL, 0};
     if (secret.size == 0) {
@@ -33,12 +34,12 @@ troupe_status peer_secrets_replace(struct tr_peers *peers, struct tr_slice secre
                                    struct tr_slice accepted)
 {
     struct peer_secret fresh[2];
-    troupe_status status = peer_secret_copy(secret, &fresh[0]);
+    troupe_status status = copy(secret, &fresh[0]);
 
     if (status != TROUPE_OK) {
         return status;
     }
-    status = peer_secret_copy(accepted, &fresh[1]);
+    status = copy(accepted, &fresh[1]);
     if (status != TROUPE_OK) {
         peer_secret_free(&fresh[0]);
         return status;

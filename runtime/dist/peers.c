@@ -317,14 +317,9 @@ troupe_status tr_peers_create(const struct tr_peers_config *config,
         tr_mutex_init(&peers->shards[index].lock);
     }
     tr_mutex_init(&peers->dirty_lock);
-    peers->config.secret = NULL; /* lent to this call only, as the strings are */
-    peers->config.node_name = NULL;
+    peers->config.node_name = NULL; /* lent to this call only */
     peers->config.listen_host = NULL;
-    status =
-        peer_secret_copy((struct tr_slice){config->secret, config->secret_size}, &peers->secret);
-    if (status == TROUPE_OK) {
-        status = tr_signal_create(peers->loop, NULL, NULL, &peers->signal);
-    }
+    status = tr_signal_create(peers->loop, NULL, NULL, &peers->signal);
     if (status != TROUPE_OK) {
         peers_free(peers);
         return status;

@@ -78,7 +78,8 @@ void tr_peers_destroy(struct tr_peers *peers);
 /* For connections from now on; those there are go on, and who could not be reached is dialled at
  * once. Before tr_peers_listen, or again later. TLS with this certificate: takes the context. */
 void tr_peers_set_tls(struct tr_peers *peers, struct tr_tls_context *tls);
-/* One secret to use, a second to accept too. Copied; size 0 = none. E_NO_MEMORY changes nothing. */
+/* One secret to use, a second to accept too; copied, NO_MEMORY changes nothing. None, as before the
+ * first call, is plain without TLS: this host only, in both directions. */
 TROUPE_MUST_USE troupe_status tr_peers_set_secrets(struct tr_peers *peers, struct tr_slice secret,
                                                    struct tr_slice accepted);
 

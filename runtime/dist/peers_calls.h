@@ -33,9 +33,6 @@ bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream)
 
 /* ---- peer_secrets.c ---- */
 
-/* Gives a copy, of nothing where there is nothing. TROUPE_E_NO_MEMORY. */
-TROUPE_MUST_USE troupe_status peer_secret_copy(struct tr_slice secret, struct peer_secret *out);
-
 /* Wipes and frees it, and leaves none. */
 void peer_secret_free(struct peer_secret *secret);
 

@@ -12,8 +12,6 @@ enum { TR_PEERS_LOG_DEBUG, TR_PEERS_LOG_INFO, TR_PEERS_LOG_WARNING, TR_PEERS_LOG
 struct tr_peers_config {
     struct tr_loop *loop;
     const char *node_name;   /* 1 to TR_NODE_NAME_SIZE_MAX printable characters */
-    const uint8_t *secret;   /* copied */
-    size_t secret_size;      /* 0 without TLS = plain: this host only, in both directions */
     const char *listen_host; /* a numeric address, or "unix:" and a path */
     uint16_t listen_port;    /* 0 = let the system choose, and for a unix socket */
     uint32_t listen_mode;    /* of a unix socket: 0 = 0600 */

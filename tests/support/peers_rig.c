@@ -195,9 +195,6 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
         .on_refused = on_refused,
     };
     struct tr_peers_config config = {
-        .secret = (const uint8_t *)options->secret,
-        .secret_size = options->secret == NULL ? 0 : strlen(options->secret),
-
         .heartbeat_ms = options->heartbeat_ms,
         .silence_ms = options->silence_ms,
         .resume_window_ms = options->resume_window_ms,
@@ -224,6 +221,13 @@ void rig_start(struct rig_node *node, const struct rig_options *options)
     assert_int_equal(tr_loop_create(&node->loop), TROUPE_OK);
     config.loop = node->loop;
     assert_int_equal(tr_peers_create(&config, &events, &node->peers), TROUPE_OK);
+    if (options->secret != NULL) {
+        assert_int_equal(tr_peers_set_secrets(node->peers,
+                                              (struct tr_slice){(const uint8_t *)options->secret,
+                                                                strlen(options->secret)},
+                                              (struct tr_slice){0}),
+                         TROUPE_OK);
+    }
     if (options->tls != NULL) {
         tr_peers_set_tls(node->peers, options->tls);
     }
