@@ -12,16 +12,6 @@ const char *tr_host_unix_path(const char *host)
     return strncmp(host, TR_UNIX_PREFIX, size) == 0 ? host + size : NULL;
 }
 
-static bool has_control(const char *path)
-{
-    for (const unsigned char *at = (const unsigned char *)path; *at != '\0'; at++) {
-        if (*at < 0x20 || *at == 0x7f) {
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *tr_unix_path_fault(const char *path)
 {
     const size_t size = strlen(path);
@@ -35,9 +25,9 @@ const char *tr_unix_path_fault(const char *path)
     if (path[size - 1] == '/') {
         return "the path of a unix socket names a file, not a directory";
     }
-    return has_control(path) || !tr_utf8_is_valid(path, size)
-               ? "the path of a unix socket is UTF-8 without control characters"
-               : NULL;
+    return tr_utf8_is_line(path, size)
+               ? NULL
+               : "the path of a unix socket is UTF-8 without control characters";
 }
 
 bool tr_address_is_good(const char *host, uint16_t port)

@@ -57,6 +57,7 @@
 #define TR_LOOKUP_AGAIN_MS 50u
 /* Bytes of one value of a node's metadata: a word or an address, not a document. */
 #define TR_METADATA_VALUE_SIZE_MAX 255u
+#define TR_METADATA_SIZE 2048u /* bytes of all, with the NUL: one look at a node stays small */
 /* Groups that one actor is in or watches. Its list is searched, at its end all are left. */
 #define TR_ACTOR_GROUPS_MAX 1000u
 /* Nodes that one actor has asked to be told of by name, each time counted: its list is searched. */

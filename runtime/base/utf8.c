@@ -66,6 +66,18 @@ bool tr_utf8_is_valid(const void *bytes, size_t size)
     return true;
 }
 
+bool tr_utf8_is_line(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+
+    for (size_t index = 0; index < size; index++) {
+        if (at[index] < ' ' || at[index] == 0x7f) {
+            return false;
+        }
+    }
+    return tr_utf8_is_valid(bytes, size);
+}
+
 size_t tr_utf8_cut(const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;

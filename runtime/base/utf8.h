@@ -11,6 +11,9 @@
 /* NUL is a character like any other here. Zero bytes are valid. */
 bool tr_utf8_is_valid(const void *bytes, size_t size);
 
+/* The same without control characters: what may stand in a line of a log. */
+bool tr_utf8_is_line(const void *bytes, size_t size);
+
 /* Answers the largest size up to `size` that does not end inside a character. `bytes` is valid
  * UTF-8 which somebody cut at `size`. */
 size_t tr_utf8_cut(const void *bytes, size_t size);

@@ -298,7 +298,7 @@ void tr_admin_undrain(struct tr_admin *admin)
 void tr_admin_metadata(struct tr_admin *admin)
 {
     struct troupe_node *node = admin->node;
-    char metadata[sizeof(node->metadata)];
+    char metadata[TR_METADATA_SIZE];
     char error[160] = "";
     const troupe_status status =
         tr_node_change_metadata(node, tr_admin_text(admin, "put", false),
@@ -308,9 +308,7 @@ void tr_admin_metadata(struct tr_admin *admin)
         (void)tr_admin_fail(admin, status, "%s", error);
         return;
     }
-    tr_mutex_lock(&node->state_mutex);
-    memcpy(metadata, node->metadata, sizeof(metadata));
-    tr_mutex_unlock(&node->state_mutex);
+    tr_node_metadata(node, metadata);
     tr_admin_add_text(admin->reply, "node", node->name);
     tr_admin_add_text(admin->reply, "metadata", metadata);
 }

@@ -302,11 +302,9 @@ void tr_lookup_pause(struct troupe_node *node)
 static void start_on_loop(void *context)
 {
     struct troupe_node *node = context;
-    char metadata[sizeof(node->metadata)];
+    char metadata[TR_METADATA_SIZE];
 
-    tr_mutex_lock(&node->state_mutex);
-    memcpy(metadata, node->metadata, sizeof(metadata));
-    tr_mutex_unlock(&node->state_mutex);
+    tr_node_metadata(node, metadata);
     const struct tr_registry_join join = {.loop = node->loop,
                                           .name = node->name,
                                           .host = node->advertise_host,

@@ -6,8 +6,6 @@
 #include "base/utf8.h"
 #include "node/members.h"
 
-enum { METADATA_SIZE = sizeof(((struct troupe_node *)0)->metadata) };
-
 bool tr_list_next(const char **rest, struct tr_list_entry *entry)
 {
     const char *at = *rest;
@@ -89,12 +87,7 @@ const char *tr_roles_read(const char *text, char *out, size_t size)
 
 static bool is_value(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return size <= TR_METADATA_VALUE_SIZE_MAX && tr_utf8_is_valid(text, size);
+    return size <= TR_METADATA_VALUE_SIZE_MAX && tr_utf8_is_line(text, size);
 }
 
 const char *tr_metadata_read(const char *text, char *out, size_t size)
@@ -128,8 +121,8 @@ const char *tr_metadata_read(const char *text, char *out, size_t size)
 const char *tr_metadata_change(const char *metadata, const char *put, const char *remove, char *out,
                                size_t size)
 {
-    char fresh[METADATA_SIZE];
-    char gone[METADATA_SIZE];
+    char fresh[TR_METADATA_SIZE];
+    char gone[TR_METADATA_SIZE];
     const char *added = fresh;
     struct tr_list_entry entry = {0};
     const char *wrong = tr_metadata_read(put, fresh, sizeof(fresh));

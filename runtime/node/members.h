@@ -40,7 +40,9 @@ TROUPE_MUST_USE troupe_status tr_members_metadata(struct troupe_node *node, uint
  * keys of a comma list have been removed. Answers NULL, or what is wrong. */
 const char *tr_metadata_change(const char *metadata, const char *put, const char *remove, char *out,
                                size_t size);
-/* The same with the metadata of this node, which others then hear of. Any thread. */
+/* The metadata of this node. Any thread. */
+void tr_node_metadata(struct troupe_node *node, char metadata[static TR_METADATA_SIZE]);
+/* Changes it likewise; others then hear of it. Any thread. */
 TROUPE_MUST_USE troupe_status tr_node_change_metadata(struct troupe_node *node, const char *put,
                                                       const char *remove, char *error,
                                                       size_t error_size);

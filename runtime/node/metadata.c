@@ -5,76 +5,67 @@
 #include "io/loop.h"
 #include "node/members.h"
 
+void tr_node_metadata(struct troupe_node *node, char metadata[static TR_METADATA_SIZE])
+{
+    tr_mutex_lock(&node->state_mutex);
+    memcpy(metadata, node->metadata, sizeof(node->metadata));
+    tr_mutex_unlock(&node->state_mutex);
+}
+
 /* Tells the registry what holds now: of several changes perhaps only the last. */
 static void tell_on_loop(void *context)
 {
     struct troupe_node *node = context;
     const struct tr_registry_port *port = &node->registry->port;
-    char metadata[sizeof(node->metadata)];
+    char metadata[TR_METADATA_SIZE];
 
-    tr_mutex_lock(&node->state_mutex);
-    memcpy(metadata, node->metadata, sizeof(metadata));
-    tr_mutex_unlock(&node->state_mutex);
+    tr_node_metadata(node, metadata);
     if (!node->leaving) {
         port->set_metadata(port->context, metadata);
     }
 }
 
-static void tell(struct troupe_node *node)
+static troupe_status refuse(const char *wrong, char *error, size_t error_size)
 {
-    if (node->loop_runs && tr_loop_post(node->loop, tell_on_loop, node) != TROUPE_OK) {
+    if (error != NULL && error_size > 0) {
+        (void)snprintf(error, error_size, "%s", wrong);
+    }
+    return TROUPE_E_INVALID;
+}
+
+/* Puts entries and removes keys: of what there is, or beginning with nothing. */
+static troupe_status change(struct troupe_node *node, bool anew, const char *put,
+                            const char *remove, char *error, size_t error_size)
+{
+    char metadata[TR_METADATA_SIZE];
+    bool changed = false;
+
+    tr_mutex_lock(&node->state_mutex);
+    const char *wrong =
+        tr_metadata_change(anew ? "" : node->metadata, put, remove, metadata, sizeof(metadata));
+
+    if (wrong == NULL && strcmp(metadata, node->metadata) != 0) {
+        (void)snprintf(node->metadata, sizeof(node->metadata), "%s", metadata);
+        tr_members_changed_locked(node);
+        changed = true;
+    }
+    tr_mutex_unlock(&node->state_mutex);
+    if (changed && node->loop_runs && tr_loop_post(node->loop, tell_on_loop, node) != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_WARNING, "cannot tell the registry of the metadata");
     }
+    return wrong == NULL ? TROUPE_OK : refuse(wrong, error, error_size);
 }
 
 troupe_status tr_node_change_metadata(struct troupe_node *node, const char *put, const char *remove,
                                       char *error, size_t error_size)
 {
-    char metadata[sizeof(node->metadata)];
-    bool changed = false;
-
-    tr_mutex_lock(&node->state_mutex);
-    const char *wrong = tr_metadata_change(node->metadata, put, remove, metadata, sizeof(metadata));
-
-    if (wrong == NULL && strcmp(metadata, node->metadata) != 0) {
-        memcpy(node->metadata, metadata, sizeof(metadata));
-        tr_members_changed_locked(node);
-        changed = true;
-    }
-    tr_mutex_unlock(&node->state_mutex);
-    if (wrong != NULL && error != NULL && error_size > 0) {
-        (void)snprintf(error, error_size, "%s", wrong);
-    }
-    if (changed) {
-        tell(node);
-    }
-    return wrong == NULL ? TROUPE_OK : TROUPE_E_INVALID;
+    return change(node, false, put, remove, error, error_size);
 }
 
 troupe_status troupe_node_set_metadata(troupe_node *node, const char *metadata, char *error,
                                        size_t error_size)
 {
-    char read[sizeof(node->metadata)];
-    bool changed = false;
-    const char *wrong = tr_metadata_read(metadata, read, sizeof(read));
-
-    if (wrong != NULL) {
-        if (error != NULL && error_size > 0) {
-            (void)snprintf(error, error_size, "%s", wrong);
-        }
-        return TROUPE_E_INVALID;
-    }
-    tr_mutex_lock(&node->state_mutex);
-    changed = strcmp(read, node->metadata) != 0;
-    if (changed) {
-        (void)snprintf(node->metadata, sizeof(node->metadata), "%s", read);
-        tr_members_changed_locked(node);
-    }
-    tr_mutex_unlock(&node->state_mutex);
-    if (changed) {
-        tell(node);
-    }
-    return TROUPE_OK;
+    return change(node, true, metadata, NULL, error, error_size);
 }
 
 troupe_status troupe_node_put_metadata(troupe_node *node, const char *key, const char *value,
@@ -86,12 +77,9 @@ troupe_status troupe_node_put_metadata(troupe_node *node, const char *key, const
                        (value == NULL || strlen(value) <= TR_METADATA_VALUE_SIZE_MAX);
 
     if (!sound) {
-        if (error != NULL && error_size > 0) {
-            (void)snprintf(error, error_size,
-                           "a key has 1 to 63 of A-Z a-z 0-9 _ . -, a value up to 255 bytes of "
-                           "UTF-8 without a comma");
-        }
-        return TROUPE_E_INVALID;
+        return refuse("a key has 1 to 63 of A-Z a-z 0-9 _ . -, a value up to 255 bytes of UTF-8 "
+                      "without a comma",
+                      error, error_size);
     }
     if (value == NULL) {
         return tr_node_change_metadata(node, NULL, key, error, error_size);

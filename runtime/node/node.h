@@ -69,7 +69,7 @@ struct troupe_node {
     char advertise_host[256]; /* written by the loop under state_mutex when the node finds it */
     bool finds_address;
     char roles[256];
-    char metadata[2048];
+    char metadata[TR_METADATA_SIZE];
     const struct tr_driver *driver; /* lent; NULL: the node has threads of its own */
     struct tr_sched *sched;
     uint64_t agent;       /* id of the system actor that acts for other threads */

@@ -69,15 +69,7 @@ bool tr_name_is_valid(const char *name)
 {
     const size_t size = name == NULL ? 0 : strnlen(name, TR_NAME_SIZE_MAX + 1);
 
-    if (size == 0 || size > TR_NAME_SIZE_MAX || !tr_utf8_is_valid(name, size)) {
-        return false;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)name[i] < ' ' || name[i] == 0x7f) {
-            return false;
-        }
-    }
-    return true;
+    return size > 0 && size <= TR_NAME_SIZE_MAX && tr_utf8_is_line(name, size);
 }
 
 struct tr_message *tr_self_named(troupe_self *self, enum tr_signal_kind signal, const char *name,
