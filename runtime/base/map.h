@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "troupe/status.h"
 
@@ -53,15 +54,22 @@ static inline uint64_t tr_hash_u64(uint64_t x)
     return x;
 }
 
-/* A key for a text (FNV-1a). Different texts may share one: the value says which it is. */
-static inline uint64_t tr_hash_text(const char *text)
+/* A key for bytes, or for a text (FNV-1a). Different ones may share it: the value says which it is.
+ */
+static inline uint64_t tr_hash_bytes(const void *bytes, size_t size)
 {
+    const uint8_t *at = bytes;
     uint64_t hash = 0xcbf29ce484222325u;
 
-    for (const char *c = text; *c != '\0'; c++) {
-        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    for (size_t index = 0; index < size; index++) {
+        hash = (hash ^ at[index]) * 0x100000001b3u;
     }
     return hash;
+}
+
+static inline uint64_t tr_hash_text(const char *text)
+{
+    return tr_hash_bytes(text, strlen(text));
 }
 
 #endif

@@ -13,4 +13,15 @@ struct tr_slice {
     size_t size;
 };
 
+/* How many bytes they are together. */
+static inline size_t tr_slices_size(const struct tr_slice *slices, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t index = 0; index < count; index++) {
+        size += slices[index].size;
+    }
+    return size;
+}
+
 #endif

@@ -1,8 +1,7 @@
 #include "dist/pace.h"
 
+#include "base/clock.h"
 #include "base/limits.h"
-
-enum { NS_PER_MS = 1000000 };
 
 void tr_pace_init(struct tr_pace *pace)
 {
@@ -22,7 +21,7 @@ bool tr_pace_end(struct tr_pace *pace, uint64_t now_ns)
     /* The kernel takes more once half of what it may keep has gone, and it kept all of that when
      * the write did not go at once. */
     const uint64_t gone = pace->bytes + before / 2;
-    const uint64_t passed = gone * TR_PACE_MS * NS_PER_MS / took;
+    const uint64_t passed = gone * TR_PACE_MS * TR_NS_PER_MS / took;
 
     if (pace->begun_at == 0) {
         return false;

@@ -24,12 +24,8 @@ struct crowd {
 static struct host *host_of(struct crowd *crowd, const char *address)
 {
     const size_t size = peers_host_size(address);
-    uint32_t slot = 2166136261U; /* FNV-1a */
 
-    for (size_t index = 0; index < size; index++) {
-        slot = (slot ^ (uint8_t)address[index]) * 16777619U;
-    }
-    for (;; slot++) {
+    for (uint64_t slot = tr_hash_bytes(address, size);; slot++) {
         struct host *host = &crowd->hosts[slot % HOST_SLOTS];
 
         if (host->address == NULL) {

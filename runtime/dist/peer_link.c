@@ -425,16 +425,6 @@ static void top_up(struct peer *peer)
     }
 }
 
-static size_t bytes_of(const struct tr_slice *slices, size_t count)
-{
-    size_t bytes = 0;
-
-    for (size_t index = 0; index < count; index++) {
-        bytes += slices[index].size;
-    }
-    return bytes;
-}
-
 /* One write. Answers whether another one may follow at once. */
 static bool write_once(struct peer *peer)
 {
@@ -457,7 +447,7 @@ static bool write_once(struct peer *peer)
     if (done) {
         tr_session_written(session);
     } else {
-        tr_pace_begin(&conn->pace, bytes_of(slices, count), now_of(peer));
+        tr_pace_begin(&conn->pace, tr_slices_size(slices, count), now_of(peer));
     }
     return done;
 }

@@ -147,8 +147,8 @@ static troupe_status send_encoded(struct tr_router *router, const struct tr_mess
     const size_t count = slices_of(encoded, slices);
     const troupe_status status = hand_over(router, &target, slices, count);
 
-    for (size_t index = 0; worker != NULL && index < count; index++) {
-        worker->unsent += slices[index].size; /* Refused too: its session may have to go. */
+    if (worker != NULL) {
+        worker->unsent += tr_slices_size(slices, count); /* Refused too: its session may go. */
     }
     return status;
 }

@@ -11,12 +11,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "base/check.h"
 #include "io/loop_uv.h"
 #include "sync/thread.h"
 
 enum {
-    NS_PER_MS = 1000000,
     LOOK_NS = 1000000, /* how often the loop's own thread looks after helpers that are busy */
     LOOKS_BEFORE_REST = 10,
     SPIN_NS = 30000,  /* a wait that has lately ended sooner than this begins without sleeping */
@@ -83,10 +81,9 @@ void tr_loop_interrupt(struct tr_loop *loop)
     (void)written; /* Refused only when so much is in it that it is readable anyway. */
 }
 
-/* Milliseconds for poll, rounded up. */
 static int poll_ms(uint64_t left_ns)
 {
-    const uint64_t ms = left_ns / NS_PER_MS + (left_ns % NS_PER_MS != 0 ? 1 : 0);
+    const uint64_t ms = tr_loop_ms_up(left_ns);
 
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
@@ -168,7 +165,7 @@ static void settle(struct tr_loop *loop, bool from_outside)
     uv_update_time(&loop->uv);
     timeout_ms = uv_backend_timeout(&loop->uv);
     if (timeout_ms >= 0) {
-        due = timeout_ms == 0 ? 0 : uv_hrtime() + (uint64_t)timeout_ms * NS_PER_MS;
+        due = timeout_ms == 0 ? 0 : uv_hrtime() + (uint64_t)(timeout_ms * TR_NS_PER_MS);
     }
     (void)tr_exchange_seq(&loop->due_ns, due);
     /* Pairs with the claim: see there. */

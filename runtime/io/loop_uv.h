@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "base/clock.h"
 #include "io/loop.h"
 #include "sync/atomic.h"
 #include "sync/parker.h"
@@ -53,6 +54,12 @@ struct tr_loop {
     struct tr_loop_post **last;
     bool stopped;
 };
+
+/* Milliseconds, as libuv and poll count, rounded up: nothing fires early. */
+static inline uint64_t tr_loop_ms_up(uint64_t ns)
+{
+    return ns / TR_NS_PER_MS + (ns % TR_NS_PER_MS != 0 ? 1 : 0);
+}
 
 /* Lends the libuv loop. */
 uv_loop_t *tr_loop_uv(struct tr_loop *loop);

@@ -8,8 +8,6 @@
 #include "io/loop_uv.h"
 #include "io/uv_status.h"
 
-enum { NS_PER_MS = 1000000 };
-
 struct tr_timer {
     uv_timer_t uv;
     tr_loop_fn fn;
@@ -45,11 +43,6 @@ troupe_status tr_timer_create(struct tr_loop *loop, tr_loop_fn fn, void *context
     return TROUPE_OK;
 }
 
-static uint64_t ms_up(uint64_t ns)
-{
-    return ns / NS_PER_MS + (ns % NS_PER_MS != 0 ? 1 : 0);
-}
-
 void tr_timer_start(struct tr_timer *timer, uint64_t delay_ns, uint64_t repeat_ns)
 {
     int result = 0;
@@ -57,7 +50,8 @@ void tr_timer_start(struct tr_timer *timer, uint64_t delay_ns, uint64_t repeat_n
     /* libuv counts from the time it cached at the start of the turn, which would fire early after
      * a long callback. */
     uv_update_time(timer->uv.loop);
-    result = uv_timer_start(&timer->uv, on_timer, ms_up(delay_ns), ms_up(repeat_ns));
+    result =
+        uv_timer_start(&timer->uv, on_timer, tr_loop_ms_up(delay_ns), tr_loop_ms_up(repeat_ns));
     TR_CHECK(result == 0); /* only a closed timer is refused */
 }
 
