@@ -112,7 +112,10 @@ void sim_pause(uint32_t index, bool paused);
 /* The slot in which the node with this id runs, or NULL. */
 struct sim_slot *sim_slot_of(uint64_t node_id);
 
-uint64_t sim_chance(uint64_t bound);
+static inline uint64_t sim_chance(uint64_t bound)
+{
+    return tr_rng_below(&sim->rng, bound);
+}
 static inline bool sim_one_in(uint64_t n)
 {
     return sim_chance(n) == 0;
@@ -124,9 +127,11 @@ void sim_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sim_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void sim_mark(uint64_t a, uint64_t b, uint64_t c);
 _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void *sim_alloc(void *block, size_t size);
 
 /* ---- sim_loop.c ---- */
+
+/* realloc that ends the world when there is no memory. */
+void *sim_alloc(void *block, size_t size);
 
 /* Whether the loop has something to do now; and does some of it. */
 bool sim_loop_ready(const struct tr_loop *loop);

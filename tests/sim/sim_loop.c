@@ -58,6 +58,16 @@ struct sim_handles *sim_loop_handles(struct tr_loop *loop)
     return &loop->handles;
 }
 
+void *sim_alloc(void *block, size_t size)
+{
+    void *grown = realloc(block, size);
+
+    if (grown == NULL) {
+        sim_fail("no memory");
+    }
+    return grown;
+}
+
 /* ---- life ---- */
 
 troupe_status tr_loop_create(struct tr_loop **out)

@@ -84,21 +84,6 @@ _Noreturn void tr_check_fail(const char *condition, const char *file, int line)
     sim_fail("%s:%d: check failed: %s", file, line, condition);
 }
 
-void *sim_alloc(void *block, size_t size)
-{
-    void *grown = realloc(block, size);
-
-    if (grown == NULL) {
-        sim_fail("no memory");
-    }
-    return grown;
-}
-
-uint64_t sim_chance(uint64_t bound)
-{
-    return tr_rng_below(&sim->rng, bound);
-}
-
 /* ---- beginning and end ---- */
 
 void sim_begin(struct sim *world, uint64_t seed, const struct sim_shape *shape, bool verbose)
@@ -129,14 +114,6 @@ void sim_clear(void)
 void sim_end(void)
 {
     sim = NULL;
-}
-
-/* The real one is the library's own, which brings libpq. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
 }
 
 struct sim_slot *sim_slot_of(uint64_t node_id)

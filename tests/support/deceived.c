@@ -20,14 +20,6 @@ static struct tr_pool pool;
 struct tr_pool_cache cache;
 struct deceived_seen seen;
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* ---- the actors of the honest node ---- */
 
 typedef struct number {

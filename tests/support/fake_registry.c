@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "support/fake_cluster.h"
+#include "troupe/registry.h"
 
 /* ---- telling nodes ---- */
 
@@ -579,4 +580,12 @@ void fake_cluster_lose_samples(struct fake_cluster *cluster, bool lose)
     tr_mutex_lock(&cluster->mutex);
     cluster->loses_samples = lose;
     tr_mutex_unlock(&cluster->mutex);
+}
+
+/* As registry/pg has it, which is not part of programs that have this one. */
+void troupe_registry_destroy(troupe_registry *registry)
+{
+    if (registry != NULL) {
+        registry->port.destroy(registry->port.context);
+    }
 }

@@ -24,21 +24,6 @@ uint64_t *sim_counts = counts;
 
 /* ---- what the stand-ins ask their world for ---- */
 
-void *sim_alloc(void *block, size_t size)
-{
-    void *grown = realloc(block, size);
-
-    if (grown == NULL) {
-        sim_fail("no memory");
-    }
-    return grown;
-}
-
-uint64_t sim_chance(uint64_t bound)
-{
-    return tr_rng_below(&world.rng, bound);
-}
-
 static bool turn_one(void)
 {
     const uint32_t start = (uint32_t)sim_chance(MEMORY_PLACES);

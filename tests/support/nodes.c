@@ -15,14 +15,6 @@ const troupe_behavior *const *nodes_behaviors;
 
 static uint64_t ids[NODES_MAX];
 
-/* As registry/pg has it, which is not part of these programs. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 static struct stage *start(size_t i, const char *roles, nodes_configure configure)
 {
     troupe_config config;

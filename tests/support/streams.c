@@ -12,14 +12,6 @@ enum { SETTLED_LOOKS = 10 };
 troupe_node *streams_nodes[STREAMS_NODES];
 struct fake_cluster *streams_cluster;
 
-/* As registry/pg has it, which is not part of these programs. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* Waits for a condition that does not come: the time is what is asked for. */
 static void pass_ms(uint32_t ms)
 {

@@ -18,14 +18,6 @@
 #include "support/fake_registry.h"
 #include "troupe/registry.h"
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 static const uint8_t secret[32] = "a secret of thirty-two bytes....";
 
 static void addresses_for_all_interfaces_are_known(void **state)

@@ -54,14 +54,6 @@ static void wait_for(const int *number, int least)
     assert_true(value >= least);
 }
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 typedef struct account {
     int64_t cents;
 } account;

@@ -22,14 +22,6 @@ static struct fake_cluster *cluster;
 static troupe_node *node;
 static cJSON *reply;
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* What holds up a thread until the test lets it go. */
 static struct {
     struct tr_mutex mutex;

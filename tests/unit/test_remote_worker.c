@@ -30,14 +30,6 @@ static struct tr_atomic_u32 noted;    /* messages that the note has got */
 static struct tr_atomic_u32 released; /* so many handlers that wait may go on */
 static struct tr_atomic_u32 waits;    /* so many have begun to */
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 static int64_t now_ms(void)
 {
     struct timespec now = {0};

@@ -20,14 +20,6 @@ static struct fake_cluster *cluster;
 static troupe_node *node;
 static struct fake_samples seen;
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* ---- an actor that a test can hold up ---- */
 
 static struct {

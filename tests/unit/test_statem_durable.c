@@ -17,14 +17,6 @@ static struct fake_cluster *cluster;
 static troupe_node *node;
 static atomic_int entered[STATES];
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 typedef struct job {
     int32_t state;
     int64_t late; /* state timeouts that came */

@@ -27,14 +27,6 @@ static atomic_int recovers;
 static atomic_int siblings;
 static atomic_bool broken; /* recover fails */
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* ---- the account ---- */
 
 typedef struct account {

@@ -37,14 +37,6 @@ static struct fake_cluster *cluster;
 static struct listener n1;
 static struct listener n2;
 
-/* As registry/pg has it, which is not part of this program. */
-void troupe_registry_destroy(troupe_registry *registry)
-{
-    if (registry != NULL) {
-        registry->port.destroy(registry->port.context);
-    }
-}
-
 /* ---- the stage ---- */
 
 typedef struct account {
