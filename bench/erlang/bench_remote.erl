@@ -44,10 +44,15 @@ bench("call", Server, []) -> fun(Count) -> calls(Server, Count) end;
 bench("links", Server, []) -> fun(Count) -> links(Server, Count) end;
 bench("idle", Server, []) -> fun(Count) -> idle(Server, Count) end.
 
-%% The pid behind a registered name of the other node; linked, so that its failure is ours.
+%% The pid behind a registered name of the other node. Its failure is ours, but our end is not its failure, as it would be
+%% by a link: the end of this node may be heard before that of its last process.
 remote_pid(Server, Name) ->
     {Name, Server} ! {who, self()},
-    receive {me, Pid} -> link(Pid), Pid end.
+    receive {me, Pid} -> spawn_link(fun() -> watch(Pid) end), Pid end.
+
+watch(Pid) ->
+    Ref = monitor(process, Pid),
+    receive {'DOWN', Ref, process, Pid, Reason} -> exit(Reason) end.
 
 %% Count messages of Size bytes. The clock stops when the answer "all counted" is here.
 oneway(Server, Count, Size) ->
