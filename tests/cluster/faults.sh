@@ -510,7 +510,7 @@ case_secret() {
   local db pid
   up 2
   spawn n1 w probe.watcher
-  head -c 32 /dev/urandom >"$work/other-secret"
+  od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n' >"$work/other-secret"
   chmod 600 "$work/other-secret"
   db=$(field "j['db']")
   trouped --name x --db "$db" --secret-file "$work/other-secret" --listen 127.0.0.1:0 \
