@@ -230,6 +230,7 @@ bool reg_names_send_registers(struct node_registry *registry)
     struct reg_array versions;
     struct reg_array checkpoints;
     struct reg_array states;
+    struct reg_array options;
     struct reg_params params;
 
     if (queue->head == NULL) {
@@ -248,6 +249,7 @@ bool reg_names_send_registers(struct node_registry *registry)
     reg_array_init(&versions, REG_OID_INT4);
     reg_array_init(&checkpoints, REG_OID_TEXT);
     reg_array_init(&states, REG_OID_TEXT);
+    reg_array_init(&options, REG_OID_TEXT);
     for (const struct reg_name_op *op = queue->sent; op != NULL; op = op->next) {
         const struct tr_name_register *request = &op->request;
 
@@ -259,6 +261,7 @@ bool reg_names_send_registers(struct node_registry *registry)
         reg_array_i32(&versions, request->version);
         reg_array_text(&checkpoints, request->checkpoint);
         reg_array_text(&states, request->state_json);
+        reg_array_text(&options, request->options_json);
     }
     reg_params_init(&params);
     reg_params_u64(&params, registry->node_id);
@@ -270,6 +273,7 @@ bool reg_names_send_registers(struct node_registry *registry)
     reg_params_array(&params, &versions);
     reg_params_array(&params, &checkpoints);
     reg_params_array(&params, &states);
+    reg_params_array(&params, &options);
     return send_batch(registry, queue, &registry->writer, REG_SQL_STATEMENTS_NAME_REGISTER, &params,
                       on_registered);
 }

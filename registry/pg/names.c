@@ -45,7 +45,7 @@ static const char *find_fault(const struct reg_name_op *op)
         return "the name is empty or not UTF-8";
     }
     if (!is_text(request->behavior) || !is_text(request->checkpoint) ||
-        !is_text(request->state_json)) {
+        !is_text(request->state_json) || !is_text(request->options_json)) {
         return "a text is not UTF-8";
     }
     return NULL;

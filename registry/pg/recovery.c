@@ -27,7 +27,7 @@ enum {
 
 /* Columns of sql/orphans.sql and sql/name_load.sql. */
 enum { ORPHAN_NODE, ORPHAN_OWN, ORPHAN_KIND, ORPHAN_DOWN_MS };
-enum { NAME, EPOCH, BEHAVIOR, VERSION, CHECKPOINT, STRICT, SEQ, STATE };
+enum { NAME, EPOCH, BEHAVIOR, VERSION, CHECKPOINT, STRICT, SEQ, STATE, OPTIONS };
 
 static bool ask(struct node_registry *registry, enum reg_sql_statements_index statement,
                 struct reg_params *params, reg_query_done done)
@@ -95,6 +95,7 @@ static void give_orphan(struct node_registry *registry, const struct reg_result 
         .behavior = reg_result_text(result, row, BEHAVIOR),
         .checkpoint = reg_result_text(result, row, CHECKPOINT),
         .state_json = reg_result_text(result, row, STATE),
+        .options_json = reg_result_text(result, row, OPTIONS), /* NULL: none */
     };
     int64_t version = 0;
 

@@ -43,11 +43,12 @@ struct tr_name_register {
     uint64_t actor_id;
     bool durable;
     bool strict;
-    const char *behavior;   /* NULL for an actor without one to recover by */
-    int32_t version;        /* of the state */
-    const char *checkpoint; /* "each", "every", "on_stop", "explicit" */
-    const char *state_json; /* first checkpoint; NULL when not durable */
-    int64_t deadline_ns;    /* on the loop's clock */
+    const char *behavior;     /* NULL for an actor without one to recover by */
+    int32_t version;          /* of the state */
+    const char *checkpoint;   /* "each", "every", "on_stop", "explicit" */
+    const char *state_json;   /* first checkpoint; NULL when not durable */
+    const char *options_json; /* of the spawn (node/birth.h); NULL: all are the node's defaults */
+    int64_t deadline_ns;      /* on the loop's clock */
     tr_name_done done;
     void *context;
 };
@@ -70,7 +71,8 @@ struct tr_orphan {
     int32_t version;
     const char *checkpoint;
     uint64_t seq;
-    const char *state_json; /* "{}" when nothing was ever saved */
+    const char *state_json;   /* "{}" when nothing was ever saved */
+    const char *options_json; /* as it was registered; NULL: none */
 };
 
 struct tr_outgoing {

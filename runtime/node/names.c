@@ -11,6 +11,7 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "io/loop.h"
+#include "node/birth.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/node_monitors.h"
@@ -208,6 +209,7 @@ struct registering {
     int32_t version;
     const char *behavior; /* of the behavior, lent */
     char *state_json;     /* owned */
+    char *options_json;   /* owned */
     troupe_pid caller;    /* who is answered; none: nobody */
     uint64_t ref;
     uint32_t session;
@@ -219,6 +221,7 @@ struct registering {
 static void registering_free(struct registering *r)
 {
     free(r->state_json);
+    troupe_json_free(r->options_json);
     free(r);
 }
 
@@ -308,6 +311,7 @@ static void register_on_loop(void *context)
                                              .version = r->version,
                                              .checkpoint = tr_checkpoint_name(r->checkpoint),
                                              .state_json = r->state_json,
+                                             .options_json = r->options_json,
                                              .deadline_ns = r->deadline_ns,
                                              .done = on_registered,
                                              .context = r};
@@ -360,8 +364,11 @@ troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_acto
     r->session = tr_router_session(node->router, request->caller.node);
     r->flags = request->flags;
     if (r->durable) {
-        const troupe_status status = tr_durable_state_json(actor, &r->state_json, NULL, 0);
+        troupe_status status = tr_durable_state_json(actor, &r->state_json, NULL, 0);
 
+        if (status == TROUPE_OK) {
+            status = tr_birth_print(request, &r->options_json);
+        }
         if (status != TROUPE_OK) {
             registering_free(r);
             return status;

@@ -55,6 +55,8 @@ void tr_lookup_on_pause_over(void *context);
 /* Tells an actor how its operation ended, from the loop thread. */
 void tr_names_answer(struct troupe_node *node, uint64_t actor_id, uint64_t ref,
                      troupe_status status, troupe_pid pid, const char *text);
+/* The flags of an actor that is spawned so. */
+uint16_t tr_spawn_actor_flags(const struct tr_spawn_request *request);
 const char *tr_checkpoint_name(int32_t checkpoint);
 int32_t tr_checkpoint_of(const char *name);
 

@@ -6,6 +6,7 @@
 
 #include "base/bugs.h"
 #include "io/loop.h"
+#include "node/birth.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "type/json.h"
@@ -164,8 +165,7 @@ struct orphan {
     const troupe_behavior *behavior;
     void *state;
     int32_t version;
-    int32_t checkpoint;
-    bool strict;
+    struct tr_spawn_request spawned; /* the options that it was spawned with */
     uint64_t epoch;
     uint64_t seq;
     uint64_t actor_id;
@@ -206,8 +206,9 @@ static troupe_status prepare(void *context, struct tr_actor *actor)
     extra->epoch = orphan->epoch;
     extra->named = true;
     orphan->actor_id = id;
-    return tr_durable_attach(orphan->node, actor, orphan->checkpoint, 0, orphan->strict,
-                             orphan->seq);
+    return tr_durable_attach(orphan->node, actor, orphan->spawned.checkpoint,
+                             orphan->spawned.checkpoint_ms,
+                             (orphan->spawned.flags & TROUPE_SPAWN_STRICT) != 0, orphan->seq);
 }
 
 static void on_started(void *context, const struct tr_name_result *result)
@@ -247,18 +248,18 @@ static void start_orphan(troupe_self *self, void *context)
         return;
     }
     struct tr_adopter *adopter = orphan->adopter;
-    const struct tr_spawn spawn = {
-        .spawn_flags = adopter == NULL ? 0 : TROUPE_SPAWN_LINK,
-        .parent = adopter == NULL ? (troupe_pid){0} : tr_adopter_pid(adopter),
-        .behavior = orphan->behavior,
-        .state = orphan->state,
-        .state_version = orphan->version,
-        .actor_flags = (uint8_t)(TR_ACTOR_DURABLE | (orphan->checkpoint == TROUPE_CHECKPOINT_EACH &&
-                                                             !TR_BUG(REPLY_TOO_EARLY)
-                                                         ? TR_ACTOR_HOLDS
-                                                         : 0)),
-        .prepare = prepare,
-        .prepare_context = orphan};
+    const struct tr_spawn spawn = {.spawn_flags = adopter == NULL ? 0 : TROUPE_SPAWN_LINK,
+                                   .parent =
+                                       adopter == NULL ? (troupe_pid){0} : tr_adopter_pid(adopter),
+                                   .behavior = orphan->behavior,
+                                   .state = orphan->state,
+                                   .state_version = orphan->version,
+                                   .actor_flags = tr_spawn_actor_flags(&orphan->spawned),
+                                   .mailbox_messages = orphan->spawned.mailbox_messages,
+                                   .mailbox_bytes = orphan->spawned.mailbox_bytes,
+                                   .mailbox_policy = orphan->spawned.flags >> TR_SPAWN_POLICY_SHIFT,
+                                   .prepare = prepare,
+                                   .prepare_context = orphan};
     char error[TR_REASON_TEXT_SIZE] = "";
     troupe_pid pid = {0};
     const troupe_status status =
@@ -300,12 +301,15 @@ void tr_durable_on_orphan(struct troupe_node *node, const struct tr_orphan *row)
         orphan->node = node;
         orphan->behavior = behavior;
         orphan->version = row->version;
-        orphan->checkpoint = tr_checkpoint_of(row->checkpoint);
-        orphan->strict = row->strict;
         orphan->epoch = row->epoch;
         orphan->seq = row->seq;
         memcpy(orphan->name, row->name, size);
         orphan->adopter = tr_adopt_take(node, row->name);
+        orphan->spawned.checkpoint = tr_checkpoint_of(row->checkpoint);
+        orphan->spawned.flags = TROUPE_SPAWN_DURABLE | (row->strict ? TROUPE_SPAWN_STRICT : 0);
+        status = tr_birth_read(row->options_json, &orphan->spawned, error, sizeof(error));
+    }
+    if (status == TROUPE_OK) {
         status =
             tr_value_from_json_lenient(behavior->state, row->state_json, strlen(row->state_json),
                                        &orphan->state, error, sizeof(error));

@@ -108,7 +108,7 @@ static troupe_status check(struct troupe_node *node, const troupe_behavior *beha
     return why != NULL ? TROUPE_E_INVALID : TROUPE_OK;
 }
 
-static uint16_t actor_flags(const struct tr_spawn_request *request)
+uint16_t tr_spawn_actor_flags(const struct tr_spawn_request *request)
 {
     uint16_t flags = (request->flags & TROUPE_SPAWN_NOSUSPEND) != 0 ? TR_ACTOR_NOSUSPEND : 0;
 
@@ -139,7 +139,7 @@ static troupe_status spawn_in(troupe_self *self, const troupe_behavior *behavior
     const bool named = request->name[0] != '\0';
     const struct tr_spawn spawn = {.behavior = behavior,
                                    .args = args,
-                                   .actor_flags = actor_flags(request),
+                                   .actor_flags = tr_spawn_actor_flags(request),
                                    .spawn_flags = request->flags,
                                    .parent = asker->pid,
                                    .parent_session = asker->session,

@@ -163,22 +163,22 @@ static void a_file_that_fails_leaves_nothing_and_the_ones_before_it_stay(void **
     struct reg_migrate_report report = {0};
     struct reg_sync *sync = NULL;
 
-    add_file(fixture, "0013_broken",
+    add_file(fixture, "0014_broken",
              "CREATE TABLE troupe.half (a int); INSERT INTO troupe.half VALUES (1); SELECT 1 / 0;");
     assert_int_equal(apply(fixture, &report), TROUPE_E_INVALID);
-    assert_int_equal(report.applied, 12);
-    assert_int_equal(report.version, 12);
-    assert_non_null(strstr(report.error, "0013_broken"));
+    assert_int_equal(report.applied, 13);
+    assert_int_equal(report.version, 13);
+    assert_non_null(strstr(report.error, "0014_broken"));
     assert_non_null(strstr(report.error, "division by zero"));
     sync = pg_connect(fixture->conninfo);
     assert_string_equal(pg_one(sync, "SELECT to_regclass('troupe.half') IS NULL", PG_NONE), "t");
-    assert_int_equal(pg_number(sync, "SELECT max(id) FROM troupe.migrations", PG_NONE), 12);
+    assert_int_equal(pg_number(sync, "SELECT max(id) FROM troupe.migrations", PG_NONE), 13);
     reg_sync_close(sync);
     assert_int_equal(check(fixture->conninfo, &fixture->migrations, &report), TROUPE_E_NOT_FOUND);
-    assert_non_null(strstr(report.error, "at migration 12, this program needs 13"));
+    assert_non_null(strstr(report.error, "at migration 13, this program needs 14"));
     /* Mended, it goes on from there. */
     fixture->migrations.count--;
-    add_file(fixture, "0013_mended", "CREATE TABLE troupe.half (a int);");
+    add_file(fixture, "0014_mended", "CREATE TABLE troupe.half (a int);");
     assert_int_equal(apply(fixture, &report), TROUPE_OK);
     assert_int_equal(report.applied, 1);
 }
@@ -195,7 +195,7 @@ static void a_file_that_was_changed_after_it_was_applied_is_refused(void **state
     assert_non_null(
         strstr(report.error, "migration 3 (0003_durable) was applied with another text"));
     /* Also while there is something to do. */
-    add_file(fixture, "0013_more", "CREATE TABLE troupe.more (a int);");
+    add_file(fixture, "0014_more", "CREATE TABLE troupe.more (a int);");
     assert_int_equal(apply(fixture, &report), TROUPE_E_SCHEMA);
     assert_int_equal(report.applied, 0);
     sync = pg_connect(fixture->conninfo);
@@ -208,12 +208,12 @@ static void a_schema_of_a_later_version_is_refused(void **state)
     struct fixture *fixture = *state;
     struct reg_migrate_report report = {0};
 
-    add_file(fixture, "0013_later", "CREATE TABLE troupe.later (a int);");
+    add_file(fixture, "0014_later", "CREATE TABLE troupe.later (a int);");
     assert_int_equal(apply(fixture, &report), TROUPE_OK);
     fixture->migrations.count--;
     assert_int_equal(apply(fixture, &report), TROUPE_E_SCHEMA);
     assert_non_null(
-        strstr(report.error, "schema too new: the database has migration 13 (0013_later)"));
+        strstr(report.error, "schema too new: the database has migration 14 (0014_later)"));
     assert_int_equal(check(fixture->conninfo, &fixture->migrations, &report), TROUPE_E_SCHEMA);
     assert_non_null(strstr(report.error, "schema too new"));
 }
@@ -313,7 +313,7 @@ static void who_may_not_migrate_is_told_and_may_still_check(void **state)
     assert_int_equal(check(conninfo, &fixture->migrations, &report), TROUPE_OK);
     assert_int_equal(report.version, report.latest);
     /* troupe_migrate may go on where another role began. */
-    add_file(fixture, "0013_more", "CREATE TABLE troupe.more (a int);");
+    add_file(fixture, "0014_more", "CREATE TABLE troupe.more (a int);");
     pg_server_conninfo_as(fixture->server, database, "troupe_migrate", conninfo);
     sync = pg_connect(conninfo);
     assert_int_equal(reg_migrate_apply(sync, &fixture->migrations, PG_TIMEOUT_MS, &report),

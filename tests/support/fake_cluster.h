@@ -38,6 +38,7 @@ struct fake_item {
     char *b;
     char *c;
     char *d;
+    char *e;
     int64_t since_ms;
     struct tr_name_result result;
     tr_name_done done;
@@ -59,6 +60,7 @@ struct fake_name {
     char *behavior;
     char *checkpoint;
     char *state;
+    char *options;
     int32_t version;
     uint64_t seq;
 };

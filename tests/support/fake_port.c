@@ -264,6 +264,7 @@ static struct tr_name_result add_name(struct fake_node *node,
         .behavior = fake_copy(request->behavior),
         .checkpoint = fake_copy(request->checkpoint),
         .state = fake_copy(request->state_json),
+        .options = fake_copy(request->options_json),
         .version = request->version,
     };
     cluster->names = name;

@@ -20,6 +20,7 @@ void fake_free_item(struct fake_item *item)
     free(item->b);
     free(item->c);
     free(item->d);
+    free(item->e);
     free(item);
 }
 
@@ -166,7 +167,8 @@ static void run_orphan(struct fake_node *node, const struct fake_item *item)
                                      .version = item->version,
                                      .checkpoint = item->c,
                                      .seq = item->seq,
-                                     .state_json = item->d};
+                                     .state_json = item->d,
+                                     .options_json = item->e};
 
     if (fake_is_up(node)) {
         node->join.events.on_orphan(node->join.events.context, &orphan);
@@ -211,6 +213,7 @@ static void free_name(struct fake_name *name)
     free(name->behavior);
     free(name->checkpoint);
     free(name->state);
+    free(name->options);
     free(name);
 }
 
@@ -309,6 +312,7 @@ void fake_tell_orphan(struct fake_node *node, const struct fake_name *name)
     item->b = fake_copy(name->behavior);
     item->c = fake_copy(name->checkpoint);
     item->d = fake_copy(name->state);
+    item->e = fake_copy(name->options);
     item->epoch = name->epoch;
     item->seq = name->seq;
     item->version = name->version;
