@@ -114,8 +114,8 @@
  * places are taken is let in, and the oldest of the address with the most goes (dist/peer_door.c).
  */
 #define TR_UNPROVEN_PEERS_MAX 128u
-/* Of these, from one address, or of one user by a unix socket: so that one that floods leaves room
- * for three others. */
+/* Of these, from one IPv4 address, one /64 of IPv6, or of one user by a unix socket: so that one
+ * that floods leaves room for three others (dist/stranger.h). */
 #define TR_UNPROVEN_PER_ADDRESS_MAX 32u
 /* The mode of a unix socket for other nodes: those of the same user. */
 #define TR_UNIX_MODE 0600u

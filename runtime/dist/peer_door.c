@@ -1,17 +1,18 @@
-#include <string.h>
+#include <stdbool.h>
 
 #include "base/limits.h"
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
+#include "dist/stranger.h"
 
 enum { HOST_SLOTS = 256 }; /* a power of two above the number of those who can be at the door */
 
 _Static_assert(HOST_SLOTS > TR_UNPROVEN_PEERS_MAX, "each of them may come from another host");
 
-/* Who has not proven itself, by host; of this one by its user, when it comes by a unix socket. */
+/* Those who have not proven themselves and count as one. */
 struct host {
-    const char *address; /* of one of its connections; NULL = a free slot */
-    size_t size;
+    struct tr_stranger stranger; /* lent from one of its connections */
+    bool taken;                  /* else a free slot */
     uint32_t count;
     size_t place;        /* of its oldest in the list: the list begins with the newest */
     struct conn *oldest; /* NULL = it has none that may be closed */
@@ -23,17 +24,17 @@ struct crowd {
 
 static struct host *host_of(struct crowd *crowd, const char *address)
 {
-    const size_t size = peers_host_size(address);
+    const struct tr_stranger stranger = tr_stranger_of(address);
 
-    for (uint64_t slot = tr_hash_bytes(address, size);; slot++) {
+    for (uint64_t slot = tr_stranger_hash(&stranger);; slot++) {
         struct host *host = &crowd->hosts[slot % HOST_SLOTS];
 
-        if (host->address == NULL) {
-            host->address = address;
-            host->size = size;
+        if (!host->taken) {
+            host->stranger = stranger;
+            host->taken = true;
             return host;
         }
-        if (host->size == size && memcmp(host->address, address, size) == 0) {
+        if (tr_stranger_equal(&host->stranger, &stranger)) {
             return host;
         }
     }

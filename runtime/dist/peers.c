@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
+#include "dist/stranger.h"
 
 /* ---- the table ---- */
 
@@ -66,7 +67,7 @@ void peers_log(const struct tr_peers *peers, int level, const char *format, ...)
     peers->config.log(peers->config.log_context, level, text);
 }
 
-/* Finds the entry of a host, or the one that was logged longest ago. */
+/* Finds the entry of a stranger, or the one that was logged longest ago. */
 static struct refusal *refusal_of(struct tr_peers *peers, const char *host)
 {
     struct refusal *oldest = &peers->refusals[0];
@@ -86,14 +87,6 @@ static struct refusal *refusal_of(struct tr_peers *peers, const char *host)
     return oldest;
 }
 
-size_t peers_host_size(const char *address)
-{
-    const char *path = tr_host_unix_path(address);
-    const char *last = path != NULL && path[0] == '/' ? NULL : strrchr(address, ':');
-
-    return last == NULL ? strlen(address) : (size_t)(last - address);
-}
-
 bool peers_may_use(const struct tr_peers *peers, const struct tr_stream *stream)
 {
     return peers->secret.size > 0 || peers->tls != NULL || tr_stream_is_local(stream);
@@ -103,11 +96,12 @@ void peers_refused(struct tr_peers *peers, const char *address, troupe_status wh
 {
     const uint64_t now = tr_loop_now(peers->loop);
     struct refusal *refusal = NULL;
+    const struct tr_stranger stranger = tr_stranger_of(address);
     char host[ADDRESS_SIZE];
 
     peers->counters.refused++;
     peers->counters.refused_auth += why == TROUPE_E_AUTH ? 1 : 0;
-    (void)snprintf(host, sizeof(host), "%.*s", (int)peers_host_size(address), address);
+    tr_stranger_print(&stranger, host, sizeof(host));
     refusal = refusal_of(peers, host);
     if (text == NULL && why == TROUPE_E_AUTH) {
         text = "its cluster secret is not ours";

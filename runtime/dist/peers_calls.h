@@ -19,10 +19,6 @@ struct shard *peers_shard(struct tr_peers *peers, uint64_t node_id);
 /* Lends the peer that is wanted under this id, or NULL. */
 struct peer *peers_find(struct tr_peers *peers, uint64_t node_id);
 
-/* Bytes of an address that are the same for all connections of a host, or of a user of this one:
- * all before the last colon. The path of a unix socket has none of its own. */
-size_t peers_host_size(const char *address);
-
 /* Counts, logs and reports a handshake that was refused; text says more than why, or is NULL. */
 void peers_refused(struct tr_peers *peers, const char *address, troupe_status why,
                    const char *text);
