@@ -2,7 +2,8 @@
  * lookup.c.
  *
  * A name is reserved here first, so that two actors of one node never race in the registry, and
- * confirmed when the registry has said yes. On a node without a registry the reservation is all.
+ * confirmed when the registry has said yes. Until then nobody knows who will have it: who wants it
+ * too waits. On a node without a registry the reservation is all.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,6 @@
 #include "base/bugs.h"
 #include "base/check.h"
 #include "io/loop.h"
-#include "node/birth.h"
 #include "node/names.h"
 #include "node/node.h"
 #include "node/node_monitors.h"
@@ -40,6 +40,7 @@ void tr_names_fini(struct troupe_node *node)
         while (held != NULL) {
             struct tr_held_name *next = held->next;
 
+            tr_rivals_free(held->rivals);
             free(held);
             held = next;
         }
@@ -75,13 +76,51 @@ troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint6
     const struct tr_held_name *held = find(node, name);
     troupe_status status = TROUPE_E_EXISTS;
 
-    if (held != NULL) {
-        *holder = held->actor_id;
-    } else {
+    if (held == NULL) {
         status = add(node, name, actor_id, durable);
+    } else if (!held->confirmed && node->registry != NULL) {
+        status = TROUPE_OK; /* It waits for its turn: see tr_names_turn. */
+    } else {
+        *holder = held->actor_id;
     }
     tr_mutex_unlock(&node->names_mutex);
     return status;
+}
+
+enum tr_name_turn tr_names_turn(struct troupe_node *node, const char *name, uint64_t actor_id,
+                                bool durable, struct tr_rival *rival, struct tr_name_result *holder)
+{
+    enum tr_name_turn turn = TR_NAME_MINE;
+
+    tr_mutex_lock(&node->names_mutex);
+    struct tr_held_name *held = find(node, name);
+
+    if (held == NULL && add(node, name, actor_id, durable) == TROUPE_OK) {
+        held = find(node, name);
+    }
+    if (held == NULL) {
+        turn = TR_NAME_NO_MEMORY;
+    } else if (held->confirmed) {
+        *holder = (struct tr_name_result){
+            .status = TROUPE_E_EXISTS,
+            .pid = {.node = tr_sched_node_id(node->sched), .id = held->actor_id},
+            .epoch = held->epoch,
+            .text = ""};
+        turn = TR_NAME_TAKEN;
+    } else if (held->actor_id != actor_id) {
+        struct tr_rival **end = &held->rivals;
+
+        while (*end != NULL) {
+            end = &(*end)->next;
+        }
+        rival->next = NULL;
+        *end = rival;
+        turn = TR_NAME_LATER;
+    } else {
+        held->asked = true;
+    }
+    tr_mutex_unlock(&node->names_mutex);
+    return turn;
 }
 
 troupe_status tr_names_claim(struct troupe_node *node, const char *name, uint64_t actor_id)
@@ -97,6 +136,7 @@ troupe_status tr_names_claim(struct troupe_node *node, const char *name, uint64_
     } else {
         held->actor_id = actor_id;
         held->durable = true;
+        held->asked = false;
     }
     tr_mutex_unlock(&node->names_mutex);
     return status;
@@ -107,21 +147,28 @@ void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor
     tr_mutex_lock(&node->names_mutex);
     struct tr_held_name *held = find(node, name);
 
+    struct tr_rival *rivals = NULL;
+
     if (held != NULL && held->actor_id == actor_id) {
         held->epoch = epoch;
         held->confirmed = true;
+        rivals = held->rivals;
+        held->rivals = NULL;
     }
     tr_mutex_unlock(&node->names_mutex);
+    tr_rivals_go_on(rivals);
 }
 
-uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id)
+/* Forgets the name if actor_id holds it, which `ends`: then not while the registry is asked. */
+static uint64_t release(struct troupe_node *node, const char *name, uint64_t actor_id, bool ends)
 {
+    struct tr_rival *rivals = NULL;
     uint64_t epoch = 0;
 
     tr_mutex_lock(&node->names_mutex);
     struct tr_held_name *held = find(node, name);
 
-    if (held != NULL && held->actor_id == actor_id) {
+    if (held != NULL && held->actor_id == actor_id && (!ends || !held->asked || held->confirmed)) {
         struct tr_held_name *first = tr_map_take(&node->names, tr_hash_text(name));
         struct tr_held_name **link = &first;
 
@@ -134,10 +181,17 @@ uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t a
             TR_CHECK(tr_map_put(&node->names, tr_hash_text(name), first) == TROUPE_OK);
         }
         epoch = held->epoch;
+        rivals = held->rivals;
         free(held);
     }
     tr_mutex_unlock(&node->names_mutex);
+    tr_rivals_go_on(rivals);
     return epoch;
+}
+
+uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id)
+{
+    return release(node, name, actor_id, false);
 }
 
 void tr_names_of(struct troupe_node *node, uint64_t actor_id, char name[TR_NAME_SIZE_MAX + 1],
@@ -197,186 +251,6 @@ int32_t tr_checkpoint_of(const char *name)
     return TROUPE_CHECKPOINT_EACH;
 }
 
-/* ---- registering: from a worker to the loop to the registry, and back ---- */
-
-struct registering {
-    struct troupe_node *node;
-    uint64_t actor_id;
-    bool spawned; /* the actor is held until this is decided, and ends when it is refused */
-    bool durable;
-    bool strict;
-    int32_t checkpoint;
-    int32_t version;
-    const char *behavior; /* of the behavior, lent */
-    char *state_json;     /* owned */
-    char *options_json;   /* owned */
-    troupe_pid caller;    /* who is answered; none: nobody */
-    uint64_t ref;
-    uint32_t session;
-    uint32_t flags;
-    int64_t deadline_ns;
-    char name[];
-};
-
-static void registering_free(struct registering *r)
-{
-    free(r->state_json);
-    troupe_json_free(r->options_json);
-    free(r);
-}
-
-/* Tells the actor. Answers false when it has ended meanwhile. */
-static bool tell_named(struct registering *r, const struct tr_name_result *result)
-{
-    const char *text = result->status == TROUPE_OK ? r->name : result->text;
-    const size_t size = strlen(text) + 1;
-    struct tr_message *message = tr_message_create(&r->node->sched->shared_cache, TR_SIGNAL_NAMED,
-                                                   sizeof(struct tr_named) + size);
-
-    if (message == NULL) {
-        return false;
-    }
-    struct tr_named *named = (struct tr_named *)(void *)message->payload;
-
-    named->epoch = result->epoch;
-    named->status = result->status;
-    memcpy(named->text, text, size);
-    message->to = (troupe_pid){.node = tr_sched_node_id(r->node->sched), .id = r->actor_id};
-    /* From here on a refused or late signal releases the name by itself: see tr_names_unnamed. */
-    return tr_sched_post(r->node->sched, NULL, message) == TROUPE_OK;
-}
-
-/* A durable name may be held by an actor of this node that has failed: spawning the name again is
- * the wish that it goes on from its last commit. */
-static void revive(struct troupe_node *node, const char *name, const struct tr_name_result *holder)
-{
-    if (holder->pid.node == tr_sched_node_id(node->sched) && holder->pid.id != 0 &&
-        !tr_table_is_alive(&node->sched->table, holder->pid.id)) {
-        node->registry->port.reload(node->registry->port.context, name, holder->epoch);
-    }
-}
-
-static void on_registered(void *context, const struct tr_name_result *result)
-{
-    struct registering *r = context;
-    struct troupe_node *node = r->node;
-    struct tr_name_result shown = *result;
-    char text[TR_REASON_TEXT_SIZE];
-
-    if (result->status == TROUPE_E_EXISTS) {
-        char pid[TROUPE_PID_TEXT_SIZE];
-
-        (void)snprintf(text, sizeof(text), "the name \"%.120s\" is held by %s", r->name,
-                       troupe_pid_print(result->pid, pid));
-    } else {
-        (void)snprintf(text, sizeof(text), "the name \"%.120s\" was not registered: %s", r->name,
-                       result->text != NULL && result->text[0] != '\0'
-                           ? result->text
-                           : troupe_status_text(result->status));
-    }
-    shown.text = text;
-    if (result->status == TROUPE_E_EXISTS && r->durable && (r->flags & TR_SPAWN_LOOKS) == 0) {
-        revive(node, r->name, result);
-    }
-    if (result->status == TROUPE_OK) {
-        tr_names_confirm(node, r->name, r->actor_id, result->epoch);
-    } else if (!r->spawned) {
-        (void)tr_names_release(node, r->name, r->actor_id);
-    }
-    if (!r->spawned) {
-        (void)tell_named(r, &shown); /* First, so that it can try again when it is answered. */
-    }
-    if (!troupe_pid_is_none(r->caller)) {
-        const troupe_pid self = {.node = tr_sched_node_id(node->sched), .id = r->actor_id};
-
-        tr_spawn_answer(node, NULL, r->caller, r->ref, r->session, result->status,
-                        result->status == TROUPE_OK ? self : result->pid, r->flags,
-                        result->status == TROUPE_OK ? "" : text);
-    }
-    if (r->spawned) {
-        /* Last: from here on the actor runs, and what it says comes after the answer. */
-        (void)tell_named(r, &shown);
-    }
-    registering_free(r);
-}
-
-static void register_on_loop(void *context)
-{
-    struct registering *r = context;
-    const struct tr_name_register request = {.name = r->name,
-                                             .actor_id = r->actor_id,
-                                             .durable = r->durable,
-                                             .strict = r->strict,
-                                             .behavior = r->behavior,
-                                             .version = r->version,
-                                             .checkpoint = tr_checkpoint_name(r->checkpoint),
-                                             .state_json = r->state_json,
-                                             .options_json = r->options_json,
-                                             .deadline_ns = r->deadline_ns,
-                                             .done = on_registered,
-                                             .context = r};
-
-    r->node->registry->port.register_name(r->node->registry->port.context, &request);
-}
-
-static struct registering *registering_create(struct troupe_node *node, const char *name,
-                                              uint64_t actor_id, uint32_t timeout_ms)
-{
-    const size_t size = strlen(name) + 1;
-    struct registering *r = calloc(1, sizeof(*r) + size);
-
-    if (r != NULL) {
-        r->node = node;
-        r->actor_id = actor_id;
-        r->deadline_ns = tr_node_loop_deadline(node, timeout_ms);
-        memcpy(r->name, name, size);
-    }
-    return r;
-}
-
-static troupe_status submit(struct registering *r)
-{
-    const troupe_status status = tr_loop_post(r->node->loop, register_on_loop, r);
-
-    if (status != TROUPE_OK) {
-        registering_free(r);
-    }
-    return status;
-}
-
-troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
-                                        const struct tr_spawn_request *request)
-{
-    struct registering *r = registering_create(node, request->name, tr_load_relaxed(&actor->id),
-                                               node->config.call_timeout_ms);
-
-    if (r == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    r->spawned = true;
-    r->durable = (request->flags & TROUPE_SPAWN_DURABLE) != 0;
-    r->strict = (request->flags & TROUPE_SPAWN_STRICT) != 0;
-    r->checkpoint = request->checkpoint;
-    r->version = actor->behavior->version;
-    r->behavior = actor->behavior->name;
-    r->caller = request->caller;
-    r->ref = request->ref;
-    r->session = tr_router_session(node->router, request->caller.node);
-    r->flags = request->flags;
-    if (r->durable) {
-        troupe_status status = tr_durable_state_json(actor, &r->state_json, NULL, 0);
-
-        if (status == TROUPE_OK) {
-            status = tr_birth_print(request, &r->options_json);
-        }
-        if (status != TROUPE_OK) {
-            registering_free(r);
-            return status;
-        }
-    }
-    return submit(r);
-}
-
 /* ---- giving up ---- */
 
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
@@ -396,7 +270,7 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
     if (extra->name == NULL) {
         return;
     }
-    const uint64_t epoch = tr_names_release(node, extra->name, id);
+    const uint64_t epoch = release(node, extra->name, id, true);
 
     /* A durable actor's row outlives all ends but its own wish. One that ends `fenced` may have got
      * that from another node, by a link: the name is ours still. */
@@ -415,10 +289,11 @@ void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64
 {
     struct troupe_node *node = context;
 
-    (void)tr_names_release(node, name, actor_id);
+    /* First, so that who waits for the name finds it free in the registry. */
     if (epoch != 0 && node->registry != NULL && !TR_BUG(NAME_OF_THE_DEAD)) {
         (void)tr_names_unregister(node, name, epoch, 0, 0);
     }
+    (void)tr_names_release(node, name, actor_id);
 }
 
 /* ---- what actors ask for ---- */
@@ -493,16 +368,7 @@ troupe_status troupe_register(troupe_self *self, const char *name, uint32_t time
         status = set_name(self, name);
     }
     if (status == TROUPE_OK && node->registry != NULL) {
-        struct registering *r = registering_create(node, name, self->id, timeout_ms);
-
-        if (r != NULL) {
-            r->caller = tr_self_pid(self);
-            r->ref = wait->ref;
-            r->behavior = self->actor->behavior->name;
-            status = submit(r);
-        } else {
-            status = TROUPE_E_NO_MEMORY;
-        }
+        status = tr_names_register_self(self, name, timeout_ms, wait->ref);
         if (status == TROUPE_OK) {
             return TROUPE_OK;
         }

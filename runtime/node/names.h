@@ -1,8 +1,8 @@
 /* node/names.h - names that actors of this node hold, messages to names, and actors that are saved.
  *
- * names.c reserves names here and has the registry confirm them; lookup.c finds who holds others;
- * durable.c writes checkpoints behind the signals of durable actors; recovery.c starts what the
- * registry hands over and delivers what waits in the inbox table.
+ * names.c reserves names here, registering.c has the registry confirm them; lookup.c finds who
+ * holds others; durable.c writes checkpoints behind the signals of durable actors; recovery.c
+ * starts what the registry hands over and delivers what waits in the inbox table.
  *
  * Threads: functions that take a troupe_self: the worker that runs it. Others: any, unless said.
  */
@@ -14,7 +14,8 @@
 /* ---- names.c ---- */
 troupe_status tr_names_init(struct troupe_node *node);
 void tr_names_fini(struct troupe_node *node);
-/* Reserves a name for an actor of this node; *holder is who has it otherwise. EXISTS, NO_MEMORY. */
+/* Reserves a name for an actor of this node; *holder is who has it otherwise. OK too while another
+ * one is being registered: then it is the actor's by tr_names_turn only. EXISTS, NO_MEMORY. */
 troupe_status tr_names_reserve(struct troupe_node *node, const char *name, uint64_t actor_id,
                                bool durable, uint64_t *holder);
 /* Takes a name that the registry has given to this node, also from an actor whose own registration
@@ -24,10 +25,21 @@ void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor
                       uint64_t epoch);
 /* Forgets the name if actor_id holds it; answers its epoch, or 0. */
 uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id);
-/* Registers a new actor's name, which it reserved; the actor is held until that is decided, and the
- * request's caller, if any, is answered then. */
-troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
-                                        const struct tr_spawn_request *request);
+/* A registration that waits for another one of the same name. */
+struct tr_rival {
+    struct tr_rival *next;
+};
+/* Whose turn it is to be registered. */
+enum tr_name_turn {
+    TR_NAME_MINE,
+    TR_NAME_TAKEN, /* the registry has given it to the holder */
+    TR_NAME_LATER, /* the rival is kept until the present one is decided */
+    TR_NAME_NO_MEMORY
+};
+enum tr_name_turn tr_names_turn(struct troupe_node *node, const char *name, uint64_t actor_id,
+                                bool durable, struct tr_rival *rival,
+                                struct tr_name_result *holder);
+
 /* The actor has ended: its name goes, or stays as the row of a durable actor. */
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
 void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
@@ -59,6 +71,18 @@ void tr_names_answer(struct troupe_node *node, uint64_t actor_id, uint64_t ref,
 uint16_t tr_spawn_actor_flags(const struct tr_spawn_request *request);
 const char *tr_checkpoint_name(int32_t checkpoint);
 int32_t tr_checkpoint_of(const char *name);
+
+/* ---- registering.c ---- */
+/* What waited for a name that is decided, or free, takes its turn. Takes the list. Any thread. */
+void tr_rivals_go_on(struct tr_rival *rivals);
+void tr_rivals_free(struct tr_rival *rivals);
+/* Registers the actor that runs. NO_MEMORY. */
+troupe_status tr_names_register_self(troupe_self *self, const char *name, uint32_t timeout_ms,
+                                     uint64_t ref);
+/* Registers a new actor's name, which it reserved; the actor is held until that is decided, and the
+ * request's caller, if any, is answered then. */
+troupe_status tr_names_register_spawned(struct troupe_node *node, struct tr_actor *actor,
+                                        const struct tr_spawn_request *request);
 
 /* ---- durable.c ---- */
 troupe_status tr_durable_attach(struct troupe_node *node, struct tr_actor *actor,

@@ -22,18 +22,20 @@
 #include "type/types.h"
 
 struct tr_groups;
-struct tr_traces;
 struct tr_loop;
 struct tr_peers;
 struct tr_timer;
+struct tr_traces;
 
 /* One name that an actor of this node holds, or is about to. */
 struct tr_held_name {
     struct tr_held_name *next; /* of the same hash */
-    uint64_t actor_id;         /* 0: being registered */
-    uint64_t epoch;            /* 0 on a node without a registry */
+    uint64_t actor_id;
+    uint64_t epoch; /* 0 on a node without a registry */
     bool durable;
-    bool confirmed; /* by the registry; on a local node at once */
+    bool asked;              /* the registry is: it answers, whatever becomes of the actor */
+    bool confirmed;          /* by the registry; on a local node at once */
+    struct tr_rival *rivals; /* who waits until that is decided */
     char name[];
 };
 
@@ -183,8 +185,7 @@ void tr_cluster_drain(struct troupe_node *node, bool drain);
 /* ---- clients.c: requests of the administration protocol that come over TCP ---- */
 void tr_clients_request(struct troupe_node *node, uint64_t client, uint64_t request,
                         const uint8_t *bytes, size_t size);
-/* Waits for those under way. */
-void tr_clients_drain(struct troupe_node *node);
+void tr_clients_drain(struct troupe_node *node); /* waits for those under way */
 
 /* ---- stop.c ---- */
 /* Ends every actor of users, trapping or not; kind FENCED or KILL. Any thread. */
@@ -193,8 +194,7 @@ void tr_node_signal_one(struct troupe_node *node, uint64_t actor_id, int32_t kin
                         const char *text);
 /* Asks all actors to end in order and waits; then kills what is left. */
 void tr_node_end_actors(struct troupe_node *node, uint32_t timeout_ms, int32_t kind);
-/* Waits until then for functions that block. */
-void tr_node_end_blocking(struct troupe_node *node, int64_t until_ns);
+void tr_node_end_blocking(struct troupe_node *node, int64_t until_ns); /* waits until then */
 uint64_t tr_node_user_actors(struct troupe_node *node);
 
 #endif
