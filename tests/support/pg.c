@@ -136,6 +136,11 @@ void pg_server_halt(const struct pg_server *server)
     run_script(server, "stop", line, sizeof(line));
 }
 
+void pg_server_hold_door(const struct pg_server *server, bool hold)
+{
+    assert_int_equal(kill(postmaster(server), hold ? SIGSTOP : SIGCONT), 0);
+}
+
 void pg_server_resume(struct pg_server *server)
 {
     run_script(server, "start", server->conninfo, sizeof(server->conninfo));

@@ -14,6 +14,7 @@
 #ifndef SUPPORT_PG_H
 #define SUPPORT_PG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "pg/pg_sync.h"
@@ -43,6 +44,9 @@ void pg_server_conninfo_as(const struct pg_server *server, const char *database,
 /* Stops the server (killing it like a crash, or in order) without starting it again. */
 void pg_server_kill(const struct pg_server *server);
 void pg_server_halt(const struct pg_server *server);
+
+/* While it holds the door no new connection is let in, nor refused; those that are there go on. */
+void pg_server_hold_door(const struct pg_server *server, bool hold);
 
 /* Starts it again. */
 void pg_server_resume(struct pg_server *server);
