@@ -103,6 +103,8 @@ enum {
     TR_ACTOR_NOSUSPEND = 2048 /* is told BUSY instead of being blocked */
 };
 
+#define TR_PARENT_ELSEWHERE UINT64_MAX /* shown_parent of one that another node's actor spawned */
+
 /* The time of messages and mailboxes: about milliseconds of the coarse clock. Differences hold for
  * 26 days. */
 #define TR_TICK_SHIFT 20

@@ -105,16 +105,25 @@ void tr_durable_free(void *record);
 /* ---- adopt.c ---- */
 /* Set in the flags of a spawn by who looks itself for the actor behind a name that is refused. */
 #define TR_SPAWN_LOOKS (1U << 27)
+/* Set in the flags of a request to another node: not to start an actor but to find the one behind
+ * the durable name there, as tr_adopt_find does, and link it to the caller. */
+#define TR_SPAWN_ADOPTS (1U << 26)
 struct tr_adopter;
 /* Looks for the actor behind a durable name, for a supervisor. then gets its pid; NOT_FOUND: nobody
  * has the name; AGAIN and what look-ups end with: look again later; FAILED: its row is ours and it
- * does not start. One that has failed on this node is started from its row and is linked to the
- * caller when then runs. NO_MEMORY. Actor only. */
+ * does not start. One that has failed on this node is started from its row; it, and one that runs
+ * here without a supervisor, is linked to the caller when then runs. NO_MEMORY. Actor only. */
 TROUPE_MUST_USE troupe_status tr_adopt_find(troupe_self *self, const char *name, troupe_then then,
                                             uint64_t tag);
 /* Who waits for this row; NULL: nobody. Loop thread. */
 struct tr_adopter *tr_adopt_take(struct troupe_node *node, const char *name);
 troupe_pid tr_adopter_pid(const struct tr_adopter *adopter);
+uint32_t tr_adopter_session(const struct tr_adopter *adopter);
+/* A request of another node's supervisor with TR_SPAWN_ADOPTS. It is answered as a spawn is: OK,
+ * with a link; EXISTS: somebody else runs it, its pid says who; FAILED: its row is here and it does
+ * not start; AGAIN and others: look again later. */
+void tr_adopt_serve(struct troupe_node *node, const struct tr_spawn_request *request,
+                    uint32_t session);
 /* The actor runs, linked to the supervisor. Takes the adopter. In the agent. */
 void tr_adopted(troupe_self *self, struct tr_adopter *adopter, troupe_pid pid);
 /* It does not. Takes the adopter. Any thread. */

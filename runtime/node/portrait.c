@@ -57,7 +57,7 @@ bool tr_portrait_sketch(struct tr_portrait *portrait, struct troupe_node *node, 
     *portrait = (struct tr_portrait){.pid = {tr_sched_node_id(sched), actor_id}, .busy = true};
     const uint64_t parent = tr_load_relaxed(&actor->shown_parent);
 
-    if (parent != 0 && parent != node->agent) {
+    if (parent != 0 && parent != node->agent && parent != TR_PARENT_ELSEWHERE) {
         portrait->parent = (troupe_pid){tr_sched_node_id(sched), parent};
     }
     tr_actor_look(sched, actor, &portrait->waiting, &portrait->oldest_ms);

@@ -248,18 +248,19 @@ static void start_orphan(troupe_self *self, void *context)
         return;
     }
     struct tr_adopter *adopter = orphan->adopter;
-    const struct tr_spawn spawn = {.spawn_flags = adopter == NULL ? 0 : TROUPE_SPAWN_LINK,
-                                   .parent =
-                                       adopter == NULL ? (troupe_pid){0} : tr_adopter_pid(adopter),
-                                   .behavior = orphan->behavior,
-                                   .state = orphan->state,
-                                   .state_version = orphan->version,
-                                   .actor_flags = tr_spawn_actor_flags(&orphan->spawned),
-                                   .mailbox_messages = orphan->spawned.mailbox_messages,
-                                   .mailbox_bytes = orphan->spawned.mailbox_bytes,
-                                   .mailbox_policy = orphan->spawned.flags >> TR_SPAWN_POLICY_SHIFT,
-                                   .prepare = prepare,
-                                   .prepare_context = orphan};
+    const struct tr_spawn spawn = {
+        .spawn_flags = adopter == NULL ? 0 : TROUPE_SPAWN_LINK,
+        .parent = adopter == NULL ? (troupe_pid){0} : tr_adopter_pid(adopter),
+        .parent_session = adopter == NULL ? 0 : tr_adopter_session(adopter),
+        .behavior = orphan->behavior,
+        .state = orphan->state,
+        .state_version = orphan->version,
+        .actor_flags = tr_spawn_actor_flags(&orphan->spawned),
+        .mailbox_messages = orphan->spawned.mailbox_messages,
+        .mailbox_bytes = orphan->spawned.mailbox_bytes,
+        .mailbox_policy = orphan->spawned.flags >> TR_SPAWN_POLICY_SHIFT,
+        .prepare = prepare,
+        .prepare_context = orphan};
     char error[TR_REASON_TEXT_SIZE] = "";
     troupe_pid pid = {0};
     const troupe_status status =

@@ -14,7 +14,8 @@
 #include "node/spawn.h"
 #include "type/value.h"
 
-_Static_assert((TR_SPAWN_LOOKS & TR_SPAWN_FLAGS_MASK) != 0, "it would be taken for a policy");
+_Static_assert(((TR_SPAWN_LOOKS | TR_SPAWN_ADOPTS) & ~TR_SPAWN_FLAGS_MASK) == 0,
+               "they would be taken for a policy");
 
 /* What prepare needs while an actor is being made. */
 struct preparing {
@@ -306,6 +307,11 @@ static void serve(troupe_self *self, const struct tr_spawn_request *request, uin
     troupe_pid pid = {0};
     troupe_status status = TROUPE_OK;
 
+    if (session != 0 && (request->flags & TR_SPAWN_ADOPTS) != 0 &&
+        tr_name_is_valid(request->name)) {
+        tr_adopt_serve(node, request, session); /* What has its row here stays while it drains. */
+        return;
+    }
     if (session != 0 && tr_load32_relaxed(&node->draining) != 0) {
         (void)snprintf(error, sizeof(error), "node \"%s\" drains and starts nothing for others",
                        node->name);
@@ -400,7 +406,7 @@ troupe_status tr_spawn_at(troupe_self *self, const struct tr_spawn_at *spawn)
     if (status != TROUPE_OK) {
         return status;
     }
-    struct tr_wait *wait = tr_wait_start(self, TR_WAIT_OPERATION, 0);
+    struct tr_wait *wait = tr_wait_start(self, TR_WAIT_OPERATION, spawn->timeout_ms);
 
     if (wait != NULL) {
         wait->then = spawn->then;

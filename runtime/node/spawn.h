@@ -14,6 +14,7 @@ struct tr_spawn_at {
     const void *args; /* of args_type; NULL: none */
     const troupe_type *args_type;
     const troupe_spawn_options *options;
+    uint32_t timeout_ms; /* 0: none */
     troupe_then then;
     uint64_t tag;
 };

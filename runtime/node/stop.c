@@ -32,7 +32,7 @@ static bool is_root(const struct troupe_node *node, const struct tr_actor *actor
 {
     const uint64_t parent = tr_load_relaxed(&actor->shown_parent);
 
-    return parent == 0 || parent == node->agent;
+    return parent == 0 || parent == node->agent || parent == TR_PARENT_ELSEWHERE;
 }
 
 /* Steps down through the table, younger actors first as far as slots tell; signals those that match

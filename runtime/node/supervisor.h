@@ -26,7 +26,6 @@
  * which may lie in words. INVALID, NO_MEMORY, or what copying args answers. Any thread. */
 TROUPE_MUST_USE troupe_status tr_child_create(const troupe_child *spec, struct tr_child **out,
                                               const char **why, char words[TR_REASON_TEXT_SIZE]);
-/* Any thread. */
 void tr_child_destroy(struct tr_child *child);
 /* Puts it behind the others; with a template, which it has to fit, it becomes one like that.
  * EXISTS, LIMIT, INVALID, NO_MEMORY; *why, NULL before, gets words. Takes it when OK. */
@@ -111,6 +110,9 @@ bool tr_child_is_durable(const struct tr_child *child);
 /* Begins to look for the actor behind its name. */
 troupe_status tr_child_find(troupe_self *self, struct tr_supervisor *supervisor,
                             struct tr_child *child);
+/* The same; when that cannot begin, it is tried again. */
+void tr_child_find_or_later(troupe_self *self, struct tr_supervisor *supervisor,
+                            struct tr_child *child);
 /* Whether a look is under way: what it finds must be waited for. */
 bool tr_child_is_found(const struct tr_child *child);
 /* It has ended since its name was refused; answers whether it is looked for now. */
@@ -137,7 +139,9 @@ void tr_far_free_nodes(struct tr_supervisor *supervisor);
 TROUPE_MUST_USE troupe_status tr_far_start(troupe_self *self, struct tr_supervisor *supervisor,
                                            struct tr_child *child);
 int tr_far_on_started(troupe_self *self, void *state, const troupe_result *result);
-/* It runs. */
+/* It runs on that node, which its rule did not choose. NO_MEMORY. */
+TROUPE_MUST_USE troupe_status tr_far_note(const troupe_self *self, struct tr_supervisor *supervisor,
+                                          struct tr_child *child, uint64_t node_id);
 void tr_far_up(struct tr_supervisor *supervisor, struct tr_child *child);
 /* Whether it may start elsewhere, or later. */
 bool tr_far_has_no_place(troupe_status status);

@@ -4,8 +4,13 @@
  * A first start is a spawn like others; the registry may refuse its name later. Every other start
  * begins by looking the name up. While that is under way the child is RECOVERING and its siblings
  * do not wait for it.
+ *
+ * A child with a placement may have its row on any node: the one that has it is asked to link the
+ * actor to the supervisor, which starts it there if it has failed. So its rule decides where it
+ * begins, and the row of its name where it goes on.
  */
 #include "node/names.h"
+#include "node/spawn.h"
 #include "node/supervisor.h"
 
 enum { LOOK_FIRST_MS = 50, LOOK_MAX_MS = 1000, LOOKS_DOUBLED_MAX = 5 };
@@ -55,15 +60,77 @@ static void watch(troupe_self *self, struct tr_supervisor *supervisor, struct tr
     tr_child_move(supervisor, child, TR_CHILD_ELSEWHERE);
 }
 
-/* Whether nobody but the node has started it: recovered, it has no supervisor yet. */
-static bool is_alone(const troupe_self *self, troupe_pid pid)
+/* It is ours. */
+static void own(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                troupe_pid pid)
 {
-    const struct tr_actor *actor = pid.node == tr_sched_node_id(self->sched)
-                                       ? tr_table_find(&self->sched->table, pid.id)
-                                       : NULL;
-    const uint64_t parent = actor == NULL ? UINT64_MAX : tr_load_relaxed(&actor->shown_parent);
+    troupe_status status =
+        child->far == NULL ? TROUPE_OK : tr_far_note(self, supervisor, child, pid.node);
 
-    return parent == 0 || parent == self->id;
+    if (status == TROUPE_OK) {
+        status = tr_child_up(supervisor, child, pid);
+    }
+    if (status != TROUPE_OK) {
+        tr_supervisor_end(supervisor, TROUPE_REASON_ERROR, "out of memory for a durable child");
+        return;
+    }
+    child->looks = 0;
+    child->known = true;
+    if (child->far != NULL) {
+        tr_far_up(supervisor, child);
+    }
+    tr_supervisor_joined(self, supervisor, child);
+}
+
+/* The node that has the row has answered. */
+static int on_adopted(troupe_self *self, void *state, const troupe_result *result)
+{
+    struct tr_supervisor *supervisor = state;
+    struct tr_child *child = tr_child_answered(supervisor, result);
+
+    if (child == NULL) {
+        return TROUPE_OK;
+    }
+    if (result->status == TROUPE_OK) {
+        own(self, supervisor, child, result->pid);
+    } else if (tr_supervisor_stops(supervisor, child)) {
+        tr_child_gone(supervisor, child, TR_CHILD_DOWN);
+    } else if (result->status == TROUPE_E_EXISTS && !troupe_pid_is_none(result->pid)) {
+        watch(self, supervisor, child, result->pid);
+    } else if (result->status == TROUPE_E_FAILED) {
+        tr_child_again(self, supervisor, child, result->reason.text);
+    } else {
+        look_later(self, supervisor, child);
+    }
+    return tr_supervisor_proceed(self, supervisor);
+}
+
+/* Asks the node that has the row. */
+static void adopt_there(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                        uint64_t node_id)
+{
+    const uint64_t key = tr_child_new_key(supervisor);
+    const troupe_spawn_options options = {.flags = TROUPE_SPAWN_LINK | TROUPE_SPAWN_DURABLE |
+                                                   TR_SPAWN_ADOPTS,
+                                          .name = child->spec.name};
+    const bool noted = note_key(supervisor, child, key);
+
+    if (!noted ||
+        tr_spawn_at(self, &(struct tr_spawn_at){.node_id = node_id,
+                                                .behavior = child->spec.behavior->name,
+                                                .options = &options,
+                                                .timeout_ms = self->sched->options.call_timeout_ms,
+                                                .then = on_adopted,
+                                                .tag = key}) != TROUPE_OK) {
+        if (noted) {
+            (void)tr_map_take(&supervisor->by_key, key);
+            child->key = 0;
+        }
+        look_later(self, supervisor, child);
+        return;
+    }
+    supervisor->finding++;
+    tr_child_move(supervisor, child, TR_CHILD_RECOVERING);
 }
 
 /* Somebody runs it. */
@@ -72,21 +139,19 @@ static void take(troupe_self *self, struct tr_supervisor *supervisor, struct tr_
 {
     const bool linked = tr_relations_link(&self->actor->relations, pid) != NULL;
 
+    if (child->far != NULL && pid.node != tr_sched_node_id(self->sched)) {
+        adopt_there(self, supervisor, child, pid.node);
+        return;
+    }
     if (troupe_pid_equal(pid, child->ended)) {
         look_later(self, supervisor, child); /* The registry has not heard of its end yet. */
         return;
     }
-    if (!linked && !is_alone(self, pid)) {
+    if (linked) {
+        own(self, supervisor, child, pid);
+    } else {
         watch(self, supervisor, child, pid);
-        return;
     }
-    if ((!linked && troupe_link(self, pid) != TROUPE_OK) ||
-        tr_child_up(supervisor, child, pid) != TROUPE_OK) {
-        tr_supervisor_end(supervisor, TROUPE_REASON_ERROR, "out of memory for a durable child");
-        return;
-    }
-    child->looks = 0;
-    tr_supervisor_joined(self, supervisor, child);
 }
 
 static int on_found(troupe_self *self, void *state, const troupe_result *result)
@@ -133,6 +198,14 @@ troupe_status tr_child_find(troupe_self *self, struct tr_supervisor *supervisor,
     return TROUPE_OK;
 }
 
+void tr_child_find_or_later(troupe_self *self, struct tr_supervisor *supervisor,
+                            struct tr_child *child)
+{
+    if (tr_child_find(self, supervisor, child) != TROUPE_OK) {
+        look_later(self, supervisor, child);
+    }
+}
+
 bool tr_child_is_found(const struct tr_child *child)
 {
     return child->state == TR_CHILD_STARTING ||
@@ -152,9 +225,7 @@ int tr_supervisor_on_look(troupe_self *self, void *state, const void *message)
     }
     child->key = 0;
     child->timer = 0;
-    if (tr_child_find(self, supervisor, child) != TROUPE_OK) {
-        look_later(self, supervisor, child);
-    }
+    tr_child_find_or_later(self, supervisor, child);
     return tr_supervisor_proceed(self, supervisor);
 }
 
@@ -169,9 +240,7 @@ bool tr_child_refused(troupe_self *self, struct tr_supervisor *supervisor, struc
         return false;
     }
     tr_child_gone(supervisor, child, TR_CHILD_RECOVERING);
-    if (tr_child_find(self, supervisor, child) != TROUPE_OK) {
-        look_later(self, supervisor, child);
-    }
+    tr_child_find_or_later(self, supervisor, child);
     return true;
 }
 

@@ -5,9 +5,12 @@
  * there is no place at present is WAITING: all of those are tried again together after a while,
  * which counts as one restart, however many they are.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/members.h"
+#include "node/names.h"
 #include "node/places.h"
 #include "node/spawn.h"
 #include "node/supervisor.h"
@@ -28,8 +31,9 @@ static const char *what_is_wrong(const troupe_child *spec)
     if (spec->supervisor != NULL) {
         return "a supervisor is not placed: place its children";
     }
-    if ((flags & (TROUPE_SPAWN_DURABLE | TROUPE_SPAWN_STRICT)) != 0) {
-        return "a durable child is not placed: recovery decides where it goes on";
+    if ((flags & (TROUPE_SPAWN_DURABLE | TROUPE_SPAWN_STRICT)) != 0 &&
+        (spec->name == NULL || spec->name[0] == '\0')) {
+        return "a durable actor needs a name";
     }
     if (spec->behavior->name == NULL || spec->behavior->name[0] == '\0') {
         return "a child that is placed needs a behavior with a name";
@@ -206,7 +210,10 @@ static troupe_status start_there(troupe_self *self, struct tr_supervisor *superv
     const uint64_t key = tr_child_new_key(supervisor);
     troupe_spawn_options options = child->options;
 
-    options.flags = (options.flags & ~TROUPE_SPAWN_MONITOR) | TROUPE_SPAWN_LINK;
+    options.flags = (options.flags & ~TROUPE_SPAWN_MONITOR) | TROUPE_SPAWN_LINK | child->spec.flags;
+    if (tr_child_is_durable(child)) {
+        options.flags |= TR_SPAWN_LOOKS;
+    }
     options.name = child->spec.name;
     troupe_status status = tr_child_note_key(supervisor, child, key);
 
@@ -233,7 +240,13 @@ static troupe_status start_there(troupe_self *self, struct tr_supervisor *superv
 troupe_status tr_far_start(troupe_self *self, struct tr_supervisor *supervisor,
                            struct tr_child *child)
 {
+    const bool durable = tr_child_is_durable(child);
     struct tr_place place;
+
+    if (durable && child->known) {
+        child->far->displaced = false; /* When it does not come back, that counts. */
+        return tr_child_find(self, supervisor, child); /* Where its row is. */
+    }
     troupe_status status = choose(self, supervisor, child, &place);
 
     if (status == TROUPE_OK) {
@@ -248,8 +261,24 @@ troupe_status tr_far_start(troupe_self *self, struct tr_supervisor *supervisor,
     status = tr_child_start_here(self, supervisor, child);
     if (status == TROUPE_OK) {
         tr_far_up(supervisor, child);
+    } else if (status == TROUPE_E_EXISTS && durable) {
+        status = tr_child_find(self, supervisor, child); /* Another actor here has its name. */
     }
     return status;
+}
+
+troupe_status tr_far_note(const troupe_self *self, struct tr_supervisor *supervisor,
+                          struct tr_child *child, uint64_t node_id)
+{
+    struct troupe_node *node = node_of(self);
+    struct tr_place place = {.node_id = node_id};
+
+    if (node_id == tr_sched_node_id(self->sched)) {
+        (void)snprintf(place.name, sizeof(place.name), "%s", node->name);
+    } else {
+        tr_members_name(node, node_id, place.name);
+    }
+    return note_node(supervisor, child, &place);
 }
 
 void tr_far_up(struct tr_supervisor *supervisor, struct tr_child *child)
@@ -351,6 +380,19 @@ static bool goes_elsewhere(troupe_self *self, struct tr_supervisor *supervisor,
     return true;
 }
 
+/* Whether the registry has given the name to somebody else before: that one is looked for now. */
+static bool is_found(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
+                     troupe_status status)
+{
+    if (!tr_child_is_durable(child) || (status != TROUPE_E_EXISTS && status != TROUPE_E_AGAIN)) {
+        return false;
+    }
+    child->far->fresh = false;
+    tr_child_find_or_later(self, supervisor, child);
+    answer(self, child, TROUPE_OK, "");
+    return true;
+}
+
 static void on_not_up(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
                       const troupe_result *result)
 {
@@ -365,7 +407,8 @@ static void on_not_up(troupe_self *self, struct tr_supervisor *supervisor, struc
         answer(self, child, result->status, text);
         return;
     }
-    if (goes_elsewhere(self, supervisor, child, result->status)) {
+    if (goes_elsewhere(self, supervisor, child, result->status) ||
+        is_found(self, supervisor, child, result->status)) {
         return;
     }
     child->far->refused_by = 0;
@@ -432,8 +475,9 @@ void tr_far_wait(troupe_self *self, struct tr_supervisor *supervisor, struct tr_
 bool tr_far_refused(troupe_self *self, struct tr_supervisor *supervisor, struct tr_child *child,
                     troupe_status status)
 {
-    if (child->far == NULL || child->state != TR_CHILD_UP || !waits_for_registry(child, status)) {
-        return false;
+    if (child->far == NULL || child->state != TR_CHILD_UP || !waits_for_registry(child, status) ||
+        (tr_child_is_durable(child) && (status == TROUPE_E_EXISTS || status == TROUPE_E_AGAIN))) {
+        return false; /* Of a durable one, who has the name is asked. */
     }
     tr_child_gone(supervisor, child, TR_CHILD_DOWN);
     tr_far_wait(self, supervisor, child, status, "its name is not free yet");

@@ -106,6 +106,8 @@ static troupe_status prepare(troupe_self *self, const struct tr_spawn *spawn)
     tr_store_relaxed(&actor->shown_behavior, (uint64_t)(uintptr_t)spawn->behavior);
     if (spawn->parent.node == tr_sched_node_id(sched)) {
         tr_store_relaxed(&actor->shown_parent, spawn->parent.id);
+    } else if (spawn->parent.id != 0) {
+        tr_store_relaxed(&actor->shown_parent, TR_PARENT_ELSEWHERE);
     }
     tr_store32_relaxed(&actor->message_limit, spawn->mailbox_messages != 0
                                                   ? spawn->mailbox_messages

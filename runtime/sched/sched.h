@@ -171,7 +171,7 @@ TROUPE_MUST_USE troupe_status tr_sched_run_in(struct tr_sched *sched, uint64_t a
                                               void *context);
 
 /* The same as soon as the actor takes in what has arrived, before the messages that wait; the
- * function only looks. */
+ * function only looks, or makes relations as signals do. */
 TROUPE_MUST_USE troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
                                                void (*function)(troupe_self *self, void *context),
                                                void *context);

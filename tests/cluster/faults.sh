@@ -5,6 +5,7 @@
 #   kill      kill -9: noconnection exactly once each, counters recovered
 #   revive    a durable actor that failed goes on when its name is spawned again
 #   supervision  children on other nodes: failures, kill -9, drain, SIGTERM, orphans
+#   placed    durable children on other nodes: failures, kill -9, recovery that their supervisor takes over
 #   leave     SIGTERM: shutdown for all that is linked, the row says left, durable actors go on elsewhere
 #   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
 #   restart   kill -9 and start at once under the same name, again and again, under load
@@ -275,6 +276,50 @@ case_supervision() {
   kill -9 "$(node_pid n2)"
   check "they stop when its node is killed" await 20 nobody_holds u/
   check "the others did not" all_answer s/
+  down
+}
+
+# How many names with such a prefix run, with what their states add up to.
+sums() { # PREFIX COUNT|TOTAL
+  sql_is "SELECT count(*) FILTER (WHERE n.status = 'running') || '|' || coalesce(sum((a.state->>'total')::int), 0)
+          FROM troupe.names n JOIN troupe.actors a USING (name) WHERE n.name LIKE '$1%'" "$2"
+}
+
+case_placed() {
+  local i
+  up 3
+  spawn n1 b probe.boss '{"placement":"round_robin","prefix":"d/","count":6,"intensity":3,"durable":true}'
+  for i in 0 1 2 3 4 5; do
+    check "d/$i answers" await 20 answers "d/$i" probe.get
+    ran troupe call "d/$i" probe.add "{\"by\":$((i + 1))}"
+    check "d/$i counts" ended_with 0
+  done
+  check "two on each node" held_by d/ 'n1:2,n2:2,n3:2'
+  sql "SELECT min(name) FROM troupe.names WHERE name LIKE 'd/%' AND node = 'n3'"
+  i=$(cat "$work/out")
+  check "one on n3 fails" quietly troupe send "$i" probe.die '{"text":"on purpose"}'
+  check "it goes on there from its last commit" await 20 tree_shows n1 "$i +probe.counter +$i +1 +0 +n3" 1
+  check "with what it had counted" await 20 sums d/ '6|21'
+  kill -9 "$(node_pid n3)"
+  check "recovery starts them on survivors" await 30 sums d/ '6|21'
+  check "their supervisor has them" await 30 tree_shows n1 '^    +<[0-9.]+> +d/[0-5] +probe.counter +d/[0-5] +[0-2] +0 +n[12]' 6
+  check "that was one failure for each" tree_shows n1 "$i +probe.counter +$i +2 +0 +n[12]" 1
+  check "one that was taken over fails" quietly troupe send "$i" probe.die '{"text":"on purpose"}'
+  check "its supervisor starts it again" await 20 tree_shows n1 "$i +probe.counter +$i +3 +0 +n[12]" 1
+  for i in 0 1 2 3 4 5; do
+    ran troupe call "d/$i" probe.add '{"by":1}'
+    check "d/$i counts on" ended_with 0
+  done
+  check "nothing is lost and nothing doubled" await 20 sums d/ '6|27'
+  check "its parent is stopped" quietly troupe exit b shutdown
+  check "they stop with it, wherever they are" await 20 nobody_holds d/
+  check "their rows stay" sums d/ '0|27'
+  spawn n2 b2 probe.boss '{"placement":"n1","prefix":"d/","count":6,"intensity":3,"durable":true}'
+  check "the next supervisor goes on with them" await 20 sums d/ '6|27'
+  kill -9 "$(node_pid n2)"
+  check "when its node is killed, those elsewhere stop, and those that were there are recovered" \
+    await 30 sql_is "SELECT count(*) FROM troupe.names WHERE name LIKE 'd/%' AND node = 'n2'" 0
+  check "and nothing is lost" await 30 sql_is "SELECT sum((state->>'total')::int) FROM troupe.actors WHERE name LIKE 'd/%'" 27
   down
 }
 
@@ -579,6 +624,6 @@ case_flow() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision pause restart postgres crash health secret flow)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision placed pause restart postgres crash health secret flow)
 for each in "${cases[@]}"; do "case_$each"; done
 finish

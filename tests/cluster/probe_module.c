@@ -336,7 +336,8 @@ static const troupe_behavior load_behavior = {.name = "probe.load",
                                               .init = load_init,
                                               .handlers = load_handlers};
 
-/* ---- a boss: a supervisor whose children are targets, placed as it is told ---- */
+/* ---- a boss: a supervisor whose children, targets or durable counters, are placed as it is told
+ * ---- */
 
 enum { BOSS_CHILDREN_MAX = 100, NAME_SIZE = 32 };
 
@@ -345,10 +346,11 @@ typedef struct boss_args {
     const char *prefix; /* of their names: "s/" makes s/0, s/1 ... */
     int32_t count;
     int32_t intensity;
+    bool durable; /* counters */
 } boss_args;
 TROUPE_TYPE(boss_args, "probe.boss_args", TROUPE_FIELD(boss_args, placement, 1),
             TROUPE_FIELD(boss_args, prefix, 2), TROUPE_FIELD(boss_args, count, 3),
-            TROUPE_FIELD(boss_args, intensity, 4));
+            TROUPE_FIELD(boss_args, intensity, 4), TROUPE_FIELD(boss_args, durable, 5));
 
 static int boss_init(troupe_self *self, void *state, const void *args)
 {
@@ -367,8 +369,11 @@ static int boss_init(troupe_self *self, void *state, const void *args)
     }
     for (int32_t i = 0; i < wanted->count; i++) {
         (void)snprintf(names[i], NAME_SIZE, "%.16s%d", wanted->prefix, (int)i);
-        children[i] = (troupe_child){
-            .id = names[i], .name = names[i], .behavior = &target, .placement = wanted->placement};
+        children[i] = (troupe_child){.id = names[i],
+                                     .name = names[i],
+                                     .behavior = wanted->durable ? &counter : &target,
+                                     .flags = wanted->durable ? TROUPE_SPAWN_DURABLE : 0,
+                                     .placement = wanted->placement};
     }
     return (int)troupe_spawn_supervisor(self, &tree, NULL, &pid);
 }

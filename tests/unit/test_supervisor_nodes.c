@@ -222,7 +222,7 @@ static void a_specification_that_makes_no_sense_is_refused(void **state)
     bad = specs[3];
     bad.placement = "n2";
     bad.flags = TROUPE_SPAWN_DURABLE;
-    refused_start(&bad, TROUPE_E_INVALID, "a durable child is not placed");
+    refused_start(&bad, TROUPE_E_INVALID, "a durable actor needs a name");
 }
 
 static void s12_a_node_without_the_behavior_says_so(void **state)

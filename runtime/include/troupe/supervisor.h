@@ -72,7 +72,8 @@ typedef struct troupe_child {
     bool significant;     /* with auto_shutdown; not for permanent children */
     const char *placement; /* on which node it runs (placement.h); NULL: on the supervisor's. Its
                               behavior has to be known there by its name and its arguments have a
-                              described type; not for supervisors and durable children */
+                              described type. A durable one begins there, and goes on where its row
+                              is. Not for supervisors */
 } troupe_child;
 
 typedef struct troupe_supervisor {
