@@ -102,12 +102,9 @@ check_options() {
   ours="behavior = 'bank.account' AND starts_with(name, '$prefix')"
 }
 
-enough_members() {
-  glance "SELECT count(*) FROM troupe.nodes WHERE state = 'up'" && [ "$field" -ge "$nodes_min" ]
-}
-
 find_members() {
-  await 60 enough_members || fail "the cluster has fewer than $nodes_min nodes after 60 s" 69
+  command troupe wait --nodes "$nodes_min" --timeout 60s --quiet --db "$conninfo" ||
+    fail "the cluster has fewer than $nodes_min nodes after 60 s" 69
   members=$(value_of "SELECT json_agg(name ORDER BY name) FROM troupe.nodes WHERE state = 'up'")
   say cluster "PostgreSQL $(value_of 'SHOW server_version'), nodes $(value_of "SELECT string_agg(name || ' at ' || address, ', ' ORDER BY name)
     FROM troupe.nodes WHERE state = 'up'")"
