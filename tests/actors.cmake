@@ -102,6 +102,7 @@ target_link_libraries(test_tls_memory PRIVATE PkgConfig::OPENSSL)
 # The test kit, through the shared library.
 troupe_api_test(kit)
 troupe_api_test(statem)
+troupe_api_test(statem_order)
 troupe_api_test(statem_print)
 
 # Scenarios of the local semantics; tests/scenarios/README.md says which test proves which. Played ones need no threads.

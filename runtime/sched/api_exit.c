@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bugs.h"
+#include "sched/own.h"
 #include "sched/self.h"
 
 /* Remembers that the actor is told of that session's end. */

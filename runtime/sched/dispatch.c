@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "sched/answers.h"
+#include "sched/own.h"
 #include "sched/self.h"
 #include "sched/telemetry.h"
 

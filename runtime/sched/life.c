@@ -4,6 +4,7 @@
 
 #include "base/bugs.h"
 #include "base/check.h"
+#include "sched/own.h"
 #include "sched/pressure.h"
 #include "sched/telemetry.h"
 #include "sync/crew.h"

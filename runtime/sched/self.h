@@ -118,19 +118,6 @@ void tr_self_release_outgoing(troupe_self *self);
 /* Tells the caller of a request that there will be no reply. */
 void tr_self_fail_call(troupe_self *self, const struct tr_message *call, troupe_status status,
                        int32_t kind, const char *text);
-/* Keeps a message that its handler has put away; takes it. */
-void tr_stash_keep(troupe_self *self, struct tr_message *message);
-/* Empties the stash of an actor that ends, and gives what was in it. */
-struct tr_message *tr_stash_take_all(struct tr_actor *actor);
-/* Takes a DOWN out of the stash; answers whether it was there. */
-bool tr_stash_flush_down(troupe_self *self, uint64_t monitor);
-/* The machine's part of a message; answers whether it has a row for it. */
-bool tr_statem_handle(troupe_self *self, const troupe_type *type, const void *value);
-/* Before init or recover. INVALID, NO_MEMORY. */
-TROUPE_MUST_USE troupe_status tr_statem_prepare(troupe_self *self, bool fresh);
-/* After it; answers as init does. */
-int tr_statem_begin(troupe_self *self, bool fresh);
-void tr_statem_free(struct tr_statem *statem);
 /* Handles one message; takes it. */
 void tr_actor_dispatch(troupe_self *self, struct tr_message *message);
 /* Ends the actor: tells everybody, frees everything. With many to tell it does so in several runs,

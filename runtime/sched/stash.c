@@ -1,5 +1,5 @@
 /* Messages put away and brought back, and those an actor has itself handle next. */
-#include "sched/self.h"
+#include "sched/own.h"
 #include "troupe/mailbox.h"
 
 static bool is_large(const struct tr_message *message)
@@ -61,6 +61,7 @@ void tr_stash_keep(troupe_self *self, struct tr_message *message)
     stash->tail = message;
     stash->count++;
     stash->large_bytes += is_large(message) ? message->block_size : 0;
+    tr_statem_kept(self);
 }
 
 static struct tr_message *take_oldest(struct tr_actor *actor)
@@ -95,11 +96,10 @@ static void insert(struct tr_actor *actor, struct tr_message *after, struct tr_m
     }
 }
 
-/* Brings back up to so many, behind what the actor continues with. */
-static size_t bring_back(troupe_self *self, size_t count_max)
+/* Brings back up to so many, behind a message or in front of all. */
+static size_t bring_back(troupe_self *self, size_t count_max, struct tr_message *after)
 {
     struct tr_actor *actor = self->actor;
-    struct tr_message *after = actor->extra == NULL ? NULL : actor->extra->last_continue;
     struct tr_message *message = NULL;
     size_t count = 0;
 
@@ -117,14 +117,24 @@ static size_t bring_back(troupe_self *self, size_t count_max)
     return count;
 }
 
+static struct tr_message *last_continue(const troupe_self *self)
+{
+    return self->actor->extra == NULL ? NULL : self->actor->extra->last_continue;
+}
+
 bool troupe_unstash(troupe_self *self)
 {
-    return bring_back(self, 1) == 1;
+    return bring_back(self, 1, last_continue(self)) == 1;
 }
 
 size_t troupe_unstash_all(troupe_self *self)
 {
-    return bring_back(self, SIZE_MAX);
+    return bring_back(self, SIZE_MAX, last_continue(self));
+}
+
+void tr_stash_return(troupe_self *self, struct tr_message *after)
+{
+    (void)bring_back(self, SIZE_MAX, after);
 }
 
 size_t troupe_clear_stash(troupe_self *self)
@@ -191,7 +201,8 @@ bool tr_stash_flush_down(troupe_self *self, uint64_t monitor)
     return true;
 }
 
-troupe_status troupe_continue(troupe_self *self, const troupe_type *type, const void *message)
+troupe_status tr_continue_after(troupe_self *self, struct tr_message **after,
+                                const troupe_type *type, const void *message)
 {
     struct tr_actor_extra *extra = tr_actor_extra(self->actor);
     struct tr_message *next = NULL;
@@ -203,8 +214,18 @@ troupe_status troupe_continue(troupe_self *self, const troupe_type *type, const 
     if (status == TROUPE_OK) {
         next->to = tr_self_pid(self);
         next->stamp = tr_tick_of(self->worker->run_began_ns);
-        insert(self->actor, extra->last_continue, next);
-        extra->last_continue = next;
+        insert(self->actor, *after, next);
+        if (extra->last_continue == *after) {
+            extra->last_continue = next;
+        }
+        *after = next;
     }
     return status;
+}
+
+troupe_status troupe_continue(troupe_self *self, const troupe_type *type, const void *message)
+{
+    struct tr_message *after = last_continue(self);
+
+    return tr_continue_after(self, &after, type, message);
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/limits.h"
-#include "sched/self.h"
+#include "sched/own.h"
 #include "troupe/mailbox.h"
 #include "troupe/statem.h"
 
@@ -15,9 +15,6 @@ const troupe_type troupe_named_timeout_type = {.name = "troupe.named_timeout",
                                                .size = sizeof(troupe_named_timeout),
                                                .fields = named_timeout_fields,
                                                .field_count = 1};
-
-/* What was postponed comes again, the message that brought the change among it. */
-static const troupe_type retry_type = {.name = "troupe.statem_retry"};
 
 struct named {
     struct named *next;
@@ -33,9 +30,11 @@ struct tr_statem {
     uint32_t named_count;
     bool acting; /* an action runs: what it says holds for the state it goes to */
     bool postpone;
+    bool retry; /* what is postponed comes back when the present message is put away */
     bool state_timeout_set;
     uint64_t state_timeout_ms;
     int32_t next;
+    struct tr_message *last_event; /* the last of its own that the present message has brought */
 };
 
 static struct tr_statem *machine_of(const troupe_self *self)
@@ -203,16 +202,21 @@ static int change(troupe_self *self, struct tr_statem *statem, int32_t to)
     }
     *state_of(self) = to;
     if (statem->postpone) {
-        /* It is put away when this handler has returned: what brings it back comes after that. */
-        const troupe_status status = troupe_continue(self, &retry_type, NULL);
-
-        if (status != TROUPE_OK) {
-            return status;
-        }
+        statem->retry = true; /* The message that brings the change comes back with the others. */
     } else {
-        (void)troupe_unstash_all(self);
+        tr_stash_return(self, statem->last_event);
     }
     return enter(self, statem, from);
+}
+
+void tr_statem_kept(troupe_self *self)
+{
+    struct tr_statem *statem = machine_of(self);
+
+    if (statem != NULL && statem->retry) {
+        statem->retry = false;
+        tr_stash_return(self, statem->last_event);
+    }
 }
 
 static int put_away(troupe_self *self)
@@ -277,10 +281,7 @@ bool tr_statem_handle(troupe_self *self, const troupe_type *type, const void *va
 {
     struct tr_statem *statem = machine_of(self);
 
-    if (type == &retry_type) {
-        (void)troupe_unstash_all(self);
-        return true;
-    }
+    statem->last_event = NULL;
     cancel(self, &statem->event_timer);
     if (!take_timeout(self, statem, type, value)) {
         return false;
@@ -375,5 +376,8 @@ int troupe_statem_postpone(troupe_self *self)
 troupe_status troupe_statem_next_event(troupe_self *self, const troupe_type *type,
                                        const void *message)
 {
-    return troupe_continue(self, type, message);
+    struct tr_statem *statem = machine_of(self);
+
+    return statem == NULL ? TROUPE_E_INVALID
+                          : tr_continue_after(self, &statem->last_event, type, message);
 }

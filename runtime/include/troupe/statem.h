@@ -91,8 +91,9 @@ TROUPE_API int troupe_statem_next(troupe_self *self, int32_t state);
 /* In an action: postpones the message, whatever the row says. Answers as troupe_statem_next. */
 TROUPE_API int troupe_statem_postpone(troupe_self *self);
 
-/* Handles a message of the machine's own before all others, postponed ones too. As troupe_continue.
- * Erlang: the action next_event. */
+/* Handles a message of the machine's own before all others: postponed ones, and own ones that were
+ * asked for while an earlier message was handled. Several of one message come in the order asked.
+ * Fails as troupe_continue, TROUPE_E_INVALID without a machine. Erlang: the action next_event. */
 TROUPE_API TROUPE_MUST_USE troupe_status troupe_statem_next_event(troupe_self *self,
                                                                   const troupe_type *type,
                                                                   const void *message);
