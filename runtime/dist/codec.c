@@ -90,18 +90,13 @@ static bool has_value(uint8_t signal)
     return signal == TR_SIGNAL_MESSAGE || signal == TR_SIGNAL_CALL || signal == TR_SIGNAL_REPLY;
 }
 
-static const void *value_of(const struct tr_message *message)
+size_t tr_codec_size_max(const struct tr_message *message, const void *value)
 {
-    return message->value_size == 0 ? NULL : message->payload;
-}
+    const size_t value_size = has_value(message->signal) && value != NULL
+                                  ? tr_value_encoded_size_max(message->type, value)
+                                  : 0;
 
-size_t tr_codec_size_max(const struct tr_message *message)
-{
-    const size_t value = has_value(message->signal) && value_of(message) != NULL
-                             ? tr_value_encoded_size_max(message->type, value_of(message))
-                             : 0;
-
-    return TR_CODEC_HEAD_SIZE_MAX + TEXT_SIZE_MAX + value;
+    return TR_CODEC_HEAD_SIZE_MAX + TEXT_SIZE_MAX + value_size;
 }
 
 static void put_tail(struct writer *w, const struct tr_message *message, int64_t now_ns)
@@ -136,20 +131,19 @@ static void put_result(struct writer *w, const struct tr_message *message)
     put_text(w, result->text);
 }
 
-static void put_value(struct writer *w, const struct tr_message *message, const uint8_t *begin,
-                      struct tr_value_parts *parts)
+static void put_value(struct writer *w, const troupe_type *type, const void *value,
+                      const uint8_t *begin, struct tr_value_parts *parts)
 {
     const size_t before = (size_t)(w->at - begin);
 
-    w->at += tr_value_encode_parts(message->type, value_of(message), w->at,
-                                   (size_t)(w->end - w->at), parts);
+    w->at += tr_value_encode_parts(type, value, w->at, (size_t)(w->end - w->at), parts);
     for (size_t index = 0; parts != NULL && index < parts->count; index++) {
         parts->part[index].at += before;
     }
 }
 
-size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
-                             size_t capacity, struct tr_value_parts *parts)
+size_t tr_codec_encode_parts(const struct tr_message *message, const void *value, int64_t now_ns,
+                             uint8_t *bytes, size_t capacity, struct tr_value_parts *parts)
 {
     struct writer w = {.at = bytes, .end = bytes + capacity};
 
@@ -170,8 +164,8 @@ size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, u
         put_reason(&w, message);
     } else if (message->signal == TR_SIGNAL_RESULT) {
         put_result(&w, message);
-    } else if (has_value(message->signal) && value_of(message) != NULL) {
-        put_value(&w, message, bytes, parts);
+    } else if (has_value(message->signal) && value != NULL) {
+        put_value(&w, message->type, value, bytes, parts);
     }
     return (size_t)(w.at - bytes);
 }
@@ -179,7 +173,7 @@ size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, u
 size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
                        size_t capacity)
 {
-    return tr_codec_encode_parts(message, now_ns, bytes, capacity, NULL);
+    return tr_codec_encode_parts(message, tr_codec_value(message), now_ns, bytes, capacity, NULL);
 }
 
 /* ---- reading ---- */

@@ -27,18 +27,25 @@ enum tr_packet {
 /* The most bytes that the head of a signal takes before its value. */
 #define TR_CODEC_HEAD_SIZE_MAX 512u
 
-/* Bytes that the signal needs, at most. */
-size_t tr_codec_size_max(const struct tr_message *message);
+/* The value that a signal carries in itself; NULL: none. */
+static inline const void *tr_codec_value(const struct tr_message *message)
+{
+    return message->value_size == 0 ? NULL : message->payload;
+}
+
+/* Bytes that the signal needs with this value, at most: its own (tr_codec_value), or one of
+ * message->type that its sender still has; NULL: none. */
+size_t tr_codec_size_max(const struct tr_message *message, const void *value);
 
 /* Encodes; now_ns turns the deadline of a named message into what is left of it. Answers the size.
  */
 size_t tr_codec_encode(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
                        size_t capacity);
 
-/* The same with large bytes left in the message: *parts says which, and where in the encoding they
- * belong. */
-size_t tr_codec_encode_parts(const struct tr_message *message, int64_t now_ns, uint8_t *bytes,
-                             size_t capacity, struct tr_value_parts *parts);
+/* The same with a value as tr_codec_size_max takes it, and with large bytes left in it: *parts, if
+ * not NULL, says which, and where in the encoding they belong. */
+size_t tr_codec_encode_parts(const struct tr_message *message, const void *value, int64_t now_ns,
+                             uint8_t *bytes, size_t capacity, struct tr_value_parts *parts);
 
 /* Finds a type by name; the table is the node's. NULL: not known here. */
 typedef const troupe_type *(*tr_codec_find_type)(void *context, const char *name, size_t size);

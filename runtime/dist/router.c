@@ -167,7 +167,7 @@ static void put_ticket(struct tr_router *router, struct tr_message *message, uin
 
 /* Encodes into a block of size_max and sends. What is signed or compressed is in one piece. */
 static troupe_status encode_into(struct tr_router *router, struct tr_message *message,
-                                 uint8_t *bytes, size_t size_max, bool *crowded)
+                                 const void *value, uint8_t *bytes, size_t size_max, bool *crowded)
 {
     const int64_t now_ns = tr_clock_now(router->options.sched->options.clock);
     const bool whole =
@@ -176,27 +176,27 @@ static troupe_status encode_into(struct tr_router *router, struct tr_message *me
 
     encoded.bytes = bytes;
     encoded.parts.count = 0;
-    encoded.size =
-        tr_codec_encode_parts(message, now_ns, bytes, size_max, whole ? NULL : &encoded.parts);
+    encoded.size = tr_codec_encode_parts(message, value, now_ns, bytes, size_max,
+                                         whole ? NULL : &encoded.parts);
     put_ticket(router, message, bytes, encoded.size);
     return send_encoded(router, message, &encoded, crowded);
 }
 
-static troupe_status encode_and_send(struct tr_router *router, struct tr_message *message,
-                                     bool *crowded)
+troupe_status tr_router_send_value(struct tr_router *router, struct tr_message *message,
+                                   const void *value, bool *crowded)
 {
     uint8_t stack[STACK_BYTES] __attribute__((uninitialized)); /* Written before it is read. */
     char error[128];
 
     /* Better refused here, where the sender can be told, than there. */
-    if (message->value_size > 0 && !tr_type_is_flat(message->type) &&
-        tr_value_check(message->type, message->payload, error, sizeof(error)) != TROUPE_OK) {
+    if (value != NULL && !tr_type_is_flat(message->type) &&
+        tr_value_check(message->type, value, error, sizeof(error)) != TROUPE_OK) {
         return TROUPE_E_TYPE;
     }
-    const size_t size_max = tr_codec_size_max(message);
+    const size_t size_max = tr_codec_size_max(message, value);
 
     if (size_max <= sizeof(stack)) {
-        return encode_into(router, message, stack, sizeof(stack), crowded);
+        return encode_into(router, message, value, stack, sizeof(stack), crowded);
     }
     struct tr_sched *sched = router->options.sched;
     struct tr_pool_cache *cache = tr_sched_cache(sched, tr_sched_worker(sched));
@@ -205,7 +205,7 @@ static troupe_status encode_and_send(struct tr_router *router, struct tr_message
     if (bytes == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    const troupe_status status = encode_into(router, message, bytes, size_max, crowded);
+    const troupe_status status = encode_into(router, message, value, bytes, size_max, crowded);
 
     tr_pool_put(cache, bytes, size_max);
     return status;
@@ -214,7 +214,8 @@ static troupe_status encode_and_send(struct tr_router *router, struct tr_message
 troupe_status tr_router_post(struct tr_router *router, struct tr_message *message, bool *crowded)
 {
     struct tr_sched *sched = router->options.sched;
-    const troupe_status status = encode_and_send(router, message, crowded);
+    const troupe_status status =
+        tr_router_send_value(router, message, tr_codec_value(message), crowded);
 
     if (status == TROUPE_OK) {
         tr_message_destroy(tr_sched_cache(sched, tr_sched_worker(sched)), message);

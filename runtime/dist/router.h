@@ -55,6 +55,12 @@ void tr_router_set_peers(struct tr_router *router, struct tr_peers *peers);
  * thread. */
 troupe_status tr_router_post(struct tr_router *router, struct tr_message *message, bool *crowded);
 
+/* Sends a signal whose value, of its type, may be the sender's; NULL: without one. Both stay the
+ * caller's, and when the answer is not TROUPE_OK nothing has happened. Any thread. */
+TROUPE_MUST_USE troupe_status tr_router_send_value(struct tr_router *router,
+                                                   struct tr_message *message, const void *value,
+                                                   bool *crowded);
+
 /* Keeps an AWAIT signal addressed to a node until less waits to be sent there, its session is lost
  * or tr_router_release was called; then, or when it is so already, turns it round. Takes it. Any
  * thread. */

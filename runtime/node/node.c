@@ -111,6 +111,15 @@ static troupe_status post(void *context, struct tr_message *message, bool *crowd
     return TROUPE_E_NOCONNECTION;
 }
 
+static troupe_status send_value(void *context, struct tr_message *head, const void *value,
+                                bool *crowded)
+{
+    struct troupe_node *node = context;
+
+    return node->router == NULL ? TROUPE_E_NOCONNECTION
+                                : tr_router_send_value(node->router, head, value, crowded);
+}
+
 /* Only what a router said was crowded is waited for. */
 static void await(void *context, struct tr_message *await)
 {
@@ -213,6 +222,7 @@ static troupe_status make_sched(struct troupe_node *node)
         .played = node->driver != NULL,
         .outward = {.context = node,
                     .post = post,
+                    .send_value = send_value,
                     .await = await,
                     .watch = watch,
                     .unwatch = unwatch,

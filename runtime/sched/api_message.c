@@ -1,6 +1,7 @@
 /* Messages and requests: the functions of actor.h that send. */
 #include <stdlib.h>
 
+#include "sched/emit.h"
 #include "sched/self.h"
 #include "troupe/mailbox.h"
 
@@ -43,6 +44,11 @@ static troupe_status make(troupe_self *self, enum tr_signal_kind signal, troupe_
     return status;
 }
 
+static bool is_away(const troupe_self *self, troupe_pid to)
+{
+    return to.node != tr_sched_node_id(self->sched);
+}
+
 enum { UNSENT_MAX = 64 * 1024 };
 
 /* What a sender is told: the dead and the unreachable lose messages silently, as in Erlang. A
@@ -59,8 +65,15 @@ troupe_status troupe_send(troupe_self *self, troupe_pid to, const troupe_type *t
                           const void *message)
 {
     struct tr_message *copy = NULL;
-    const troupe_status status = make(self, TR_SIGNAL_MESSAGE, to, type, message, &copy);
+    troupe_status status = TROUPE_OK;
 
+    if (is_away(self, to) &&
+        tr_self_emit_value(
+            self, &(struct tr_message){.signal = TR_SIGNAL_MESSAGE, .to = to, .type = type},
+            message)) {
+        return sent(self, TROUPE_OK);
+    }
+    status = make(self, TR_SIGNAL_MESSAGE, to, type, message, &copy);
     return status != TROUPE_OK ? status : sent(self, tr_self_emit(self, copy));
 }
 
@@ -71,14 +84,26 @@ int troupe_reply(troupe_self *self, const troupe_type *type, const void *message
     if (self->current == NULL || self->current->signal != TR_SIGNAL_CALL || self->answered) {
         return TROUPE_OK;
     }
-    const troupe_status status =
-        make(self, TR_SIGNAL_REPLY, self->current->from, type, message, &copy);
+    const struct tr_message *call = self->current;
+
+    if (is_away(self, call->from) &&
+        tr_self_emit_value(self,
+                           &(struct tr_message){.signal = TR_SIGNAL_REPLY,
+                                                .to = call->from,
+                                                .type = type,
+                                                .ref = call->ref,
+                                                .session = call->session},
+                           message)) {
+        self->answered = true;
+        return TROUPE_OK;
+    }
+    const troupe_status status = make(self, TR_SIGNAL_REPLY, call->from, type, message, &copy);
 
     if (status != TROUPE_OK) {
         return status;
     }
-    copy->ref = self->current->ref;
-    copy->session = self->current->session;
+    copy->ref = call->ref;
+    copy->session = call->session;
     self->answered = true;
     (void)tr_self_emit(self, copy);
     return TROUPE_OK;

@@ -24,6 +24,12 @@ struct tr_outward {
     /* Sends to another node. Takes the message. Any thread. TROUPE_E_BUSY only for counted signals.
      * crowded (may be NULL) is set when its sender should wait until the queue has room. */
     troupe_status (*post)(void *context, struct tr_message *message, bool *crowded);
+    /* The same for a value that is still its sender's, which saves copying it into a message. head
+     * is a message without the value, of its type; value is NULL for a type without content. Both
+     * stay the caller's. When the answer is not TROUPE_OK, nothing has happened: a message is to be
+     * posted. NULL: it always is. Any thread. */
+    troupe_status (*send_value)(void *context, struct tr_message *head, const void *value,
+                                bool *crowded);
     /* Keeps an AWAIT signal until what waits for its node is less, or it is gone: then it is turned
      * round (tr_pressure_turn_round). Takes it. */
     void (*await)(void *context, struct tr_message *await);

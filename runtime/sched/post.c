@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/bugs.h"
+#include "sched/emit.h"
 #include "sched/pressure.h"
 #include "sched/telemetry.h"
 
@@ -308,6 +309,29 @@ troupe_status tr_sched_inspect(struct tr_sched *sched, uint64_t actor_id,
                                void (*function)(troupe_self *self, void *context), void *context)
 {
     return post_run(sched, TR_SIGNAL_INSPECT, actor_id, function, context);
+}
+
+bool tr_self_emit_value(troupe_self *self, struct tr_message *head, const void *value)
+{
+    const struct tr_outward *outward = &self->sched->options.outward;
+    const bool has_content = head->type->size > 0;
+    const bool may_wait = tr_pressure_may_suspend(self);
+    bool crowded = false;
+
+    if (outward->send_value == NULL || self->held || (self->watched & TR_WATCHED_TRACE) != 0 ||
+        (has_content && value == NULL)) {
+        return false;
+    }
+    head->from = tr_self_pid(self);
+    head->flags = may_wait ? 0 : TR_MESSAGE_TOLD;
+    if (outward->send_value(outward->context, head, has_content ? value : NULL, &crowded) !=
+        TROUPE_OK) {
+        return false;
+    }
+    if (crowded && may_wait) {
+        tr_pressure_crowded(self, head->to.node);
+    }
+    return true;
 }
 
 troupe_status tr_self_emit(troupe_self *self, struct tr_message *message)

@@ -38,7 +38,7 @@ static struct tr_message *decode(const uint8_t *bytes, size_t size, troupe_statu
 
 static void check_again(struct tr_message *message)
 {
-    const size_t size_max = tr_codec_size_max(message);
+    const size_t size_max = tr_codec_size_max(message, tr_codec_value(message));
     uint8_t *bytes = malloc(size_max);
     troupe_status status = TROUPE_OK;
 

@@ -94,7 +94,7 @@ static void run_once(struct random *random)
     const int64_t now_ns = (int64_t)random_below(random, 1u << 30) * TR_NS_PER_MS;
     struct tr_message *sent = random_message(random, type, value, now_ns);
     struct tr_message *got = NULL;
-    const size_t size_max = tr_codec_size_max(sent);
+    const size_t size_max = tr_codec_size_max(sent, tr_codec_value(sent));
     uint8_t *bytes = malloc(size_max);
     char error[256] = "";
 

@@ -149,7 +149,7 @@ static struct tr_message *sample(int index)
 
 static size_t encode(const struct tr_message *message, uint8_t bytes[ENCODED_MAX])
 {
-    const size_t size_max = tr_codec_size_max(message);
+    const size_t size_max = tr_codec_size_max(message, tr_codec_value(message));
 
     assert_true(size_max <= ENCODED_MAX);
     const size_t size = tr_codec_encode(message, NOW_MS * TR_NS_PER_MS, bytes, size_max);
@@ -263,13 +263,14 @@ static void what_is_cut_short_is_never_taken_for_whole(void **state)
 /* What came through must be fit for the actor: in bounds, and such that it can go on to others. */
 static void use(struct tr_message *message, troupe_status status)
 {
-    uint8_t *bytes = malloc(tr_codec_size_max(message));
+    uint8_t *bytes = malloc(tr_codec_size_max(message, tr_codec_value(message)));
 
     assert_non_null(bytes);
     assert_true(message->signal < TR_SIGNAL_NODE_LOST);
     assert_true(message->status <= 0);
     if (status == TROUPE_OK) {
-        (void)tr_codec_encode(message, 0, bytes, tr_codec_size_max(message));
+        (void)tr_codec_encode(message, 0, bytes,
+                              tr_codec_size_max(message, tr_codec_value(message)));
     } else {
         assert_null(message->type);
     }
