@@ -41,14 +41,6 @@ static void put_u8(struct writer *w, uint8_t value)
     put_bytes(w, &value, 1);
 }
 
-static void put_u16(struct writer *w, uint16_t value)
-{
-    uint8_t bytes[2];
-
-    tr_be16_put(bytes, value);
-    put_bytes(w, bytes, sizeof(bytes));
-}
-
 static void put_u32(struct writer *w, uint32_t value)
 {
     uint8_t bytes[4];
@@ -77,6 +69,22 @@ static void put_pid(struct writer *w, troupe_pid pid)
 {
     put_u64(w, pid.node);
     put_u64(w, pid.id);
+}
+
+/* What every signal begins with, up to the type's name: room for it is asked for once. */
+static void put_head(struct writer *w, const struct tr_message *message)
+{
+    uint8_t *to = w->at;
+
+    TR_CHECK((size_t)(w->end - to) >= HEAD_SIZE - 1);
+    to[0] = message->signal;
+    to[1] = message->flags & TR_MESSAGE_WIRE_FLAGS;
+    tr_be16_put(to + 2, (uint16_t)message->status);
+    tr_be64_put(to + 4, message->from.node);
+    tr_be64_put(to + 12, message->from.id);
+    tr_be64_put(to + 20, message->to.id);
+    tr_be64_put(to + 28, message->ref);
+    w->at = to + HEAD_SIZE - 1;
 }
 
 static bool has_reason(uint8_t signal)
@@ -150,12 +158,7 @@ size_t tr_codec_encode_parts(const struct tr_message *message, const void *value
     if (parts != NULL) {
         parts->count = 0;
     }
-    put_u8(&w, message->signal);
-    put_u8(&w, message->flags & TR_MESSAGE_WIRE_FLAGS);
-    put_u16(&w, (uint16_t)message->status);
-    put_pid(&w, message->from);
-    put_u64(&w, message->to.id);
-    put_u64(&w, message->ref);
+    put_head(&w, message);
     put_text(&w, message->type == NULL ? "" : message->type->name);
     if ((message->flags & (TR_MESSAGE_NAMED | TR_MESSAGE_GROUP)) != 0) {
         put_tail(&w, message, now_ns);

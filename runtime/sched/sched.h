@@ -69,7 +69,7 @@ struct tr_worker {
     uint32_t unsampled;   /* messages until the next one that telemetry is told of */
     uint8_t watched;      /* TR_WATCHED_HANDLED or 0, constant */
     bool rested;          /* it has slept since it last ran an actor */
-    size_t unsent;        /* bytes that were sent to other nodes and have not left for certain */
+    size_t unsent;        /* bytes sent to other nodes and not left for certain, weighed */
     int64_t unsent_ns;    /* since when */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */

@@ -5,7 +5,8 @@
 
 enum {
     KEY_SIZE_MAX = 3, /* a field number */
-    PID_SIZE_MAX = 1 + 2 * TR_MSGPACK_HEADER_SIZE_MAX
+    PID_SIZE_MAX = 1 + 2 * TR_MSGPACK_HEADER_SIZE_MAX,
+    FIRST_FIELDS = 64
 };
 
 static size_t size_max_below(const troupe_type *type, const uint8_t *value);
@@ -181,16 +182,20 @@ static void encode_array(const troupe_field *field, const uint8_t *value,
 static void encode_struct(const troupe_type *type, const uint8_t *value,
                           struct tr_msgpack_writer *writer)
 {
+    uint64_t first = 0; /* of the first 64 fields, those that are written */
     size_t count = 0;
 
     for (size_t index = 0; index < type->field_count; index++) {
-        count += is_default(&type->fields[index], value) ? 0 : 1;
+        const uint64_t written = is_default(&type->fields[index], value) ? 0 : 1;
+
+        first |= index < FIRST_FIELDS ? written << index : 0;
+        count += written;
     }
     tr_msgpack_put_map(writer, count);
     for (size_t index = 0; index < type->field_count && count > 0; index++) {
         const troupe_field *field = &type->fields[index];
 
-        if (is_default(field, value)) {
+        if (index < FIRST_FIELDS ? (first >> index & 1) == 0 : is_default(field, value)) {
             continue;
         }
         count -= 1;

@@ -317,6 +317,33 @@ static void decode_into_without_asking_first_is_a_bug_of_the_caller(void **state
         tr_value_decode_into(&deposit_type, (const uint8_t *)"\x80", 1, block, sizeof(block)));
 }
 
+static void each_of_256_fields_arrives_whether_it_is_zero_or_not(void **state)
+{
+    static troupe_field fields[TR_TYPE_FIELD_COUNT_MAX];
+    static uint8_t bytes[8 * TR_TYPE_FIELD_COUNT_MAX];
+    int32_t value[TR_TYPE_FIELD_COUNT_MAX] = {0};
+    const troupe_type type = {.name = "test.fields",
+                              .size = sizeof(value),
+                              .fields = fields,
+                              .field_count = TR_TYPE_FIELD_COUNT_MAX};
+
+    (void)state;
+    for (uint32_t index = 0; index < TR_TYPE_FIELD_COUNT_MAX; index++) {
+        fields[index] = (troupe_field){.name = "field",
+                                       .number = index + 1,
+                                       .kind = TROUPE_KIND_INT32,
+                                       .offset = index * sizeof(value[0]),
+                                       .size = sizeof(value[0])};
+        value[index] = index % 3 == 0 ? (int32_t)index + 1 : 0;
+    }
+    const size_t size = tr_value_encode(&type, value, bytes, sizeof(bytes));
+    assert_true(size > 0);
+    void *block = decode(&type, (const char *)bytes, size);
+
+    assert_memory_equal(block, value, sizeof(value));
+    free(block);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +359,7 @@ int main(void)
         cmocka_unit_test(counts_are_checked_against_the_bytes_left),
         cmocka_unit_test(value_larger_than_64_mib_is_refused_before_it_is_made),
         cmocka_unit_test(map_with_more_pairs_than_there_are_numbers_is_refused),
+        cmocka_unit_test(each_of_256_fields_arrives_whether_it_is_zero_or_not),
         cmocka_unit_test(unknown_field_nests_as_deep_as_it_likes),
         cmocka_unit_test(decode_into_without_asking_first_is_a_bug_of_the_caller),
     };
