@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/be.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/utf8.h"
 
-/* kind, flags, actors; then, when full: size of the roles, roles, count, behaviors */
-enum { HEAD_SIZE = 1 + 1 + 8, FULL_SIZE = 1 + 2, NAME_SIZE_MAX = 127 };
+/* kind, flags, actors; then, when full: count, behaviors */
+enum { HEAD_SIZE = 1 + 1 + 8, FULL_SIZE = 2, NAME_SIZE_MAX = 127 };
 
 enum { DRAINING = 1, FULL = 2, TRUNCATED = 4 };
 
@@ -22,7 +23,7 @@ static size_t size_of(const struct tr_news *news, const char *const *behaviors)
     size_t size = HEAD_SIZE;
 
     if (news->full) {
-        size += FULL_SIZE + strlen(news->roles);
+        size += FULL_SIZE;
         for (uint32_t i = 0; i < news->behaviors_count; i++) {
             size += 1 + name_size(behaviors[i]);
         }
@@ -54,9 +55,8 @@ uint8_t *tr_news_encode(const struct tr_news *news, const char *const *behaviors
     tr_be64_put(at + 2, news->actors);
     at += HEAD_SIZE;
     if (news->full) {
-        at = put_text(at, news->roles, strlen(news->roles));
         tr_be16_put(at, (uint16_t)news->behaviors_count);
-        at += 2;
+        at += FULL_SIZE;
         for (uint32_t i = 0; i < news->behaviors_count; i++) {
             at = put_text(at, behaviors[i], name_size(behaviors[i]));
         }
@@ -90,16 +90,12 @@ static bool check_behaviors(const struct tr_news *news)
 
 static bool get_full(const uint8_t *bytes, size_t size, struct tr_news *news)
 {
-    const size_t roles_size = size < FULL_SIZE ? 0 : bytes[0];
-
-    if (size < FULL_SIZE + roles_size || !is_text(bytes + 1, roles_size)) {
+    if (size < FULL_SIZE) {
         return false;
     }
-    memcpy(news->roles, bytes + 1, roles_size);
-    news->roles[roles_size] = '\0';
-    news->behaviors_count = tr_be16_get(bytes + 1 + roles_size);
-    news->behaviors = bytes + FULL_SIZE + roles_size;
-    news->behaviors_size = size - FULL_SIZE - roles_size;
+    news->behaviors_count = tr_be16_get(bytes);
+    news->behaviors = bytes + FULL_SIZE;
+    news->behaviors_size = size - FULL_SIZE;
     return news->behaviors_count <= TR_NEWS_BEHAVIORS_MAX && check_behaviors(news);
 }
 

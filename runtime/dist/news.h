@@ -1,5 +1,5 @@
 /* dist/news.h - what a node tells its peers of itself: whether it drains, how many actors it has,
- * its roles, the behaviors it knows. One packet; docs/protocol.md lists its bytes.
+ * the behaviors it knows. Its roles are in its row. One packet; docs/protocol.md lists its bytes.
  *
  * Threads: any; nothing here keeps state.
  */
@@ -10,19 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/limits.h"
 #include "troupe/status.h"
 
 enum { TR_PACKET_NEWS = 72 };
 
-#define TR_NEWS_ROLES_SIZE 256u /* with the NUL */
-
 struct tr_news {
     bool draining;
-    bool full;      /* roles and behaviors are there; else they are unchanged */
+    bool full;      /* behaviors are there; else they are unchanged */
     bool truncated; /* there are more behaviors than are told */
     uint64_t actors;
-    char roles[TR_NEWS_ROLES_SIZE]; /* a comma list */
     uint32_t behaviors_count;
     const uint8_t *behaviors; /* as they travel; lent, of the packet */
     size_t behaviors_size;

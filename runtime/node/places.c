@@ -16,7 +16,6 @@ struct tr_neighbour {
     bool truncated;
     uint64_t actors;
     uint64_t placed; /* from here, since it has told its actors */
-    char roles[TR_NEWS_ROLES_SIZE];
     uint32_t behaviors_count;
     uint64_t *behaviors; /* hashes of the names, sorted; owned */
 };
@@ -58,7 +57,6 @@ static uint8_t *describe(struct troupe_node *node, bool full, size_t *size)
                            .actors = tr_node_user_actors(node)};
     uint8_t *bytes = NULL;
 
-    (void)snprintf(news.roles, sizeof(news.roles), "%s", node->roles);
     if (!full) {
         return tr_news_encode(&news, NULL, size);
     }
@@ -191,7 +189,6 @@ static troupe_status learn(struct tr_neighbour *neighbour, const struct tr_news 
     neighbour->behaviors = behaviors;
     neighbour->behaviors_count = count;
     neighbour->truncated = news->truncated;
-    memcpy(neighbour->roles, news->roles, sizeof(neighbour->roles));
     return TROUPE_OK;
 }
 
@@ -344,7 +341,7 @@ static void consider_all(struct troupe_node *node, const struct tr_place_ask *as
         const struct tr_member_info *member = tr_map_get(&node->members, neighbour->node_id);
 
         if (member != NULL) {
-            consider(round, has_role(neighbour->roles, ask->rule), knows(neighbour, ask->behavior),
+            consider(round, has_role(member->roles, ask->rule), knows(neighbour, ask->behavior),
                      neighbour->draining || neighbour->node_id == ask->avoid,
                      &(struct tr_candidate){.node_id = neighbour->node_id,
                                             .name = member->name,
@@ -465,7 +462,7 @@ static troupe_status choose_named(struct troupe_node *node, const struct tr_plac
     if (member == NULL) {
         (void)snprintf(error, error_size, "no such node: \"%s\"", rule->node);
         status = TROUPE_E_NOT_FOUND;
-    } else if (neighbour != NULL && !has_role(neighbour->roles, rule)) {
+    } else if (!has_role(member->roles, rule)) {
         (void)snprintf(error, error_size, "node \"%s\" does not have the role \"%s\"", rule->node,
                        rule->role);
         status = TROUPE_E_NOT_FOUND;

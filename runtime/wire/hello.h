@@ -14,7 +14,7 @@
 #include "wire/frame.h"
 
 enum {
-    TR_WIRE_VERSION = 1, /* the only one so far: the range of versions is 1 to 1 */
+    TR_WIRE_VERSION = 2, /* the only one spoken: the range of versions is 2 to 2 */
     TR_NONCE_SIZE = 32,
     TR_CLUSTER_ID_SIZE = 16,
     TR_BINDING_SIZE = 32,     /* of what ties a handshake to the TLS connection it is in */
