@@ -36,8 +36,9 @@ bool reg_evidence_report(struct reg_evidence *evidence, uint64_t node_id, bool r
             return false;
         }
         suspect = &evidence->suspects[evidence->count++];
-        *suspect = (struct reg_suspect){
-            .node_id = node_id, .next_ns = now_ns, .delay_ns = REG_LOOK_DELAY_MIN_MS * ms};
+        *suspect = (struct reg_suspect){.node_id = node_id,
+                                        .next_ns = now_ns + REG_LOOK_SILENCE_MS * ms,
+                                        .delay_ns = REG_LOOK_DELAY_MIN_MS * ms};
     }
     if (refused && !suspect->refused) {
         /* News of a stronger kind: whatever the silence had led to, ask at once. */
@@ -90,8 +91,9 @@ bool reg_evidence_take(struct reg_evidence *evidence, int64_t now_ns, struct reg
             remove_suspect(evidence, suspect);
         } else {
             suspect->asking = true;
+            suspect->asked = suspect->refused ? REG_LOOK_GONE : REG_LOOK_LOST;
             out->node_id = suspect->node_id;
-            out->kind = suspect->refused ? REG_LOOK_GONE : REG_LOOK_LOST;
+            out->kind = suspect->asked;
             return true;
         }
     }
@@ -117,16 +119,19 @@ void reg_evidence_answer(struct reg_evidence *evidence, uint64_t node_id, enum r
         return; /* its death came by an event meanwhile */
     }
     suspect->asking = false;
+    if (suspect->refused && suspect->asked == REG_LOOK_LOST &&
+        (verdict == REG_VERDICT_FIRST_LOOK || verdict == REG_VERDICT_ALIVE)) {
+        suspect->next_ns = now_ns; /* the dial was refused meanwhile, which is more than silence */
+        return;
+    }
     switch (verdict) {
-    case REG_VERDICT_DEAD:
-        remove_suspect(evidence, suspect);
-        break;
     case REG_VERDICT_FIRST_LOOK:
         suspect->next_ns = now_ns + (REG_LOST_GRACE_MS + REG_LOOK_DELAY_MIN_MS) * ms;
         break;
     case REG_VERDICT_ALIVE:
         back_off(suspect, now_ns);
         break;
+    case REG_VERDICT_DEAD: /* Dials go on failing until its event is here. */
     case REG_VERDICT_NOT_ALLOWED:
         suspect->delay_ns = REG_LOOK_DELAY_MAX_MS * ms;
         back_off(suspect, now_ns);

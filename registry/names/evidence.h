@@ -19,8 +19,9 @@
 enum {
     REG_SUSPECTS_MAX = 256, /* more members than this at once are left to their leases */
     REG_EVIDENCE_FRESH_MS = 1500,
-    REG_LOST_GRACE_MS = 300, /* between the two looks of `lost` */
-    REG_LOOK_DELAY_MIN_MS = 5,
+    REG_LOST_GRACE_MS = 300,  /* between the two looks of `lost` */
+    REG_LOOK_SILENCE_MS = 10, /* before the first of them: a dial that is refused says more */
+    REG_LOOK_DELAY_MIN_MS = 2,
     REG_LOOK_DELAY_MAX_MS = 500
 };
 
@@ -36,7 +37,7 @@ struct reg_look {
 
 /* What the database said to an accusation. */
 enum reg_verdict {
-    REG_VERDICT_DEAD,        /* declared now or before: its event is on the way */
+    REG_VERDICT_DEAD,        /* declared now or before: its event is on the way, then forget */
     REG_VERDICT_ALIVE,       /* it has a session or a lease: ask again later */
     REG_VERDICT_FIRST_LOOK,  /* of `lost`: ask again after the grace */
     REG_VERDICT_NOT_ALLOWED, /* we may not accuse now; or the question got lost */
@@ -45,7 +46,8 @@ enum reg_verdict {
 struct reg_suspect {
     uint64_t node_id;
     bool refused;
-    bool asking; /* the database has been asked and has not answered */
+    bool asking;              /* the database has been asked and has not answered */
+    enum reg_look_kind asked; /* what, the last time */
     int64_t reported_ns;
     int64_t next_ns;
     int64_t delay_ns;

@@ -8,7 +8,10 @@
 #include "dist/peers_calls.h"
 #include "dist/peers_inside.h"
 
-enum { WRITES_PER_TURN = 8 /* then reading has its turn again */ };
+enum {
+    WRITES_PER_TURN = 8,  /* then reading has its turn again */
+    BACKOFF_RESUME_MS = 2 /* instead of BACKOFF_MIN_MS while a session waits for its peer */
+};
 
 static void on_timer(void *context);
 
@@ -144,8 +147,11 @@ void peer_touch(struct peer *peer)
 
 uint64_t peer_backoff(struct peer *peer)
 {
-    const uint32_t doublings = peer->attempts < 8 ? peer->attempts : 8;
-    uint64_t delay_ms = (uint64_t)BACKOFF_MIN_MS << doublings;
+    /* A process that is being killed still accepts for a moment. Who was there just now is
+     * asked again soon: what says that nobody is there any more is the dial that is refused. */
+    const uint64_t least_ms = peer->box != NULL ? BACKOFF_RESUME_MS : BACKOFF_MIN_MS;
+    const uint32_t doublings = peer->attempts < 10 ? peer->attempts : 10;
+    uint64_t delay_ms = least_ms << doublings;
 
     delay_ms = delay_ms < BACKOFF_MAX_MS ? delay_ms : BACKOFF_MAX_MS;
     /* Between half of it and all of it, so that nodes that lost the same peer come apart. */

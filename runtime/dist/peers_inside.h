@@ -40,7 +40,7 @@ enum {
     DEAD_MAX = 65536,
     READ_SIZE = 512 * 1024,      /* of one read of a proven peer: at least three frames */
     LOWER_DIALS_AFTER_MS = 1000, /* the higher node id has that long to begin */
-    LOWER_REDIAL_MS = 10, /* after a break both dial; this lets the higher one be first mostly */
+    LOWER_REDIAL_MS = 4, /* after a break both dial; this lets the higher one be first mostly */
     BACKOFF_MIN_MS = 50,
     BACKOFF_MAX_MS = 2000,
     BACKOFF_AUTH_MS = 5000, /* a secret seldom changes within a second */

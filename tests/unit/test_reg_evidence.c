@@ -42,11 +42,13 @@ static void silence_is_looked_at_twice_a_grace_apart(void **state)
 
     (void)state;
     assert_true(reg_evidence_report(&evidence, 7, false, 0));
-    assert_true(reg_evidence_take(&evidence, 0, &look));
+    assert_false(reg_evidence_take(&evidence, 0, &look)); /* the dial may still be refused */
+    assert_true(reg_evidence_take(&evidence, REG_LOOK_SILENCE_MS * ms, &look));
     assert_int_equal(look.kind, REG_LOOK_LOST);
-    reg_evidence_answer(&evidence, 7, REG_VERDICT_FIRST_LOOK, 10 * ms);
-    assert_false(reg_evidence_take(&evidence, 10 * ms + REG_LOST_GRACE_MS * ms, &look));
-    assert_true(reg_evidence_take(&evidence, 20 * ms + REG_LOST_GRACE_MS * ms, &look));
+    reg_evidence_answer(&evidence, 7, REG_VERDICT_FIRST_LOOK, 20 * ms);
+    assert_false(reg_evidence_take(&evidence, 20 * ms + REG_LOST_GRACE_MS * ms, &look));
+    assert_true(reg_evidence_take(&evidence, 30 * ms + REG_LOST_GRACE_MS * ms, &look));
+    assert_int_equal(look.kind, REG_LOOK_LOST);
 }
 
 static void a_session_that_still_lives_is_asked_about_ever_more_seldom(void **state)
@@ -89,11 +91,31 @@ static void a_refusal_after_silence_is_asked_about_at_once(void **state)
 
     (void)state;
     assert_true(reg_evidence_report(&evidence, 7, false, 0));
-    assert_true(reg_evidence_take(&evidence, 0, &look));
-    reg_evidence_answer(&evidence, 7, REG_VERDICT_FIRST_LOOK, 0);
-    assert_true(reg_evidence_report(&evidence, 7, true, 5 * ms));
-    assert_true(reg_evidence_take(&evidence, 5 * ms, &look));
+    assert_true(reg_evidence_take(&evidence, 10 * ms, &look));
+    reg_evidence_answer(&evidence, 7, REG_VERDICT_FIRST_LOOK, 10 * ms);
+    assert_true(reg_evidence_report(&evidence, 7, true, 15 * ms));
+    assert_true(reg_evidence_take(&evidence, 15 * ms, &look));
     assert_int_equal(look.kind, REG_LOOK_GONE);
+}
+
+/* The database judges the silence while the dial is refused. */
+static void a_refusal_while_silence_is_asked_about_comes_next(void **state)
+{
+    const enum reg_verdict verdicts[] = {REG_VERDICT_FIRST_LOOK, REG_VERDICT_ALIVE};
+    struct reg_look look = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+        reg_evidence_init(&evidence);
+        assert_true(reg_evidence_report(&evidence, 7, false, 0));
+        assert_true(reg_evidence_take(&evidence, 10 * ms, &look));
+        assert_int_equal(look.kind, REG_LOOK_LOST);
+        assert_true(reg_evidence_report(&evidence, 7, true, 11 * ms));
+        assert_false(reg_evidence_take(&evidence, 11 * ms, &look)); /* one question at a time */
+        reg_evidence_answer(&evidence, 7, verdicts[i], 12 * ms);
+        assert_true(reg_evidence_take(&evidence, 12 * ms, &look));
+        assert_int_equal(look.kind, REG_LOOK_GONE);
+    }
 }
 
 static void the_dead_and_the_forgotten_are_not_asked_about(void **state)
@@ -104,7 +126,15 @@ static void the_dead_and_the_forgotten_are_not_asked_about(void **state)
     assert_true(reg_evidence_report(&evidence, 7, true, 0));
     assert_true(reg_evidence_report(&evidence, 8, true, 0));
     assert_true(reg_evidence_take(&evidence, 0, &look));
-    reg_evidence_answer(&evidence, look.node_id, REG_VERDICT_DEAD, 0);
+    const uint64_t dead = look.node_id;
+
+    reg_evidence_answer(&evidence, dead, REG_VERDICT_DEAD, 0);
+    /* Until its event is here the dials go on failing: it is not accused again. */
+    assert_true(reg_evidence_report(&evidence, dead, true, 1 * ms));
+    assert_true(reg_evidence_take(&evidence, 1 * ms, &look));
+    assert_int_not_equal(look.node_id, dead);
+    assert_false(reg_evidence_take(&evidence, 100 * ms, &look));
+    reg_evidence_forget(&evidence, dead);
     assert_int_equal(evidence.count, 1);
     reg_evidence_forget(&evidence, 8);
     reg_evidence_forget(&evidence, 8);
@@ -130,6 +160,7 @@ int main(void)
         cmocka_unit_test_setup(a_session_that_still_lives_is_asked_about_ever_more_seldom, begin),
         cmocka_unit_test_setup(old_news_is_no_evidence, begin),
         cmocka_unit_test_setup(a_refusal_after_silence_is_asked_about_at_once, begin),
+        cmocka_unit_test_setup(a_refusal_while_silence_is_asked_about_comes_next, begin),
         cmocka_unit_test_setup(the_dead_and_the_forgotten_are_not_asked_about, begin),
         cmocka_unit_test_setup(the_table_is_bounded, begin),
     };
