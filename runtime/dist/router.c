@@ -92,13 +92,6 @@ uint64_t tr_router_queued(struct tr_router *router)
     return bytes;
 }
 
-/* On the loop thread: the cache of the worker that this thread is, or of the loop's own thread. */
-static struct tr_pool_cache *cache_of(struct tr_router *router)
-{
-    struct tr_worker *worker = tr_sched_worker(router->options.sched);
-    return worker != NULL ? &worker->cache : &router->cache;
-}
-
 /* ---- out ---- */
 
 static unsigned peers_flags(const struct tr_message *message, bool later)
@@ -346,49 +339,6 @@ void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t sessio
     tr_mutex_unlock(&router->mutex);
 }
 
-static void tell_lost(struct tr_router *router, uint64_t actor_id, uint64_t node_id,
-                      uint32_t session, bool down)
-{
-    struct tr_sched *sched = router->options.sched;
-    struct tr_message *message = tr_message_create(cache_of(router), TR_SIGNAL_NODE_LOST, 0);
-
-    if (message == NULL) {
-        router->options.on_bad(router->options.context, node_id,
-                               "out of memory while telling an actor of a lost node");
-        return;
-    }
-    message->to = (troupe_pid){.node = tr_sched_node_id(sched), .id = actor_id};
-    message->ref = node_id;
-    message->session = session;
-    message->status = down ? TROUPE_E_FENCED : TROUPE_OK;
-    (void)tr_sched_post(sched, tr_sched_worker(sched), message);
-}
-
-void tr_router_on_lost(struct tr_router *router, uint64_t node_id, uint32_t session, bool down)
-{
-    struct tr_map watchers = {0};
-    struct tr_inbox_item *awaiting = NULL;
-    const void *actor_id = NULL;
-    uint32_t position = 0;
-
-    tr_mutex_lock(&router->mutex);
-    struct router_peer *peer = find(router, node_id);
-
-    if (peer != NULL && peer->session == session) {
-        peer->session = 0;
-        router->up--;
-        watchers = peer->watchers;
-        peer->watchers = (struct tr_map){0};
-        awaiting = router_take_awaiting(peer);
-    }
-    tr_mutex_unlock(&router->mutex);
-    while ((actor_id = tr_map_next(&watchers, &position)) != NULL) {
-        tell_lost(router, (uint64_t)(uintptr_t)actor_id, node_id, session, down);
-    }
-    tr_map_fini(&watchers);
-    router_resume_list(router, awaiting);
-}
-
 /* ---- in ---- */
 
 /* Tells the caller of a request whose value cannot be read here. Takes the message. */
@@ -403,7 +353,7 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
     struct tr_message *failed = NULL;
 
     if (is_call || message->signal == TR_SIGNAL_REPLY) {
-        failed = tr_message_create_reason(cache_of(router), TR_SIGNAL_CALL_FAILED,
+        failed = tr_message_create_reason(router_cache(router), TR_SIGNAL_CALL_FAILED,
                                           TROUPE_REASON_ERROR, why);
     }
     if (failed != NULL) {
@@ -414,7 +364,7 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
         failed->session = is_call ? message->session : 0;
         (void)tr_sched_post(sched, tr_sched_worker(sched), failed);
     }
-    tr_message_destroy(cache_of(router), message);
+    tr_message_destroy(router_cache(router), message);
 }
 
 static void bad(struct tr_router *router, uint64_t node_id, const char *why)
@@ -461,7 +411,7 @@ static void take_back(struct tr_router *router, uint64_t node_id, struct tr_mess
     }
     bad(router, node_id, why);
     if (message->signal != TR_SIGNAL_CALL) {
-        tr_message_destroy(cache_of(router), message);
+        tr_message_destroy(router_cache(router), message);
         return;
     }
     /* All that is certain is that this node does not answer the call, if it was asked. */
@@ -506,7 +456,7 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     const struct tr_codec_source source = {.bytes = bytes,
                                            .size = size,
                                            .now_ns = tr_clock_now(sched->options.clock),
-                                           .cache = cache_of(router),
+                                           .cache = router_cache(router),
                                            .find_type = find_type,
                                            .find_context = router};
     struct tr_message *message = NULL;
@@ -523,7 +473,7 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
 
     if (why != NULL) {
         bad(router, node_id, why);
-        tr_message_destroy(cache_of(router), message);
+        tr_message_destroy(router_cache(router), message);
     } else if ((message->flags & TR_MESSAGE_RETURNED) != 0) {
         take_back(router, node_id, message, bytes, size);
     } else if (status != TROUPE_OK) {

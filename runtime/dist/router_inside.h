@@ -1,6 +1,7 @@
 /* dist/router_inside.h - what the files of the router share; nobody else includes it.
  *
- *   router.c       signals out and in, and who is told when a node is gone
+ *   router.c       signals out and in, and who is to be told when a node is gone
+ *   router_lost.c  telling them
  *   router_wait.c  senders that wait until less waits for a node
  *
  * Threads: said with each group of fields.
@@ -60,6 +61,13 @@ static inline struct tr_peers *router_borrow(struct tr_router *router)
 static inline void router_give_back(struct tr_router *router)
 {
     (void)tr_sub32_seq(&router->senders, 1);
+}
+
+/* On the loop thread: the cache of the worker that this thread is, or of the loop's own thread. */
+static inline struct tr_pool_cache *router_cache(struct tr_router *router)
+{
+    struct tr_worker *worker = tr_sched_worker(router->options.sched);
+    return worker != NULL ? &worker->cache : &router->cache;
 }
 
 /* Takes the list of those who wait for a node; peer may be NULL. Under the mutex. */
