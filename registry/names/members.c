@@ -84,8 +84,10 @@ troupe_status reg_members_up(struct reg_members *members, const struct tr_member
     struct reg_member row = {.node_id = member->node_id, .port = member->port, .marked = true};
     troupe_status status = TROUPE_OK;
 
-    if (find(members, member->node_id) != NULL) {
-        return TROUPE_E_EXISTS;
+    const struct reg_member *known = find(members, member->node_id);
+
+    if (known != NULL) {
+        return known->untold ? TROUPE_OK : TROUPE_E_EXISTS;
     }
     status = make_room(members);
     if (status != TROUPE_OK) {
@@ -102,6 +104,15 @@ troupe_status reg_members_up(struct reg_members *members, const struct tr_member
     members->rows[index] = row;
     members->count++;
     return TROUPE_OK;
+}
+
+void reg_members_told(struct reg_members *members, uint64_t node_id, bool told)
+{
+    struct reg_member *row = find(members, node_id);
+
+    if (row != NULL) {
+        row->untold = !told;
+    }
 }
 
 bool reg_members_down(struct reg_members *members, uint64_t node_id, struct reg_member *out)

@@ -26,6 +26,7 @@ struct reg_member {
     char *host;
     uint16_t port;
     bool marked;
+    bool untold; /* whoever is to hear of it had no memory for it */
 };
 
 struct reg_members {
@@ -38,13 +39,17 @@ struct reg_members {
 void reg_members_init(struct reg_members *members);
 void reg_members_fini(struct reg_members *members);
 
-/* Adds a member. TROUPE_E_EXISTS when it is there already, TROUPE_E_LIMIT, TROUPE_E_NO_MEMORY. */
+/* Adds a member. OK as well for one that is there and untold. TROUPE_E_EXISTS when it is there
+ * already, TROUPE_E_LIMIT, TROUPE_E_NO_MEMORY. */
 TROUPE_MUST_USE troupe_status reg_members_up(struct reg_members *members,
                                              const struct tr_member *member);
 
 /* Takes a member out and gives its row, whose strings the caller frees with reg_member_fini; false
  * when there is none. */
 bool reg_members_down(struct reg_members *members, uint64_t node_id, struct reg_member *out);
+
+/* Notes whether a member has been told of. */
+void reg_members_told(struct reg_members *members, uint64_t node_id, bool told);
 
 void reg_member_fini(struct reg_member *member);
 

@@ -486,6 +486,9 @@ int64_t reg_control_tick(struct node_registry *registry, int64_t now_ns)
         if (reg_lease_expired(&registry->lease, reg_clock_now(registry))) {
             reg_control_read_events(registry);
         }
+        if (registry->members_missed && !registry->reading_events) {
+            reg_control_read_members(registry);
+        }
         send_renew(registry);
     }
     if (registry->drain_due) {

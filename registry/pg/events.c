@@ -47,13 +47,18 @@ static void member_down(struct node_registry *registry, uint64_t node_id, const 
 
 static void member_up(struct node_registry *registry, const struct tr_member *member)
 {
-    const troupe_status status = reg_members_up(&registry->members, member);
+    troupe_status status = reg_members_up(&registry->members, member);
 
     if (status == TROUPE_OK) {
-        registry->join.events.on_member_up(registry->join.events.context, member);
-    } else if (status != TROUPE_E_EXISTS) {
+        const bool told = registry->join.events.on_member_up(registry->join.events.context, member);
+
+        reg_members_told(&registry->members, member->node_id, told);
+        status = told ? TROUPE_OK : TROUPE_E_NO_MEMORY;
+    }
+    if (status != TROUPE_OK && status != TROUPE_E_EXISTS) {
         reg_log(registry, TROUPE_LOG_ERROR, "member %s cannot be noted: %s", member->name,
                 troupe_status_text(status));
+        registry->members_missed = true; /* Told again at the next poll. */
     }
 }
 
@@ -122,6 +127,7 @@ static bool apply_members(struct node_registry *registry, const struct reg_resul
     struct tr_member member;
     bool self = false;
 
+    registry->members_missed = false;
     reg_members_mark_begin(&registry->members);
     for (int row = 0; row < count; row++) {
         if (get_member(result, row, MEMBER_ID, MEMBER_ROLES, &member)) {

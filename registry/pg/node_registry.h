@@ -90,6 +90,7 @@ struct node_registry {
     bool listening;
     bool reading_events; /* or members */
     bool read_again;
+    bool members_missed;    /* some could not be noted: the list is read at the next renewal */
     bool drains;            /* what the row is to say */
     bool drain_due;         /* it has not been told yet */
     bool metadata_due;      /* the row does not have that of the join yet */

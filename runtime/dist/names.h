@@ -35,7 +35,9 @@ struct tr_registry_events {
     /* The first join cannot succeed: no schema, schema too new, name taken, fsync=off ... text says
      * which. */
     void (*on_failed)(void *context, troupe_status status, const char *text);
-    void (*on_member_up)(void *context, const struct tr_member *member); /* never for oneself */
+    /* Never for oneself. False: it could not be noted for want of memory, and is to be told again.
+     */
+    bool (*on_member_up)(void *context, const struct tr_member *member);
     /* The node, which may be this one, is about to leave. As often as the registry likes; may be
      * NULL. */
     void (*on_member_draining)(void *context, uint64_t node_id, bool draining);

@@ -227,8 +227,7 @@ troupe_status tr_router_post(struct tr_router *router, struct tr_message *messag
         tr_message_destroy(tr_sched_cache(sched, tr_sched_worker(sched)), message);
         return TROUPE_OK;
     }
-    tr_sched_bounce(sched, NULL, message, status == TROUPE_E_NO_MEMORY ? TROUPE_E_BUSY : status,
-                    NULL);
+    tr_sched_bounce(sched, NULL, message, router_told_of(message, status), NULL);
     return status;
 }
 
@@ -327,7 +326,7 @@ static struct router_peer *find_or_add(struct tr_router *router, uint64_t node_i
     return peer;
 }
 
-void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session)
+troupe_status tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session)
 {
     tr_mutex_lock(&router->mutex);
     struct router_peer *peer = find_or_add(router, node_id);
@@ -337,6 +336,7 @@ void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t sessio
         peer->session = session;
     }
     tr_mutex_unlock(&router->mutex);
+    return peer == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
 }
 
 /* ---- in ---- */
@@ -370,6 +370,18 @@ static void refuse_value(struct tr_router *router, struct tr_message *message, u
 static void bad(struct tr_router *router, uint64_t node_id, const char *why)
 {
     router->options.on_bad(router->options.context, node_id, why);
+}
+
+/* A signal of that session has come for which there is no memory: the next ones must not be taken
+ * for all that was sent, nor half a link for a whole one. */
+static void give_up(struct tr_router *router, uint64_t node_id)
+{
+    struct tr_peers *peers = (struct tr_peers *)(uintptr_t)tr_load_seq(&router->peers);
+
+    bad(router, node_id, "out of memory for what a node says: its session is given up");
+    if (peers != NULL) {
+        tr_peers_give_up(peers, node_id, TR_PEERS_LOST_OVERLOAD);
+    }
 }
 
 /* Whether a message that comes back is one that we sent to that node, for the first time. */
@@ -463,6 +475,10 @@ static void on_signal(struct tr_router *router, uint64_t node_id, uint32_t sessi
     char error[256] __attribute__((uninitialized)); /* Written when the status says so. */
     const troupe_status status = tr_codec_decode(&source, &message, error, sizeof(error));
 
+    if (status == TROUPE_E_NO_MEMORY) {
+        give_up(router, node_id);
+        return;
+    }
     if (message == NULL) {
         bad(router, node_id, troupe_status_text(status));
         return;
@@ -525,10 +541,16 @@ void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t s
                           const uint8_t *bytes, size_t size)
 {
     struct tr_slice whole = {NULL, 0};
+    troupe_status status = TROUPE_OK;
 
     if (size == 0 || bytes[0] != TR_PACKET_ZSTD) {
         on_packet(router, node_id, session, bytes, size);
-    } else if (tr_packer_unpack(router->packer, bytes, size, &whole) != TROUPE_OK) {
+        return;
+    }
+    status = tr_packer_unpack(router->packer, bytes, size, &whole);
+    if (status == TROUPE_E_NO_MEMORY) {
+        give_up(router, node_id);
+    } else if (status != TROUPE_OK) {
         bad(router, node_id, "a compressed message that cannot be read");
     } else {
         on_packet(router, node_id, session, whole.bytes, whole.size);

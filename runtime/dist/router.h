@@ -88,8 +88,10 @@ uint32_t tr_router_peers_up(struct tr_router *router);
 /* Actors that are told when a session is lost, once for each node. */
 uint32_t tr_router_watchers(struct tr_router *router);
 
-/* Events of the peers. Loop thread. */
-void tr_router_on_up(struct tr_router *router, uint64_t node_id, uint32_t session);
+/* Events of the peers. Loop thread. NO_MEMORY: nothing can go by that session, so give it up. A
+ * signal that comes while there is no memory for it ends its session too. */
+TROUPE_MUST_USE troupe_status tr_router_on_up(struct tr_router *router, uint64_t node_id,
+                                              uint32_t session);
 void tr_router_on_message(struct tr_router *router, uint64_t node_id, uint32_t session,
                           const uint8_t *bytes, size_t size);
 void tr_router_on_room(struct tr_router *router, uint64_t node_id);

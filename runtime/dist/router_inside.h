@@ -75,4 +75,14 @@ struct tr_inbox_item *router_take_awaiting(struct router_peer *peer);
 /* Lets everybody of a list go on. */
 void router_resume_list(struct tr_router *router, struct tr_inbox_item *first);
 
+/* What the sender of a signal that was refused is told. A system signal is refused only where its
+ * session goes instead. */
+static inline troupe_status router_told_of(const struct tr_message *message, troupe_status status)
+{
+    if (!tr_message_is_counted(message)) {
+        return TROUPE_E_NOCONNECTION;
+    }
+    return status == TROUPE_E_NO_MEMORY ? TROUPE_E_BUSY : status;
+}
+
 #endif

@@ -206,14 +206,28 @@ void tr_loop_stop(struct tr_loop *loop)
     uv_mutex_unlock(&loop->lock);
 }
 
+struct tr_loop_post *tr_loop_post_create(void)
+{
+    return malloc(sizeof(struct tr_loop_post));
+}
+
+void tr_loop_post_destroy(struct tr_loop_post *post)
+{
+    free(post);
+}
+
 troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context)
 {
-    struct tr_loop_post *post = malloc(sizeof(*post));
+    struct tr_loop_post *post = tr_loop_post_create();
+
+    return post == NULL ? TROUPE_E_NO_MEMORY : tr_loop_post_paid(loop, post, fn, context);
+}
+
+troupe_status tr_loop_post_paid(struct tr_loop *loop, struct tr_loop_post *post, tr_loop_fn fn,
+                                void *context)
+{
     troupe_status status = TROUPE_E_CLOSED;
 
-    if (post == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
     *post = (struct tr_loop_post){.fn = fn, .context = context};
     uv_mutex_lock(&loop->lock);
     if (!loop->stopped) {

@@ -99,6 +99,16 @@ void tr_loop_stop(struct tr_loop *loop);
  * TROUPE_E_NO_MEMORY. Any thread. */
 TROUPE_MUST_USE troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context);
 
+/* Room for one post, for what has to be posted later whether there is memory then or not. Gives
+ * NULL when there is none now. destroy(NULL) is allowed. */
+struct tr_loop_post;
+struct tr_loop_post *tr_loop_post_create(void);
+void tr_loop_post_destroy(struct tr_loop_post *post);
+
+/* tr_loop_post with that room, which it takes. TROUPE_E_CLOSED after the stop. */
+TROUPE_MUST_USE troupe_status tr_loop_post_paid(struct tr_loop *loop, struct tr_loop_post *post,
+                                                tr_loop_fn fn, void *context);
+
 /* True on the thread that turns this loop now. */
 bool tr_loop_is_current(const struct tr_loop *loop);
 

@@ -25,7 +25,8 @@
 enum {
     FENCE_LOOK_MS = 5,
     FENCE_TELL_MS = 100,
-    ADDRESS_SIZE = 280, /* a host to advertise, with its port */
+    FENCE_AGAIN_MS = 500, /* between two tries to listen again */
+    ADDRESS_SIZE = 280,   /* a host to advertise, with its port */
     WHY_SIZE = 512
 };
 
@@ -145,20 +146,16 @@ static void on_failed(void *context, troupe_status status, const char *text)
     set_state(node, TR_NODE_FAILED);
 }
 
-static void on_member_up(void *context, const struct tr_member *member)
+static bool on_member_up(void *context, const struct tr_member *member)
 {
     struct troupe_node *node = context;
+    troupe_status status = tr_members_up(node, member);
 
-    if (tr_members_up(node, member) != TROUPE_OK) {
-        tr_node_log(node, TROUPE_LOG_ERROR, "out of memory for node %s", member->name);
-        return;
-    }
     /* While this node leaves, its peers are closed before the registry falls silent. */
-    const troupe_status status =
-        node->peers == NULL
-            ? TROUPE_OK
-            : tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
-
+    if (status == TROUPE_OK && node->peers != NULL) {
+        status =
+            tr_peers_want(node->peers, member->node_id, member->name, member->host, member->port);
+    }
     if (status != TROUPE_OK) {
         char address[ADDRESS_SIZE];
 
@@ -166,6 +163,7 @@ static void on_member_up(void *context, const struct tr_member *member)
         tr_node_log(node, TROUPE_LOG_ERROR, "node %s at %s cannot be a peer: %s", member->name,
                     address, troupe_status_text(status));
     }
+    return status != TROUPE_E_NO_MEMORY;
 }
 
 static void on_member_down(void *context, uint64_t node_id, const char *name, const char *why)
@@ -238,6 +236,8 @@ static void rejoin(void *context)
 
     if (status != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "cannot listen again: %s", why);
+        tr_timer_start(node->fence_timer, FENCE_AGAIN_MS * TR_NS_PER_MS,
+                       FENCE_LOOK_MS * TR_NS_PER_MS);
         return;
     }
     tr_node_log(node, TROUPE_LOG_INFO, "joining again after being fenced");

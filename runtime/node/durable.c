@@ -44,6 +44,7 @@ struct step {
     char *state_json;
     uint64_t *handled;
     struct tr_outgoing *outgoing;
+    struct tr_message *verdict; /* which the actor has to hear, memory or not */
 };
 
 static void free_outgoing(struct tr_outgoing *outgoing, size_t count)
@@ -107,6 +108,9 @@ troupe_status tr_durable_state_json(const struct tr_actor *actor, char **json, c
 
 static void step_free(struct step *step)
 {
+    if (step->verdict != NULL) {
+        tr_message_destroy(&step->node->sched->shared_cache, step->verdict);
+    }
     free(step->name);
     free(step->state_json);
     free(step->handled);
@@ -119,14 +123,12 @@ static void on_step_done(void *context, enum tr_step_outcome outcome)
 {
     struct step *step = context;
     struct troupe_node *node = step->node;
-    struct tr_message *message =
-        tr_message_create(&node->sched->shared_cache, TR_SIGNAL_COMMITTED, 0);
+    struct tr_message *message = step->verdict;
 
-    if (message != NULL) {
-        message->to = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = step->actor_id};
-        message->ref = (uint64_t)outcome;
-        (void)tr_sched_post(node->sched, NULL, message);
-    }
+    step->verdict = NULL;
+    message->to = (troupe_pid){.node = tr_sched_node_id(node->sched), .id = step->actor_id};
+    message->ref = (uint64_t)outcome;
+    (void)tr_sched_post(node->sched, NULL, message);
     for (size_t i = 0; outcome == TR_STEP_COMMITTED && i < step->step.outgoing_count; i++) {
         tr_durable_hint(node, step->outgoing[i].to);
     }
@@ -153,12 +155,13 @@ static struct step *make_step(troupe_self *self, struct durable *durable, char *
     if (step == NULL) {
         return NULL;
     }
+    step->node = durable->node;
     step->name = strdup(self->actor->extra->name);
-    if (step->name == NULL) {
-        free(step);
+    step->verdict = tr_message_create(&self->worker->cache, TR_SIGNAL_COMMITTED, 0);
+    if (step->name == NULL || step->verdict == NULL) {
+        step_free(step); /* Nothing has been moved into it. */
         return NULL;
     }
-    step->node = durable->node;
     step->actor_id = self->id;
     step->state_json = state_json;
     step->handled = durable->handled;
@@ -263,7 +266,9 @@ bool tr_durable_checkpoint(void *context, troupe_self *self, bool ending)
         return false;
     }
     if (tr_durable_state_json(self->actor, &json, error, sizeof(error)) != TROUPE_OK) {
-        tr_self_stop(self, TROUPE_REASON_ERROR, error[0] != '\0' ? error : "out of memory");
+        /* Who is ending already ends otherwise only by that. */
+        tr_self_stop(self, ending ? TROUPE_REASON_KILLED : TROUPE_REASON_ERROR,
+                     error[0] != '\0' ? error : "out of memory");
         return false;
     }
     const bool changed = durable->saved_json == NULL || strcmp(durable->saved_json, json) != 0;
@@ -273,7 +278,12 @@ bool tr_durable_checkpoint(void *context, troupe_self *self, bool ending)
         durable->save_now = false;
         return false;
     }
-    if (!remember(durable, json) || !submit(self, durable, json)) {
+    const bool remembered = remember(durable, json);
+
+    if (!remembered) {
+        free(json);
+    }
+    if (!remembered || !submit(self, durable, json)) {
         tr_self_stop(self, TROUPE_REASON_KILLED, "its checkpoint cannot be written");
         return false;
     }

@@ -16,6 +16,19 @@
 #include "node/node.h"
 #include "node/node_monitors.h"
 
+/* One name that an actor of this node holds, or is about to. */
+struct tr_held_name {
+    struct tr_held_name *next; /* of the same hash */
+    uint64_t actor_id;
+    uint64_t epoch; /* 0 on a node without a registry */
+    bool durable;
+    bool asked;                   /* the registry is: it answers, whatever becomes of the actor */
+    bool confirmed;               /* by the registry; on a local node at once */
+    struct tr_rival *rivals;      /* who waits until that is decided */
+    struct tr_farewell *farewell; /* NULL on a node without a registry */
+    char name[];
+};
+
 static struct tr_held_name *find(struct troupe_node *node, const char *name)
 {
     struct tr_held_name *held = tr_map_get(&node->names, tr_hash_text(name));
@@ -24,6 +37,12 @@ static struct tr_held_name *find(struct troupe_node *node, const char *name)
         held = held->next;
     }
     return held;
+}
+
+static void held_free(struct tr_held_name *held)
+{
+    tr_farewell_destroy(held->farewell);
+    free(held);
 }
 
 troupe_status tr_names_init(struct troupe_node *node)
@@ -41,7 +60,7 @@ void tr_names_fini(struct troupe_node *node)
             struct tr_held_name *next = held->next;
 
             tr_rivals_free(held->rivals);
-            free(held);
+            held_free(held);
             held = next;
         }
     }
@@ -58,12 +77,15 @@ static troupe_status add(struct troupe_node *node, const char *name, uint64_t ac
     if (held == NULL) {
         return TROUPE_E_NO_MEMORY;
     }
-    *held = (struct tr_held_name){.next = tr_map_get(&node->names, tr_hash_text(name)),
-                                  .actor_id = actor_id,
-                                  .durable = durable};
+    *held = (struct tr_held_name){
+        .next = tr_map_get(&node->names, tr_hash_text(name)),
+        .actor_id = actor_id,
+        .durable = durable,
+        .farewell = node->registry == NULL ? NULL : tr_farewell_create(node, name)};
     memcpy(held->name, name, size);
-    if (tr_map_put(&node->names, tr_hash_text(name), held) != TROUPE_OK) {
-        free(held);
+    if ((held->farewell == NULL && node->registry != NULL) ||
+        tr_map_put(&node->names, tr_hash_text(name), held) != TROUPE_OK) {
+        held_free(held);
         return TROUPE_E_NO_MEMORY;
     }
     return TROUPE_OK;
@@ -159,11 +181,16 @@ void tr_names_confirm(struct troupe_node *node, const char *name, uint64_t actor
     tr_rivals_go_on(rivals);
 }
 
-/* Forgets the name if actor_id holds it, which `ends`: then not while the registry is asked. */
-static uint64_t release(struct troupe_node *node, const char *name, uint64_t actor_id, bool ends)
+/* Forgets the name if actor_id holds it, which `ends`: then not while the registry is asked. Gives
+ * what says farewell to the registry, and *epoch; NULL: it was not held, or there is no registry.
+ */
+static struct tr_farewell *part(struct troupe_node *node, const char *name, uint64_t actor_id,
+                                bool ends, uint64_t *epoch)
 {
     struct tr_rival *rivals = NULL;
-    uint64_t epoch = 0;
+    struct tr_farewell *farewell = NULL;
+
+    *epoch = 0;
 
     tr_mutex_lock(&node->names_mutex);
     struct tr_held_name *held = find(node, name);
@@ -180,18 +207,39 @@ static uint64_t release(struct troupe_node *node, const char *name, uint64_t act
             /* The place was just freed, so nothing has to grow. */
             TR_CHECK(tr_map_put(&node->names, tr_hash_text(name), first) == TROUPE_OK);
         }
-        epoch = held->epoch;
+        *epoch = held->epoch;
         rivals = held->rivals;
+        farewell = held->farewell;
         free(held);
     }
     tr_mutex_unlock(&node->names_mutex);
     tr_rivals_go_on(rivals);
-    return epoch;
+    return farewell;
+}
+
+/* Leaves the name where it is. */
+static struct tr_farewell *take_farewell(struct troupe_node *node, const char *name,
+                                         uint64_t actor_id)
+{
+    struct tr_farewell *farewell = NULL;
+
+    tr_mutex_lock(&node->names_mutex);
+    struct tr_held_name *held = find(node, name);
+
+    if (held != NULL && held->actor_id == actor_id) {
+        farewell = held->farewell;
+        held->farewell = NULL;
+    }
+    tr_mutex_unlock(&node->names_mutex);
+    return farewell;
 }
 
 uint64_t tr_names_release(struct troupe_node *node, const char *name, uint64_t actor_id)
 {
-    return release(node, name, actor_id, false);
+    uint64_t epoch = 0;
+
+    tr_farewell_destroy(part(node, name, actor_id, false, &epoch));
+    return epoch;
 }
 
 void tr_names_of(struct troupe_node *node, uint64_t actor_id, char name[TR_NAME_SIZE_MAX + 1],
@@ -270,28 +318,33 @@ void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind)
     if (extra->name == NULL) {
         return;
     }
-    const uint64_t epoch = release(node, extra->name, id, true);
+    uint64_t epoch = 0;
+    struct tr_farewell *farewell = part(node, extra->name, id, true, &epoch);
 
     /* A durable actor's row outlives all ends but its own wish. One that ends `fenced` may have got
      * that from another node, by a link: the name is ours still. */
     if (node->registry == NULL || epoch == 0 ||
         (TR_BUG(FENCED_KEEPS_NAME) && reason_kind == TROUPE_REASON_FENCED)) {
-        return;
-    }
-    if (durable && reason_kind != TROUPE_REASON_NORMAL) {
+        tr_farewell_destroy(farewell);
+    } else if (durable && reason_kind != TROUPE_REASON_NORMAL) {
         tr_adopt_stopped(node, extra->name, epoch);
-        return;
+        tr_farewell_destroy(farewell);
+    } else {
+        (void)tr_farewell_say(farewell, epoch, 0, 0);
     }
-    (void)tr_names_unregister(node, extra->name, epoch, 0, 0);
 }
 
 void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch)
 {
     struct troupe_node *node = context;
 
+    struct tr_farewell *farewell = take_farewell(node, name, actor_id);
+
     /* First, so that who waits for the name finds it free in the registry. */
-    if (epoch != 0 && node->registry != NULL && !TR_BUG(NAME_OF_THE_DEAD)) {
-        (void)tr_names_unregister(node, name, epoch, 0, 0);
+    if (farewell != NULL && epoch != 0 && !TR_BUG(NAME_OF_THE_DEAD)) {
+        (void)tr_farewell_say(farewell, epoch, 0, 0);
+    } else {
+        tr_farewell_destroy(farewell);
     }
     (void)tr_names_release(node, name, actor_id);
 }
@@ -403,11 +456,12 @@ troupe_status troupe_unregister(troupe_self *self, const char *name, uint32_t ti
     troupe_status status = own ? TROUPE_OK : TROUPE_E_NOT_FOUND;
 
     if (own) {
-        const uint64_t epoch = tr_names_release(node, name, self->id);
+        uint64_t epoch = 0;
+        struct tr_farewell *farewell = part(node, name, self->id, false, &epoch);
 
         clear_name(self);
-        if (node->registry != NULL) {
-            status = tr_names_unregister(node, name, epoch, self->id, wait->ref);
+        if (farewell != NULL) {
+            status = tr_farewell_say(farewell, epoch, self->id, wait->ref);
             if (status == TROUPE_OK) {
                 return TROUPE_OK;
             }

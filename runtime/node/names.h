@@ -43,10 +43,17 @@ enum tr_name_turn tr_names_turn(struct troupe_node *node, const char *name, uint
 /* The actor has ended: its name goes, or stays as the row of a durable actor. */
 void tr_names_ended(void *context, struct tr_actor *actor, int32_t reason_kind);
 void tr_names_unnamed(void *context, uint64_t actor_id, const char *name, uint64_t epoch);
-/* Gives a name up, whoever waits for that: the actor is answered by ref, 0 is nobody, and then it
- * takes as long as the database is away. Any thread. unregister.c. */
-troupe_status tr_names_unregister(struct troupe_node *node, const char *name, uint64_t epoch,
-                                  uint64_t actor_id, uint64_t ref);
+/* What gives a name up in the registry. It is made with the name, so that no want of memory leaves
+ * the name with an actor that has ended. NULL: no memory. destroy(NULL) is allowed. unregister.c.
+ */
+struct tr_farewell;
+struct tr_farewell *tr_farewell_create(struct troupe_node *node, const char *name);
+void tr_farewell_destroy(struct tr_farewell *farewell);
+/* Gives the name of that epoch up, whoever waits for that: the actor is answered by ref, 0 is
+ * nobody, and then it takes as long as the database is away. Takes the farewell. CLOSED. Any
+ * thread. */
+troupe_status tr_farewell_say(struct tr_farewell *farewell, uint64_t epoch, uint64_t actor_id,
+                              uint64_t ref);
 /* Who of this node holds the name; 0: nobody. */
 uint64_t tr_names_local(struct troupe_node *node, const char *name);
 /* The name of an actor of this node, "" when it has none, and whether it is durable by it. Looks

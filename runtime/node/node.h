@@ -27,18 +27,6 @@ struct tr_peers;
 struct tr_timer;
 struct tr_traces;
 
-/* One name that an actor of this node holds, or is about to. */
-struct tr_held_name {
-    struct tr_held_name *next; /* of the same hash */
-    uint64_t actor_id;
-    uint64_t epoch; /* 0 on a node without a registry */
-    bool durable;
-    bool asked;              /* the registry is: it answers, whatever becomes of the actor */
-    bool confirmed;          /* by the registry; on a local node at once */
-    struct tr_rival *rivals; /* who waits until that is decided */
-    char name[];
-};
-
 struct tr_member_info {
     uint64_t node_id;
     int64_t since_ms;

@@ -18,8 +18,8 @@ static void on_up(void *context, uint64_t node_id, uint32_t session)
     char name[TR_NODE_NAME_SIZE_MAX + 1];
 
     tr_members_name(node, node_id, name);
-    tr_router_on_up(node->router, node_id, session);
-    if (tr_groups_peer_up(node->groups, node_id, session) != TROUPE_OK) {
+    if (tr_router_on_up(node->router, node_id, session) != TROUPE_OK ||
+        tr_groups_peer_up(node->groups, node_id, session) != TROUPE_OK) {
         tr_peers_give_up(node->peers, node_id, TR_PEERS_LOST_OVERLOAD);
         return;
     }

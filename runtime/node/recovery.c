@@ -237,14 +237,23 @@ static void started_on_loop(void *context)
     port->started(port->context, orphan->name, orphan->epoch, orphan->actor_id, on_started, orphan);
 }
 
+static bool is_stopping(struct troupe_node *node)
+{
+    tr_mutex_lock(&node->state_mutex);
+    const bool stopping = node->state == TR_NODE_STOPPING;
+
+    tr_mutex_unlock(&node->state_mutex);
+    return stopping;
+}
+
 /* In the agent. */
 static void start_orphan(troupe_self *self, void *context)
 {
     struct orphan *orphan = context;
     struct troupe_node *node = orphan->node;
 
-    if (self == NULL) {
-        orphan_free(orphan); /* The node has ended. */
+    if (self == NULL || is_stopping(node)) {
+        orphan_free(orphan); /* Its actors were told to end: this one would be told by nobody. */
         return;
     }
     struct tr_adopter *adopter = orphan->adopter;

@@ -22,10 +22,11 @@ struct registering {
     bool strict;
     int32_t checkpoint;
     int32_t version;
-    const char *behavior; /* of the behavior, lent */
-    char *state_json;     /* owned */
-    char *options_json;   /* owned */
-    troupe_pid caller;    /* who is answered; none: nobody */
+    const char *behavior;       /* of the behavior, lent */
+    char *state_json;           /* owned */
+    char *options_json;         /* owned */
+    struct tr_message *verdict; /* which the actor has to hear, memory or not; owned */
+    troupe_pid caller;          /* who is answered; none: nobody */
     uint64_t ref;
     uint32_t session;
     uint32_t flags;
@@ -35,33 +36,29 @@ struct registering {
 
 static void registering_free(struct registering *r)
 {
+    if (r->verdict != NULL) {
+        tr_message_destroy(&r->node->sched->shared_cache, r->verdict);
+    }
     free(r->state_json);
     troupe_json_free(r->options_json);
     free(r);
 }
 
-/* Tells the actor. When it has ended meanwhile the name is given up again. */
+/* The longest text of a verdict: the name, or why it was refused. */
+enum { VERDICT_TEXT_SIZE = TR_NAME_SIZE_MAX + TR_REASON_TEXT_SIZE };
+
+/* Tells the actor. When it has ended meanwhile, the name is given up: see tr_names_unnamed. */
 static void tell_named(struct registering *r, const struct tr_name_result *result)
 {
     const char *text = result->status == TROUPE_OK ? r->name : result->text;
-    const size_t size = strlen(text) + 1;
-    struct tr_message *message = tr_message_create(&r->node->sched->shared_cache, TR_SIGNAL_NAMED,
-                                                   sizeof(struct tr_named) + size);
-
-    if (message == NULL) {
-        if (result->status == TROUPE_OK &&
-            !tr_table_is_alive(&r->node->sched->table, r->actor_id)) {
-            tr_names_unnamed(r->node, r->actor_id, r->name, result->epoch);
-        }
-        return;
-    }
+    struct tr_message *message = r->verdict;
     struct tr_named *named = (struct tr_named *)(void *)message->payload;
 
+    r->verdict = NULL;
     named->epoch = result->epoch;
     named->status = result->status;
-    memcpy(named->text, text, size);
+    (void)snprintf(named->text, VERDICT_TEXT_SIZE, "%s", text);
     message->to = (troupe_pid){.node = tr_sched_node_id(r->node->sched), .id = r->actor_id};
-    /* From here on a refused or late signal releases the name by itself: see tr_names_unnamed. */
     (void)tr_sched_post(r->node->sched, NULL, message);
 }
 
@@ -183,11 +180,18 @@ static struct registering *registering_create(struct troupe_node *node, const ch
     const size_t size = strlen(name) + 1;
     struct registering *r = calloc(1, sizeof(*r) + size);
 
-    if (r != NULL) {
-        r->node = node;
-        r->actor_id = actor_id;
-        r->deadline_ns = tr_node_loop_deadline(node, timeout_ms);
-        memcpy(r->name, name, size);
+    if (r == NULL) {
+        return NULL;
+    }
+    r->node = node;
+    r->actor_id = actor_id;
+    r->deadline_ns = tr_node_loop_deadline(node, timeout_ms);
+    memcpy(r->name, name, size);
+    r->verdict = tr_message_create(&node->sched->shared_cache, TR_SIGNAL_NAMED,
+                                   sizeof(struct tr_named) + VERDICT_TEXT_SIZE);
+    if (r->verdict == NULL) {
+        free(r);
+        return NULL;
     }
     return r;
 }

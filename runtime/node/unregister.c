@@ -7,8 +7,9 @@
 #include "node/names.h"
 #include "node/node.h"
 
-struct unregistering {
+struct tr_farewell {
     struct troupe_node *node;
+    struct tr_loop_post *post; /* until it is said */
     uint64_t epoch;
     uint64_t actor_id; /* who is answered; 0: nobody */
     uint64_t ref;
@@ -20,7 +21,7 @@ static void unregister_on_loop(void *context);
 /* What a caller could not wait for is done behind it: nobody else can give that name up. */
 static void on_unregistered(void *context, const struct tr_name_result *result)
 {
-    struct unregistering *u = context;
+    struct tr_farewell *u = context;
     const bool again =
         u->actor_id != 0 && result->status == TROUPE_E_REGISTRY && !TR_BUG(NAME_KEPT);
 
@@ -39,7 +40,7 @@ static void on_unregistered(void *context, const struct tr_name_result *result)
 /* Without a caller it takes as long as the database does. */
 static void unregister_on_loop(void *context)
 {
-    struct unregistering *u = context;
+    struct tr_farewell *u = context;
     const struct tr_registry_port *port = &u->node->registry->port;
 
     if (u->node->leaving || (u->actor_id == 0 && u->node->fenced)) {
@@ -54,18 +55,40 @@ static void unregister_on_loop(void *context)
     port->unregister(port->context, u->name, u->epoch, deadline_ns, on_unregistered, u);
 }
 
-troupe_status tr_names_unregister(struct troupe_node *node, const char *name, uint64_t epoch,
-                                  uint64_t actor_id, uint64_t ref)
+struct tr_farewell *tr_farewell_create(struct troupe_node *node, const char *name)
 {
     const size_t size = strlen(name) + 1;
-    struct unregistering *u = malloc(sizeof(*u) + size);
+    struct tr_farewell *u = malloc(sizeof(*u) + size);
+    struct tr_loop_post *post = tr_loop_post_create();
 
-    if (u == NULL) {
-        return TROUPE_E_NO_MEMORY;
+    if (u == NULL || post == NULL) {
+        tr_loop_post_destroy(post);
+        free(u);
+        return NULL;
     }
-    *u = (struct unregistering){.node = node, .epoch = epoch, .actor_id = actor_id, .ref = ref};
+    *u = (struct tr_farewell){.node = node, .post = post};
     memcpy(u->name, name, size);
-    const troupe_status status = tr_loop_post(node->loop, unregister_on_loop, u);
+    return u;
+}
+
+void tr_farewell_destroy(struct tr_farewell *u)
+{
+    if (u != NULL) {
+        tr_loop_post_destroy(u->post);
+        free(u);
+    }
+}
+
+troupe_status tr_farewell_say(struct tr_farewell *u, uint64_t epoch, uint64_t actor_id,
+                              uint64_t ref)
+{
+    struct tr_loop_post *post = u->post;
+
+    u->post = NULL;
+    u->epoch = epoch;
+    u->actor_id = actor_id;
+    u->ref = ref;
+    const troupe_status status = tr_loop_post_paid(u->node->loop, post, unregister_on_loop, u);
 
     if (status != TROUPE_OK) {
         free(u);

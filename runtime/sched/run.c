@@ -149,17 +149,22 @@ void tr_actor_on_committed(troupe_self *self, uint64_t outcome)
     }
 }
 
+/* Whether what the actor has done counts. */
+static bool is_orderly(const troupe_self *self)
+{
+    return !self->stopping || self->stop_kind == TROUPE_REASON_NORMAL ||
+           self->stop_kind == TROUPE_REASON_SHUTDOWN;
+}
+
 /* Asks for a checkpoint of what the batch has changed. Answers whether the actor has to wait for
  * it. */
 static bool checkpoint(troupe_self *self)
 {
     struct tr_actor *actor = self->actor;
-    /* What a failed handler left behind is not saved: the last commit is what counts. */
-    const bool orderly = !self->stopping || self->stop_kind == TROUPE_REASON_NORMAL ||
-                         self->stop_kind == TROUPE_REASON_SHUTDOWN;
 
-    /* While the name is not ours yet there is no row, and nothing may leave. */
-    if (!orderly || (actor->flags & TR_ACTOR_HELD) != 0) {
+    /* What a failed handler left behind is not saved: the last commit is what counts. While the
+     * name is not ours yet there is no row, and nothing may leave. */
+    if (!is_orderly(self) || (actor->flags & TR_ACTOR_HELD) != 0) {
         return false;
     }
     /* The last step's messages have not all left yet: those of the next must not overtake them. */
@@ -177,7 +182,10 @@ static bool checkpoint(troupe_self *self)
     actor->flags &= (uint16_t)~TR_ACTOR_DIRTY;
     if (!self->sched->options.outward.checkpoint(self->sched->options.outward.context, self,
                                                  self->stopping)) {
-        tr_self_release_outgoing(self);
+        /* What could not be written was not done, so nobody may hear of it. */
+        if (is_orderly(self)) {
+            tr_self_release_outgoing(self);
+        }
         return false;
     }
     actor->flags |= TR_ACTOR_SUSPENDED;

@@ -28,12 +28,29 @@ void tr_self_note_relation(troupe_self *self, bool made, const struct tr_relatio
     }
 }
 
-/* Whether a signal that came by a session may still make a relation: that session is the present
- * one. */
-static bool session_holds(troupe_self *self, const struct tr_message *message)
+/* What becomes of a signal that came by a session and is to make a relation. */
+enum base {
+    BASE_GOOD,
+    BASE_OVER,   /* another session is the present one: its sender has heard of the end */
+    BASE_UNKNOWN /* there is none, or no memory to note that this actor is told of its end */
+};
+
+static enum base base_of(troupe_self *self, const struct tr_message *message)
 {
-    return message->session == 0 || TR_BUG(STALE_RELATION) ||
-           tr_self_watch(self, message->from.node) == message->session;
+    if (message->session == 0 || TR_BUG(STALE_RELATION)) {
+        return BASE_GOOD;
+    }
+    const uint32_t session = tr_self_watch(self, message->from.node);
+
+    return session == message->session ? BASE_GOOD : session == 0 ? BASE_UNKNOWN : BASE_OVER;
+}
+
+/* Answers it for want of memory; where there is no session that answer goes nowhere. Takes it. */
+static void refuse_relation(troupe_self *self, struct tr_message *message,
+                            enum tr_signal_kind signal)
+{
+    tr_message_turn(message, signal, TROUPE_REASON_ERROR, troupe_status_text(TROUPE_E_NO_MEMORY));
+    tell(self, message, message);
 }
 
 struct tr_message *tr_self_pay(troupe_self *self)
@@ -105,13 +122,16 @@ static bool on_link(troupe_self *self, struct tr_message *message)
                                          .kind = TR_RELATION_LINK};
 
     /* While our own unlink is not acknowledged, a link of the other side is one that crossed it. */
-    if (tr_relations_link(&self->actor->relations, message->from) != NULL ||
-        !session_holds(self, message)) {
+    if (tr_relations_link(&self->actor->relations, message->from) != NULL) {
         return false;
     }
-    if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
-        tr_message_turn(message, TR_SIGNAL_LINK_EXIT, TROUPE_REASON_ERROR, "out of memory");
-        tell(self, message, message);
+    const enum base base = base_of(self, message);
+
+    if (base == BASE_OVER) {
+        return false;
+    }
+    if (base == BASE_UNKNOWN || tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+        refuse_relation(self, message, TR_SIGNAL_LINK_EXIT);
     }
     return true;
 }
@@ -157,14 +177,15 @@ static bool on_monitor(troupe_self *self, struct tr_message *message)
                                          .session = message->session,
                                          .kind = TR_RELATION_WATCHED};
 
+    const enum base base = base_of(self, message);
+
     /* The monitor of a spawn is there already when its parent makes sure of it. */
-    if (!session_holds(self, message) ||
+    if (base == BASE_OVER ||
         tr_relations_watched(&self->actor->relations, message->from, message->ref) != NULL) {
         return false;
     }
-    if (tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
-        tr_message_turn(message, TR_SIGNAL_DOWN, TROUPE_REASON_ERROR, "out of memory");
-        tell(self, message, message);
+    if (base == BASE_UNKNOWN || tr_relations_add(&self->actor->relations, &relation) != TROUPE_OK) {
+        refuse_relation(self, message, TR_SIGNAL_DOWN);
     }
     return true;
 }

@@ -27,10 +27,11 @@ static void on_failed(void *context, troupe_status status, const char *text)
     (void)fflush(stdout);
 }
 
-static void on_member_up(void *context, const struct tr_member *member)
+static bool on_member_up(void *context, const struct tr_member *member)
 {
     (void)context;
     (void)member;
+    return true;
 }
 
 static void on_member_down(void *context, uint64_t node_id, const char *name, const char *why)

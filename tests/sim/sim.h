@@ -40,11 +40,13 @@ struct sim_slot {
     uint32_t index;
     char name[8];
     char host[16];
-    bool running; /* a node is there, perhaps still starting */
-    bool paused;  /* its process stands still */
-    bool off;     /* its host answers nobody */
-    bool zombie;  /* its process is gone, and what is left of it is being freed */
-    bool leaving; /* it is being stopped in order */
+    bool running;    /* a node is there, perhaps still starting */
+    bool paused;     /* its process stands still */
+    bool off;        /* its host answers nobody */
+    bool zombie;     /* its process is gone, and what is left of it is being freed */
+    bool leaving;    /* it is being stopped in order */
+    uint32_t scarce; /* one in so many of its allocations fails; 0: none */
+    bool was_scarce; /* ever, as this node */
     struct troupe_node *node;
     struct tr_loop *loop;
     struct tr_clock clock;

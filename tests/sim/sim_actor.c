@@ -1,6 +1,7 @@
 /* What actors do, by chance. */
 #include "sim/sim_actor.h"
 
+#include "sim/sim_memory.h"
 #include "sim/sim_more.h"
 
 #include <stdio.h>
@@ -116,12 +117,36 @@ static void check(troupe_status status, const char *what)
     }
 }
 
+/* Whether it was done; a node without memory may say that it was not. */
+static bool was_done(troupe_status status, const char *what)
+{
+    if (status == TROUPE_E_NO_MEMORY && memory_was_refused()) {
+        sim_count(SIM_COUNT_ACTS_REFUSED, 1);
+        return false;
+    }
+    check(status, what);
+    return true;
+}
+
+/* The same for something with a number. */
+static bool was_sent(troupe_status status, const char *what, const struct record *from,
+                     const struct record *to, uint32_t number)
+{
+    const bool sent = was_done(status, what);
+
+    if (!sent && number != 0) {
+        ledger_refused(from, to);
+    }
+    return sent;
+}
+
 static void send_word(troupe_self *self, const struct record *from, const struct record *to)
 {
     word message = {.from = from->index};
 
     message.number = ledger_sending(self, from, to, &message.session);
-    check(troupe_send(self, to->pid, &word_type, &message), "send");
+    (void)was_sent(troupe_send(self, to->pid, &word_type, &message), "send", from, to,
+                   message.number);
 }
 
 static void send_large(troupe_self *self, const struct record *from, const struct record *to)
@@ -134,8 +159,10 @@ static void send_large(troupe_self *self, const struct record *from, const struc
     play.large--;
     message.number = ledger_sending(self, from, to, &message.session);
     message.body = (troupe_bytes){.data = pattern, .size = body_size(message.number)};
-    check(troupe_send(self, to->pid, &large_type, &message), "send");
-    sim_count(SIM_COUNT_LARGE, 1);
+    if (was_sent(troupe_send(self, to->pid, &large_type, &message), "send", from, to,
+                 message.number)) {
+        sim_count(SIM_COUNT_LARGE, 1);
+    }
 }
 
 static int answered(troupe_self *self, void *state, const troupe_result *result)
@@ -155,19 +182,28 @@ static void call(troupe_self *self, struct record *from, const struct record *to
     /* A call to a node without a session fails before it is sent. */
     if (local || tr_self_watch(self, to->pid.node) != 0) {
         message.number = ledger_sending(self, from, to, &message.session);
+    } else if (memory_was_refused()) {
+        return; /* whether there is a session will be known when there is memory */
     }
-    check(troupe_call(self, to->pid, &ask_type, &message, 1 + (uint32_t)sim_chance(CALL_MS),
-                      answered, ledger_asked(from)),
-          "call");
-    sim_count(SIM_COUNT_CALLS, 1);
+    const troupe_status status =
+        troupe_call(self, to->pid, &ask_type, &message, 1 + (uint32_t)sim_chance(CALL_MS), answered,
+                    ledger_asked(from));
+
+    ledger_flow(from->index, to->index)->leaky |= sim->slots[from->slot].scarce > 0;
+    if (was_sent(status, "call", from, to, message.number)) {
+        sim_count(SIM_COUNT_CALLS, 1);
+    } else {
+        ledger_not_asked(from);
+    }
 }
 
 static void monitor(troupe_self *self, struct record *from, const struct record *to)
 {
     uint64_t ref = 0;
 
-    check(troupe_monitor(self, to->pid, &ref), "monitor");
-    ledger_monitored(self, from, to, ref);
+    if (was_done(troupe_monitor(self, to->pid, &ref), "monitor")) {
+        ledger_monitored(self, from, to, ref);
+    }
 }
 
 static void demonitor(troupe_self *self, struct record *from)
@@ -181,8 +217,7 @@ static void demonitor(troupe_self *self, struct record *from)
     /* Its DOWN may be in the mailbox already: then it comes no more. */
     sim_count(SIM_COUNT_FLUSHES,
               open && tr_relations_watching(&self->actor->relations, watch->ref) == NULL ? 1 : 0);
-    check(troupe_demonitor(self, watch->ref), "demonitor");
-    if (open) {
+    if (was_done(troupe_demonitor(self, watch->ref), "demonitor") && open) {
         ledger_demonitored(from, watch);
     }
 }
@@ -194,15 +229,16 @@ static void end_other(troupe_self *self, const struct record *from, const struct
 
     if (sim_one_in(4)) {
         (void)snprintf(text, sizeof(text), "k %u %u", from->index, (unsigned)sim_chance(1000000));
-        check(troupe_exit(self, to->pid, TROUPE_REASON_KILL, text), "exit");
+        (void)was_done(troupe_exit(self, to->pid, TROUPE_REASON_KILL, text), "exit");
     } else if (sim_one_in(4)) {
-        check(troupe_exit(self, to->pid, TROUPE_REASON_NORMAL, NULL), "exit");
+        (void)was_done(troupe_exit(self, to->pid, TROUPE_REASON_NORMAL, NULL), "exit");
     } else {
         const uint32_t number = ledger_sending(self, from, to, &session);
 
         (void)snprintf(text, sizeof(text), "x %u %u %u %u", from->index, to->index, number,
                        session);
-        check(troupe_exit(self, to->pid, TROUPE_REASON_ERROR, text), "exit");
+        (void)was_sent(troupe_exit(self, to->pid, TROUPE_REASON_ERROR, text), "exit", from, to,
+                       number);
     }
 }
 
@@ -233,15 +269,23 @@ static void spawn(troupe_self *self, struct record *from)
     const troupe_spawn_options options = {.flags = flags};
     const char *node = sim->slots[sim_chance(sim->shape.slots)].name;
 
-    check(troupe_spawn_on(self, node, sim_behavior.name, &args, &birth_type, &options, CALL_MS,
-                          spawned, ledger_asked(from)),
-          "spawn_on");
+    if (!was_done(troupe_spawn_on(self, node, sim_behavior.name, &args, &birth_type, &options,
+                                  CALL_MS, spawned, ledger_asked(from)),
+                  "spawn_on")) {
+        ledger_not_asked(from);
+    }
 }
 
 static void link_to(troupe_self *self, const struct record *from, const struct record *to)
 {
+    const struct flow before = *ledger_flow(from->index, to->index);
+
     ledger_linking(self, from, to);
-    check(troupe_link(self, to->pid), "link");
+    if (!was_done(troupe_link(self, to->pid), "link")) {
+        ledger_flow(from->index, to->index)->linked_at = before.linked_at;
+    }
+    /* Where it cannot be noted whom to tell of the session's end, the link ends at once. */
+    ledger_flow(from->index, to->index)->linked_unreachable |= memory_was_refused();
 }
 
 static void unlink_from(troupe_self *self, const struct record *from)
@@ -250,7 +294,7 @@ static void unlink_from(troupe_self *self, const struct record *from)
 
     if (to != NULL) {
         ledger_unlinking(self, from, to);
-        check(troupe_unlink(self, to->pid), "unlink");
+        check(troupe_unlink(self, to->pid), "unlink"); /* never wants memory */
     }
 }
 
@@ -405,6 +449,20 @@ static int on_tick(troupe_self *self, void *state, const void *message)
     return answer;
 }
 
+/* The last thing of an init, which an actor without memory does not outlive; no event tells of
+ * who was never there. */
+static int tick_from_now(troupe_self *self, struct mind *mind, uint64_t interval_ms)
+{
+    const troupe_status status = troupe_send_interval(self, interval_ms, troupe_self_pid(self),
+                                                      &tick_type, NULL, &mind->timer);
+
+    if (!was_done(status, "send_interval")) {
+        mind->record->alive = false;
+        mind->record->gone = true;
+    }
+    return status;
+}
+
 static int sim_init(troupe_self *self, void *state, const void *args)
 {
     struct mind *mind = state;
@@ -425,8 +483,7 @@ static int sim_init(troupe_self *self, void *state, const void *args)
         }
     }
     troupe_trap_exit(self, sim_one_in(2));
-    return troupe_send_interval(self, 1 + sim_chance(play.tick_ms * 2), troupe_self_pid(self),
-                                &tick_type, NULL, &mind->timer);
+    return tick_from_now(self, mind, 1 + sim_chance(play.tick_ms * 2));
 }
 
 static const troupe_handler sim_handlers[] = {{&tick_type, on_tick},
@@ -467,8 +524,8 @@ static int root_on_tick(troupe_self *self, void *state, const void *message)
     (void)message;
     stop_ticking(self, mind);
     if (play.acting && people_of(mind->record) < PEOPLE) {
-        check(troupe_spawn(self, &sim_behavior, &(birth){.parent = SIM_NOBODY}, NULL, &pid),
-              "spawn");
+        (void)was_done(
+            troupe_spawn(self, &sim_behavior, &(birth){.parent = SIM_NOBODY}, NULL, &pid), "spawn");
     }
     if (play.acting && sim_one_in(4)) {
         keeper_start(self);
@@ -497,8 +554,7 @@ static int root_init(troupe_self *self, void *state, const void *args)
 
     (void)args;
     mind->record = ledger_spawned(self, true);
-    return troupe_send_interval(self, TICK_MS, troupe_self_pid(self), &tick_type, NULL,
-                                &mind->timer);
+    return tick_from_now(self, mind, TICK_MS);
 }
 
 static const troupe_handler root_handlers[] = {
@@ -542,7 +598,12 @@ void actor_populate(void)
         troupe_pid pid = {0};
 
         if (slot->running && !slot->paused && !slot->node->fenced && !has_root(slot)) {
-            check(troupe_node_spawn(slot->node, &root_behavior, NULL, NULL, &pid), "node_spawn");
+            const troupe_status status =
+                troupe_node_spawn(slot->node, &root_behavior, NULL, NULL, &pid);
+
+            if (status != TROUPE_E_NO_MEMORY || slot->scarce == 0) {
+                check(status, "node_spawn");
+            }
         }
     }
 }

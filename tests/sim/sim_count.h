@@ -26,6 +26,7 @@
     X(REPLACED, "replaced")                                                                        \
     X(EXPIRED, "expired")                                                                          \
     X(FORGOTTEN, "forgotten")                                                                      \
+    X(OVERLOADS, "given up for want of memory")                                                    \
     X(GOODBYES, "goodbyes")                                                                        \
     X(SILENCES, "silent peers")                                                                    \
     X(CROSSED, "simultaneous dials")                                                               \
@@ -44,9 +45,13 @@
     X(SHOUTS, "shouts")                                                                            \
     X(MOVES, "moves of durable actors")                                                            \
     X(RECOVERED, "recoveries")                                                                     \
+    X(KEEPERS_FAILED, "durable actors that had no memory")                                         \
     X(AWAY, "databases away")                                                                      \
     X(FENCED, "fenced")                                                                            \
+    X(NEWS_AGAIN, "news told again")                                                               \
     X(NEWS_TWICE, "news told twice")                                                               \
+    X(REFUSALS, "allocations refused")                                                             \
+    X(ACTS_REFUSED, "acts refused for that")                                                       \
     X(STEPS, "steps")
 
 enum sim_counter {

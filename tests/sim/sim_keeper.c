@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/sim_memory.h"
 #include "sim/sim_more.h"
 #include "support/fake_registry.h"
 
@@ -33,6 +34,7 @@ static const char *const keepers[KEEPERS] = {"keeper/a", "keeper/b", "keeper/c",
 static struct {
     uint32_t steps;           /* the most */
     uint8_t acked[ACKED_MAX]; /* whether that number was answered */
+    bool failed;              /* it had no memory to go on: nobody starts it again */
 } told[KEEPERS];
 
 void keeper_begin(void)
@@ -56,6 +58,7 @@ static int keeper_recover(troupe_self *self, void *state)
     (void)self;
     sim_trace("%s is there again: %u steps", keepers[mine->keeper], mine->steps);
     sim_count(SIM_COUNT_RECOVERED, 1);
+    told[mine->keeper].failed = false;
     if (mine->steps < told[mine->keeper].steps) {
         sim_fail("%s goes on from step %u, and step %u was answered", keepers[mine->keeper],
                  mine->steps, told[mine->keeper].steps);
@@ -116,6 +119,26 @@ void keeper_introduce(struct troupe_node *node)
     }
 }
 
+void keeper_ended(troupe_pid pid, int32_t kind)
+{
+    for (uint32_t i = 0; i < KEEPERS; i++) {
+        troupe_pid holder = {0};
+
+        if (sim_registry_holder(keepers[i], &holder) && troupe_pid_equal(holder, pid) &&
+            (kind == TROUPE_REASON_KILLED || kind == TROUPE_REASON_ERROR)) {
+            if (sim_slot_of(pid.node)->leaving) {
+                return; /* It goes on elsewhere. */
+            }
+            if (!sim_slot_of(pid.node)->was_scarce) {
+                sim_fail("%s has failed, and its node had memory", keepers[i]);
+            }
+            sim_trace("%s has failed", keepers[i]);
+            sim_count(SIM_COUNT_KEEPERS_FAILED, 1);
+            told[i].failed = true;
+        }
+    }
+}
+
 /* ---- the others ---- */
 
 void keeper_start(troupe_self *self)
@@ -132,7 +155,8 @@ void keeper_start(troupe_self *self)
     const troupe_status status = troupe_spawn(self, &keeper_behavior, &args, &options, &pid);
 
     /* It may be here already, and wait for the registry. */
-    if (status != TROUPE_OK && status != TROUPE_E_EXISTS) {
+    if (status != TROUPE_OK && status != TROUPE_E_EXISTS &&
+        !(status == TROUPE_E_NO_MEMORY && memory_was_refused())) {
         sim_fail("a durable actor does not start: %s", troupe_status_text(status));
     }
 }
@@ -163,9 +187,13 @@ void keeper_act(troupe_self *self, struct record *from)
     const uint32_t keeper = (uint32_t)sim_chance(KEEPERS);
     const move wanted = {.to = (uint32_t)sim_chance(KEEPERS), .cents = 1 + (int64_t)sim_chance(9)};
 
-    if (troupe_call_name(self, keepers[keeper], &move_type, &wanted,
-                         1 + (uint32_t)sim_chance(MOVE_MS), on_moved,
-                         ledger_asked(from)) != TROUPE_OK) {
+    const troupe_status status =
+        troupe_call_name(self, keepers[keeper], &move_type, &wanted,
+                         1 + (uint32_t)sim_chance(MOVE_MS), on_moved, ledger_asked(from));
+
+    if (status == TROUPE_E_NO_MEMORY && memory_was_refused()) {
+        ledger_not_asked(from);
+    } else if (status != TROUPE_OK) {
         sim_fail("call_name fails");
     }
 }
@@ -175,7 +203,7 @@ void keeper_stop_all(void)
     for (uint32_t i = 0; i < KEEPERS; i++) {
         troupe_pid pid = {0};
 
-        if (sim_registry_holder(keepers[i], &pid) &&
+        if (!told[i].failed && sim_registry_holder(keepers[i], &pid) &&
             troupe_node_send(sim_slot_of(pid.node)->node, pid, &closing_type, NULL) != TROUPE_OK) {
             sim_fail("%s cannot be told to end", keepers[i]);
         }
@@ -196,6 +224,11 @@ static int64_t number_of(const char *json, const char *key)
     return strtoll(at, NULL, 10);
 }
 
+static bool waits_for_nobody(size_t keeper)
+{
+    return told[keeper].failed;
+}
+
 void keeper_check_rest(void)
 {
     char state[STATE_MAX];
@@ -208,7 +241,7 @@ void keeper_check_rest(void)
             continue;
         }
         cents += number_of(state, "\"cents\":") - BEGIN_CENTS;
-        if (!sim_registry_holder(keepers[i], &pid)) {
+        if (!told[i].failed && !sim_registry_holder(keepers[i], &pid)) {
             sim_fail("at rest %s is saved, and runs nowhere", keepers[i]);
         }
         if (number_of(state, "\"steps\":") < (int64_t)told[i].steps) {
@@ -217,7 +250,7 @@ void keeper_check_rest(void)
         }
     }
     /* Who never was has got nothing either, as its messages wait. */
-    cents += sim_registry_waiting(keepers, KEEPERS);
+    cents += sim_registry_waiting(keepers, KEEPERS, waits_for_nobody);
     if (cents != 0) {
         sim_fail("at rest there are %lld cents too many with the durable actors", (long long)cents);
     }
@@ -228,7 +261,7 @@ void keeper_check_empty(void)
     char state[STATE_MAX];
 
     for (uint32_t i = 0; i < KEEPERS; i++) {
-        if (fake_cluster_state(sim->cluster, keepers[i], state, sizeof(state))) {
+        if (!told[i].failed && fake_cluster_state(sim->cluster, keepers[i], state, sizeof(state))) {
             sim_fail("%s has ended for good, and is saved", keepers[i]);
         }
     }

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "dist/peers.h"
+#include "sim/sim_memory.h"
+#include "sim/sim_more.h"
 
 struct ledger ledger;
 
@@ -18,9 +20,13 @@ static uint64_t key_of(troupe_pid pid)
 
 static void put(struct tr_map *map, uint64_t key, void *value)
 {
+    const bool refused = memory_was_refused();
+    const uint32_t scarce = memory_refuse(0);
+
     if (tr_map_put(map, key, value) != TROUPE_OK) {
         sim_fail("no memory");
     }
+    memory_go_on(scarce, refused);
 }
 
 void ledger_begin(void)
@@ -223,7 +229,7 @@ void ledger_received(const struct record *self, uint32_t from, uint32_t number, 
         sim_fail("actor %u gets number %u from %u after number %u: doubled, or out of order",
                  self->index, number, from, flow->got);
     }
-    if (number != flow->got + 1 && number != first) {
+    if (number != flow->got + 1 && number != first && !flow->leaky) {
         sim_fail("actor %u gets number %u from %u after number %u: a hole in session %u, which "
                  "began with %u",
                  self->index, number, from, flow->got, session, first);
@@ -241,7 +247,7 @@ static void check_all_received(const struct record *self, const struct record *f
     uint32_t first = 0;
     uint32_t last = 0;
 
-    if (range_of(flow, session, &first, &last) && flow->got < last) {
+    if (range_of(flow, session, &first, &last) && flow->got < last && !flow->leaky) {
         sim_fail("actor %u hears of the end of %u by %s after number %u, and %u had been sent",
                  self->index, from->index, what, flow->got, last);
     }
@@ -267,6 +273,11 @@ static bool was_lost(const struct record *self, const struct record *other, uint
 static void check_reason(const struct record *self, const struct record *other, int32_t kind,
                          const char *text, const char *what)
 {
+    /* Whose node has no memory for a link or a monitor refuses it so. */
+    if (kind == TROUPE_REASON_ERROR && strcmp(text, troupe_status_text(TROUPE_E_NO_MEMORY)) == 0 &&
+        sim->slots[other->slot].was_scarce) {
+        return;
+    }
     if (other->alive) {
         sim_fail("actor %u hears by %s that %u has ended: %s %s; it lives", self->index, what,
                  other->index, troupe_reason_name(kind), text);
@@ -359,7 +370,9 @@ void ledger_down(struct record *self, const troupe_down_message *down)
                  (unsigned long long)watch->ref);
     }
     if (down->kind == TROUPE_REASON_NOCONNECTION && target->end_kind != down->kind) {
-        if (target->pid.node == self->pid.node || !was_lost(self, target, watch->session)) {
+        /* A node without memory tells its own actors before it gives the session up. */
+        if (target->pid.node == self->pid.node ||
+            (!was_lost(self, target, watch->session) && !sim->slots[self->slot].was_scarce)) {
             sim_fail("actor %u gets DOWN noconnection of %u, and session %u holds", self->index,
                      target->index, watch->session);
         }
@@ -422,7 +435,7 @@ static void link_broken(struct record *self, struct record *other, int32_t kind,
     ours->broken_at = ++ledger.clock;
     if (kind == TROUPE_REASON_NOCONNECTION && other->end_kind != kind) {
         if (self->pid.node == other->pid.node ||
-            (!ours->linked_unreachable && !is_closing(self) &&
+            (!ours->linked_unreachable && !is_closing(self) && !sim->slots[self->slot].was_scarce &&
              last_lost(self->pid.node, other->pid.node) == 0)) {
             sim_fail("actor %u hears noconnection of %u by a link, and no session was lost",
                      self->index, other->index);
@@ -473,6 +486,11 @@ uint32_t ledger_asked(struct record *self)
     return self->asked++;
 }
 
+void ledger_not_asked(struct record *self)
+{
+    self->asked--;
+}
+
 void ledger_answered(struct record *self, uint64_t tag)
 {
     if (tag >= self->asked || self->answers[tag] != 0) {
@@ -503,6 +521,9 @@ void ledger_on_event(void *context, const troupe_event *event)
     const struct sim_slot *slot = context;
     struct record *self = ledger_find(event->pid);
 
+    if (!slot->zombie && event->kind == TROUPE_EVENT_EXIT) {
+        keeper_ended(event->pid, event->reason);
+    }
     if (slot->zombie || self == NULL) {
         return; /* nobody sees it; or it is the node's own */
     }

@@ -91,6 +91,7 @@ struct flow {
     uint64_t unlinked_at;
     uint64_t broken_at;
     bool linked_unreachable;
+    bool leaky; /* a call of it may have been refused behind the caller, who is told later */
 };
 
 struct ledger {
@@ -131,6 +132,8 @@ void ledger_demonitored(struct record *self, struct watch *watch);
 void ledger_down(struct record *self, const troupe_down_message *down);
 void ledger_exit(const struct record *self, const troupe_exit_message *exit);
 uint32_t ledger_asked(struct record *self);
+/* The last question was not put after all. */
+void ledger_not_asked(struct record *self);
 void ledger_answered(struct record *self, uint64_t tag);
 
 /* ---- what the runtime tells ---- */

@@ -6,8 +6,8 @@
 #include "io/timer.h"
 #include "sim/sim.h"
 
-struct post {
-    struct post *next;
+struct tr_loop_post {
+    struct tr_loop_post *next;
     tr_loop_fn fn;
     void *context;
 };
@@ -34,8 +34,8 @@ struct tr_timer {
 
 struct tr_loop {
     struct sim_slot *slot;
-    struct post *first;
-    struct post **last;
+    struct tr_loop_post *first;
+    struct tr_loop_post **last;
     struct tr_loop_hook *hooks;
     struct tr_timer *timers;
     struct tr_signal *signals;
@@ -123,7 +123,7 @@ void tr_loop_destroy(struct tr_loop *loop)
         sim_fail("%s: the loop ends, and somebody's handle was never closed", loop->slot->name);
     }
     while (loop->first != NULL) { /* posted to a loop that never ran */
-        struct post *next = loop->first->next;
+        struct tr_loop_post *next = loop->first->next;
 
         free(loop->first);
         loop->first = next;
@@ -186,17 +186,31 @@ void tr_loop_stop(struct tr_loop *loop)
     loop->stopped = true;
 }
 
+struct tr_loop_post *tr_loop_post_create(void)
+{
+    return malloc(sizeof(struct tr_loop_post));
+}
+
+void tr_loop_post_destroy(struct tr_loop_post *post)
+{
+    free(post);
+}
+
 troupe_status tr_loop_post(struct tr_loop *loop, tr_loop_fn fn, void *context)
 {
+    struct tr_loop_post *post = tr_loop_post_create();
+
+    return post == NULL ? TROUPE_E_NO_MEMORY : tr_loop_post_paid(loop, post, fn, context);
+}
+
+troupe_status tr_loop_post_paid(struct tr_loop *loop, struct tr_loop_post *post, tr_loop_fn fn,
+                                void *context)
+{
     if (loop->stopped) {
+        free(post);
         return TROUPE_E_CLOSED;
     }
-    struct post *post = malloc(sizeof(*post));
-
-    if (post == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    *post = (struct post){.fn = fn, .context = context};
+    *post = (struct tr_loop_post){.fn = fn, .context = context};
     *loop->last = post;
     loop->last = &post->next;
     return TROUPE_OK;
@@ -397,12 +411,12 @@ int64_t sim_loop_next_ns(const struct tr_loop *loop)
 
 static void run_posts(struct tr_loop *loop)
 {
-    struct post *post = loop->first;
+    struct tr_loop_post *post = loop->first;
 
     loop->first = NULL;
     loop->last = &loop->first;
     while (post != NULL) {
-        struct post *next = post->next;
+        struct tr_loop_post *next = post->next;
 
         post->fn(post->context);
         free(post);

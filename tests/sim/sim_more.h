@@ -51,6 +51,8 @@ void keeper_start(troupe_self *self);
 void keeper_act(troupe_self *self, struct record *from);
 /* All of them stop, for good. */
 void keeper_stop_all(void);
+/* An actor of a node has ended, which may be one of them. */
+void keeper_ended(troupe_pid pid, int32_t kind);
 void keeper_check_rest(void);
 void keeper_check_empty(void);
 
@@ -60,7 +62,11 @@ void keeper_check_empty(void);
 bool sim_registry_holder(const char *name, troupe_pid *pid);
 /* Whether the node of that id is a member still. */
 bool sim_registry_is_member(uint64_t node_id);
-/* How many cents are on their way to names that there are not. Nothing waits for the others. */
-int64_t sim_registry_waiting(const char *const *names, size_t count);
+/* How many cents are on their way to names that there are not, or that may wait. Nothing waits for
+ * the others. */
+int64_t sim_registry_waiting(const char *const *names, size_t count, bool (*may_wait)(size_t name));
+/* What a database does once a minute: what was given to a node that did not go on with it, for want
+ * of memory, is given again. */
+void sim_registry_poll(void);
 
 #endif

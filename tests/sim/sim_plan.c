@@ -55,7 +55,7 @@ static void make_fault(struct plan *plan, struct plan_fault *fault, struct tr_rn
     const struct sim_shape *shape = &plan->shape;
     const uint32_t long_ms = shape->silence_ms + shape->window_ms;
 
-    fault->kind = (enum plan_kind)below(rng, PLAN_KINDS);
+    fault->kind = (enum plan_kind)below(rng, PLAN_SCARCE);
     fault->a = below(rng, shape->slots);
     fault->b = (fault->a + 1 + below(rng, shape->slots - 1)) % shape->slots;
     fault->at_ms = below(rng, (uint32_t)plan->length_ms);
@@ -76,6 +76,11 @@ void plan_make(struct plan *plan, uint64_t seed, bool long_form)
     plan->count = below(&rng, long_form ? PLAN_FAULTS_MAX : 8);
     for (uint32_t i = 0; i < plan->count; i++) {
         make_fault(plan, &plan->faults[i], &rng);
+    }
+    /* One world in four has a node without memory beside all that. */
+    if (below(&rng, 4) == 0) {
+        make_fault(plan, &plan->faults[plan->count], &rng);
+        plan->faults[plan->count++].kind = PLAN_SCARCE;
     }
 }
 
@@ -156,6 +161,10 @@ static void wake(uint32_t slot)
 
 /* ---- one fault ---- */
 
+/* One in so many allocations fails: from all to few. */
+enum { SCARCITIES = 4 };
+static const uint32_t scarcities[SCARCITIES] = {1, 5, 40, 300};
+
 /* What begins and ends a fault; a fault may find nothing to do. */
 static void begin_fault(const struct plan_fault *fault)
 {
@@ -213,6 +222,10 @@ static void begin_fault(const struct plan_fault *fault)
             sim_registry_expire(slot->node_id);
         }
         break;
+    case PLAN_SCARCE:
+        slot->scarce = scarcities[fault->at_ms % SCARCITIES];
+        slot->was_scarce = true;
+        break;
     case PLAN_KINDS:
         break;
     }
@@ -258,6 +271,9 @@ static void end_fault(const struct plan_fault *fault)
         break;
     case PLAN_AWAY:
         sim_registry_set_away(false);
+        break;
+    case PLAN_SCARCE:
+        slot->scarce = 0;
         break;
     case PLAN_RESET:
     case PLAN_EXPIRE:
@@ -355,10 +371,24 @@ static void connect_all(void)
     actor_populate();
 }
 
-static void settle(void)
+static bool was_scarce(const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->count; i++) {
+        if (plan->faults[i].kind == PLAN_SCARCE && !plan->faults[i].out) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void settle(const struct plan *plan)
 {
     play.acting = false;
     sim_run_until(sim->now_ns + SETTLE_MS * TR_NS_PER_MS);
+    for (uint32_t polls = was_scarce(plan) ? 2 : 0; polls > 0; polls--) {
+        sim_registry_poll(); /* An orphan first, and then what waits for it. */
+        sim_run_until(sim->now_ns + PROBE_MS * TR_NS_PER_MS);
+    }
     ledger_check_rest();
     sim_note("at rest");
     actor_probe();
@@ -406,7 +436,7 @@ uint64_t plan_play(const struct plan *plan, bool verbose)
     }
     chaos(plan);
     connect_all();
-    settle();
+    settle(plan);
     finish();
     const uint64_t hash = sim->hash;
 

@@ -25,7 +25,8 @@ enum { PLAN_FAULTS_MAX = 32 };
     X(PAUSE)                                                                                       \
     X(PAUSE_BEYOND_LEASE)                                                                          \
     X(AWAY)                                                                                        \
-    X(EXPIRE)
+    X(EXPIRE)                                                                                      \
+    X(SCARCE)
 
 enum plan_kind {
 #define PLAN_FAULT_ENUM(name) PLAN_##name,

@@ -10,6 +10,7 @@
 #include "sim/sim.h"
 #include "sim/sim_actor.h"
 #include "sim/sim_ledger.h"
+#include "sim/sim_memory.h"
 #include "support/fake_registry.h"
 
 enum {
@@ -210,12 +211,22 @@ static bool slot_step(struct sim_slot *slot)
     return !loop_first && turn_loop(slot);
 }
 
+/* The same, with as little memory as the node has. */
+static bool slot_step_scarce(struct sim_slot *slot)
+{
+    const uint32_t outer = memory_refuse(slot->scarce);
+    const bool did = slot_step(slot);
+
+    (void)memory_refuse(outer);
+    return did;
+}
+
 static bool anybody(void)
 {
     const uint32_t start = (uint32_t)sim_chance(sim->shape.slots);
 
     for (uint32_t i = 0; i < sim->shape.slots; i++) {
-        if (slot_step(&sim->slots[(start + i) % sim->shape.slots])) {
+        if (slot_step_scarce(&sim->slots[(start + i) % sim->shape.slots])) {
             return true;
         }
     }
@@ -324,6 +335,7 @@ static void hear_line(struct sim_slot *slot, const char *text)
         [TR_PEERS_LOST_FORGOTTEN] = SIM_COUNT_FORGOTTEN,
         [TR_PEERS_LOST_GOODBYE] = SIM_COUNT_GOODBYES,
         [TR_PEERS_LOST_REPLACED] = SIM_COUNT_REPLACED,
+        [TR_PEERS_LOST_OVERLOAD] = SIM_COUNT_OVERLOADS,
     };
     const char *paren = strchr(text, '(');
     const char *lost = strstr(text, ") lost, reason ");
@@ -335,7 +347,8 @@ static void hear_line(struct sim_slot *slot, const char *text)
 
         count_session(slot);
         ledger_session_lost(slot->node_id, node_id, session);
-        if (reason < sizeof(by_reason) / sizeof(*by_reason)) {
+        if (reason < sizeof(by_reason) / sizeof(*by_reason) &&
+            (reason != TR_PEERS_LOST_OVERLOAD || slot->was_scarce)) {
             sim_count(by_reason[reason], 1);
         } else if (reason != TR_PEERS_LOST_CLOSED && !slot->zombie) {
             sim_fail("%s: %s", slot->name, text);
@@ -390,6 +403,8 @@ void sim_start(uint32_t index)
     slot->driver = (struct tr_driver){.clock = &slot->clock, .step = drive, .context = slot};
     slot->running = true;
     slot->off = false;
+    slot->scarce = 0; /* another process */
+    slot->was_scarce = false;
     sim->starting = slot;
     configure(&config, slot);
     if (tr_node_start(&config, &slot->driver, &node, error, sizeof(error)) != TROUPE_OK) {

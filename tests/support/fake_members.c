@@ -1,4 +1,5 @@
-/* What members of the fake registry tell each other of themselves. */
+/* What members of the fake registry tell each other of themselves, and when the database comes
+ * back. */
 #include <stdio.h>
 
 #include "support/fake_cluster.h"
@@ -60,6 +61,40 @@ void fake_set_metadata(void *context, const char *metadata)
             item->node_id = node->node_id;
             item->a = fake_copy(metadata);
         }
+    }
+    tr_mutex_unlock(&cluster->mutex);
+}
+
+void fake_cluster_set_away(struct fake_cluster *cluster, bool away)
+{
+    tr_mutex_lock(&cluster->mutex);
+    cluster->away = away;
+    for (size_t index = 0; !away && index < cluster->node_count; index++) {
+        struct fake_node *node = cluster->nodes[index];
+
+        while (node->held_steps != NULL) {
+            struct tr_step *one = node->held_steps;
+
+            node->held_steps = one->next;
+            fake_decide_step(node, one);
+        }
+    }
+    tr_mutex_unlock(&cluster->mutex);
+}
+
+void fake_cluster_poll(struct fake_cluster *cluster)
+{
+    tr_mutex_lock(&cluster->mutex);
+    for (struct fake_message *message = cluster->inbox; message != NULL; message = message->next) {
+        message->in_hand = 0;
+    }
+    for (const struct fake_name *name = cluster->names; name != NULL; name = name->next) {
+        struct fake_node *node = fake_find_node(cluster, name->node_id);
+
+        if (node != NULL && name->durable && name->actor_id == 0 && !name->stopped) {
+            fake_tell_orphan(node, name);
+        }
+        fake_deliver(cluster, name->name);
     }
     tr_mutex_unlock(&cluster->mutex);
 }

@@ -76,6 +76,18 @@ bool fake_is_up(struct fake_node *node)
     return up;
 }
 
+/* The node had no memory for it. */
+static void tell_up_again(struct fake_node *node, uint64_t node_id)
+{
+    tr_mutex_lock(&node->cluster->mutex);
+    const struct fake_node *other = fake_find_node(node->cluster, node_id);
+
+    if (other != NULL) {
+        fake_tell_up(node, other);
+    }
+    tr_mutex_unlock(&node->cluster->mutex);
+}
+
 static void run_up(struct fake_node *node, const struct fake_item *item)
 {
     const struct tr_member member = {.node_id = item->node_id,
@@ -92,7 +104,9 @@ static void run_up(struct fake_node *node, const struct fake_item *item)
         return;
     }
     if (item->node_id != node->node_id) {
-        events->on_member_up(events->context, &member);
+        if (!events->on_member_up(events->context, &member)) {
+            tell_up_again(node, item->node_id);
+        }
     } else if (events->on_member_self != NULL) {
         events->on_member_self(events->context, &member);
     }
@@ -332,6 +346,7 @@ void fake_recover(struct fake_cluster *cluster)
             if (node->state == NODE_UP && !node->draining && knows(node, name->behavior)) {
                 name->node_id = node->node_id;
                 name->actor_id = 0;
+                name->stopped = false;
                 name->epoch = ++cluster->last_epoch;
                 fake_tell_orphan(node, name);
                 break;
@@ -456,23 +471,6 @@ void fake_cluster_crash(struct fake_cluster *cluster, uint64_t node_id)
     node = fake_find_node(cluster, node_id);
     if (node != NULL) {
         node->crashed = true;
-    }
-    tr_mutex_unlock(&cluster->mutex);
-}
-
-void fake_cluster_set_away(struct fake_cluster *cluster, bool away)
-{
-    tr_mutex_lock(&cluster->mutex);
-    cluster->away = away;
-    for (size_t index = 0; !away && index < cluster->node_count; index++) {
-        struct fake_node *node = cluster->nodes[index];
-
-        while (node->held_steps != NULL) {
-            struct tr_step *one = node->held_steps;
-
-            node->held_steps = one->next;
-            fake_decide_step(node, one);
-        }
     }
     tr_mutex_unlock(&cluster->mutex);
 }

@@ -40,6 +40,9 @@ void fake_cluster_crash(struct fake_cluster *cluster, uint64_t node_id);
  * not renewed. */
 void fake_cluster_set_away(struct fake_cluster *cluster, bool away);
 
+/* What was given to a node that did not go on with it, for want of memory, is given again. */
+void fake_cluster_poll(struct fake_cluster *cluster);
+
 /* Puts a message into the inbox, as troupe.send() does; answers its id. */
 uint64_t fake_cluster_send(struct fake_cluster *cluster, const char *to, const char *type,
                            const char *payload_json);

@@ -58,7 +58,7 @@ static void on_failed(void *context, troupe_status status, const char *text)
     unlock(node);
 }
 
-static void on_member_up(void *context, const struct tr_member *member)
+static bool on_member_up(void *context, const struct tr_member *member)
 {
     struct world_node *node = context;
 
@@ -71,6 +71,7 @@ static void on_member_up(void *context, const struct tr_member *member)
         node->up[node->up_count++] = member->node_id;
     }
     unlock(node);
+    return true;
 }
 
 static void on_member_draining(void *context, uint64_t node_id, bool draining)

@@ -81,13 +81,14 @@ static void on_joined(void *context, uint64_t node_id, const uint8_t cluster_id[
     changed(rogue);
 }
 
-static void on_member_up(void *context, const struct tr_member *member)
+static bool on_member_up(void *context, const struct tr_member *member)
 {
     struct rogue *rogue = context;
 
     assert_int_equal(
         tr_peers_want(rogue->peers, member->node_id, member->name, member->host, member->port),
         TROUPE_OK);
+    return true;
 }
 
 static void on_member_down(void *context, uint64_t node_id, const char *name, const char *why)
