@@ -71,27 +71,28 @@ struct tr_farewell *tr_farewell_create(struct troupe_node *node, const char *nam
     return u;
 }
 
-void tr_farewell_destroy(struct tr_farewell *u)
+void tr_farewell_destroy(struct tr_farewell *farewell)
 {
-    if (u != NULL) {
-        tr_loop_post_destroy(u->post);
-        free(u);
+    if (farewell != NULL) {
+        tr_loop_post_destroy(farewell->post);
+        free(farewell);
     }
 }
 
-troupe_status tr_farewell_say(struct tr_farewell *u, uint64_t epoch, uint64_t actor_id,
+troupe_status tr_farewell_say(struct tr_farewell *farewell, uint64_t epoch, uint64_t actor_id,
                               uint64_t ref)
 {
-    struct tr_loop_post *post = u->post;
+    struct tr_loop_post *post = farewell->post;
 
-    u->post = NULL;
-    u->epoch = epoch;
-    u->actor_id = actor_id;
-    u->ref = ref;
-    const troupe_status status = tr_loop_post_paid(u->node->loop, post, unregister_on_loop, u);
+    farewell->post = NULL;
+    farewell->epoch = epoch;
+    farewell->actor_id = actor_id;
+    farewell->ref = ref;
+    const troupe_status status =
+        tr_loop_post_paid(farewell->node->loop, post, unregister_on_loop, farewell);
 
     if (status != TROUPE_OK) {
-        free(u);
+        free(farewell);
     }
     return status;
 }

@@ -1,11 +1,9 @@
 /* What actors do, by chance. */
 #include "sim/sim_actor.h"
-
 #include "sim/sim_memory.h"
 #include "sim/sim_more.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -110,43 +108,13 @@ static const struct record *linked(const troupe_self *self, const struct record 
 
 /* ---- acts ---- */
 
-static void check(troupe_status status, const char *what)
-{
-    if (status != TROUPE_OK) {
-        sim_fail("%s answers %s", what, troupe_status_text(status));
-    }
-}
-
-/* Whether it was done; a node without memory may say that it was not. */
-static bool was_done(troupe_status status, const char *what)
-{
-    if (status == TROUPE_E_NO_MEMORY && memory_was_refused()) {
-        sim_count(SIM_COUNT_ACTS_REFUSED, 1);
-        return false;
-    }
-    check(status, what);
-    return true;
-}
-
-/* The same for something with a number. */
-static bool was_sent(troupe_status status, const char *what, const struct record *from,
-                     const struct record *to, uint32_t number)
-{
-    const bool sent = was_done(status, what);
-
-    if (!sent && number != 0) {
-        ledger_refused(from, to);
-    }
-    return sent;
-}
-
 static void send_word(troupe_self *self, const struct record *from, const struct record *to)
 {
     word message = {.from = from->index};
 
     message.number = ledger_sending(self, from, to, &message.session);
-    (void)was_sent(troupe_send(self, to->pid, &word_type, &message), "send", from, to,
-                   message.number);
+    (void)ledger_was_sent(troupe_send(self, to->pid, &word_type, &message), "send", from, to,
+                          message.number);
 }
 
 static void send_large(troupe_self *self, const struct record *from, const struct record *to)
@@ -159,10 +127,9 @@ static void send_large(troupe_self *self, const struct record *from, const struc
     play.large--;
     message.number = ledger_sending(self, from, to, &message.session);
     message.body = (troupe_bytes){.data = pattern, .size = body_size(message.number)};
-    if (was_sent(troupe_send(self, to->pid, &large_type, &message), "send", from, to,
-                 message.number)) {
-        sim_count(SIM_COUNT_LARGE, 1);
-    }
+    (void)ledger_was_sent(troupe_send(self, to->pid, &large_type, &message), "send", from, to,
+                          message.number);
+    sim_count(SIM_COUNT_LARGE, 1);
 }
 
 static int answered(troupe_self *self, void *state, const troupe_result *result)
@@ -190,9 +157,8 @@ static void call(troupe_self *self, struct record *from, const struct record *to
                     ledger_asked(from));
 
     ledger_flow(from->index, to->index)->leaky |= sim->slots[from->slot].scarce > 0;
-    if (was_sent(status, "call", from, to, message.number)) {
-        sim_count(SIM_COUNT_CALLS, 1);
-    } else {
+    sim_count(SIM_COUNT_CALLS, 1);
+    if (!ledger_was_sent(status, "call", from, to, message.number)) {
         ledger_not_asked(from);
     }
 }
@@ -201,7 +167,7 @@ static void monitor(troupe_self *self, struct record *from, const struct record 
 {
     uint64_t ref = 0;
 
-    if (was_done(troupe_monitor(self, to->pid, &ref), "monitor")) {
+    if (ledger_was_done(troupe_monitor(self, to->pid, &ref), "monitor")) {
         ledger_monitored(self, from, to, ref);
     }
 }
@@ -217,7 +183,7 @@ static void demonitor(troupe_self *self, struct record *from)
     /* Its DOWN may be in the mailbox already: then it comes no more. */
     sim_count(SIM_COUNT_FLUSHES,
               open && tr_relations_watching(&self->actor->relations, watch->ref) == NULL ? 1 : 0);
-    if (was_done(troupe_demonitor(self, watch->ref), "demonitor") && open) {
+    if (ledger_was_done(troupe_demonitor(self, watch->ref), "demonitor") && open) {
         ledger_demonitored(from, watch);
     }
 }
@@ -229,16 +195,16 @@ static void end_other(troupe_self *self, const struct record *from, const struct
 
     if (sim_one_in(4)) {
         (void)snprintf(text, sizeof(text), "k %u %u", from->index, (unsigned)sim_chance(1000000));
-        (void)was_done(troupe_exit(self, to->pid, TROUPE_REASON_KILL, text), "exit");
+        (void)ledger_was_done(troupe_exit(self, to->pid, TROUPE_REASON_KILL, text), "exit");
     } else if (sim_one_in(4)) {
-        (void)was_done(troupe_exit(self, to->pid, TROUPE_REASON_NORMAL, NULL), "exit");
+        (void)ledger_was_done(troupe_exit(self, to->pid, TROUPE_REASON_NORMAL, NULL), "exit");
     } else {
         const uint32_t number = ledger_sending(self, from, to, &session);
 
         (void)snprintf(text, sizeof(text), "x %u %u %u %u", from->index, to->index, number,
                        session);
-        (void)was_sent(troupe_exit(self, to->pid, TROUPE_REASON_ERROR, text), "exit", from, to,
-                       number);
+        (void)ledger_was_sent(troupe_exit(self, to->pid, TROUPE_REASON_ERROR, text), "exit", from,
+                              to, number);
     }
 }
 
@@ -269,9 +235,9 @@ static void spawn(troupe_self *self, struct record *from)
     const troupe_spawn_options options = {.flags = flags};
     const char *node = sim->slots[sim_chance(sim->shape.slots)].name;
 
-    if (!was_done(troupe_spawn_on(self, node, sim_behavior.name, &args, &birth_type, &options,
-                                  CALL_MS, spawned, ledger_asked(from)),
-                  "spawn_on")) {
+    if (!ledger_was_done(troupe_spawn_on(self, node, sim_behavior.name, &args, &birth_type,
+                                         &options, CALL_MS, spawned, ledger_asked(from)),
+                         "spawn_on")) {
         ledger_not_asked(from);
     }
 }
@@ -281,7 +247,7 @@ static void link_to(troupe_self *self, const struct record *from, const struct r
     const struct flow before = *ledger_flow(from->index, to->index);
 
     ledger_linking(self, from, to);
-    if (!was_done(troupe_link(self, to->pid), "link")) {
+    if (!ledger_was_done(troupe_link(self, to->pid), "link")) {
         ledger_flow(from->index, to->index)->linked_at = before.linked_at;
     }
     /* Where it cannot be noted whom to tell of the session's end, the link ends at once. */
@@ -294,7 +260,7 @@ static void unlink_from(troupe_self *self, const struct record *from)
 
     if (to != NULL) {
         ledger_unlinking(self, from, to);
-        check(troupe_unlink(self, to->pid), "unlink"); /* never wants memory */
+        ledger_check_done(troupe_unlink(self, to->pid), "unlink"); /* never wants memory */
     }
 }
 
@@ -449,14 +415,13 @@ static int on_tick(troupe_self *self, void *state, const void *message)
     return answer;
 }
 
-/* The last thing of an init, which an actor without memory does not outlive; no event tells of
- * who was never there. */
+/* The last thing of an init; no event tells of who was never there. */
 static int tick_from_now(troupe_self *self, struct mind *mind, uint64_t interval_ms)
 {
     const troupe_status status = troupe_send_interval(self, interval_ms, troupe_self_pid(self),
                                                       &tick_type, NULL, &mind->timer);
 
-    if (!was_done(status, "send_interval")) {
+    if (!ledger_was_done(status, "send_interval")) {
         mind->record->alive = false;
         mind->record->gone = true;
     }
@@ -524,7 +489,7 @@ static int root_on_tick(troupe_self *self, void *state, const void *message)
     (void)message;
     stop_ticking(self, mind);
     if (play.acting && people_of(mind->record) < PEOPLE) {
-        (void)was_done(
+        (void)ledger_was_done(
             troupe_spawn(self, &sim_behavior, &(birth){.parent = SIM_NOBODY}, NULL, &pid), "spawn");
     }
     if (play.acting && sim_one_in(4)) {
@@ -570,9 +535,9 @@ void actor_introduce(struct sim_slot *slot)
                                   &birth_type, &named_type, &shout_type};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-        check(troupe_node_add_type(slot->node, types[i], NULL, 0), "add_type");
+        ledger_check_done(troupe_node_add_type(slot->node, types[i], NULL, 0), "add_type");
     }
-    check(troupe_node_add_behavior(slot->node, &sim_behavior, NULL, 0), "add_behavior");
+    ledger_check_done(troupe_node_add_behavior(slot->node, &sim_behavior, NULL, 0), "add_behavior");
     keeper_introduce(slot->node);
     for (size_t i = 0; i < sizeof(pattern); i++) {
         pattern[i] = (uint8_t)(i * 31 + 7 + i / 251);
@@ -602,7 +567,7 @@ void actor_populate(void)
                 troupe_node_spawn(slot->node, &root_behavior, NULL, NULL, &pid);
 
             if (status != TROUPE_E_NO_MEMORY || slot->scarce == 0) {
-                check(status, "node_spawn");
+                ledger_check_done(status, "node_spawn");
             }
         }
     }
@@ -615,8 +580,9 @@ void actor_end_all(void)
         const struct record *record = ledger.records[i];
 
         if (record->alive && !record->root) {
-            check(troupe_node_send(sim->slots[record->slot].node, record->pid, &tick_type, NULL),
-                  "tick");
+            ledger_check_done(
+                troupe_node_send(sim->slots[record->slot].node, record->pid, &tick_type, NULL),
+                "tick");
         }
     }
 }
@@ -628,7 +594,7 @@ void actor_probe(void)
         const struct sim_slot *slot = &sim->slots[root->slot];
 
         if (root->root && root->alive) {
-            check(troupe_node_send(slot->node, root->pid, &probe_type, NULL), "probe");
+            ledger_check_done(troupe_node_send(slot->node, root->pid, &probe_type, NULL), "probe");
         }
     }
 }

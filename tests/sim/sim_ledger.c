@@ -86,6 +86,36 @@ uint32_t ledger_session(const struct sim_slot *slot, uint64_t node_id)
                : tr_peers_session(slot->node->peers, node_id);
 }
 
+/* ---- acts ---- */
+
+void ledger_check_done(troupe_status status, const char *what)
+{
+    if (status != TROUPE_OK) {
+        sim_fail("%s answers %s", what, troupe_status_text(status));
+    }
+}
+
+bool ledger_was_done(troupe_status status, const char *what)
+{
+    if (status == TROUPE_E_NO_MEMORY && memory_was_refused()) {
+        sim_count(SIM_COUNT_ACTS_REFUSED, 1);
+        return false;
+    }
+    ledger_check_done(status, what);
+    return true;
+}
+
+bool ledger_was_sent(troupe_status status, const char *what, const struct record *from,
+                     const struct record *to, uint32_t number)
+{
+    const bool sent = ledger_was_done(status, what);
+
+    if (!sent && number != 0) {
+        ledger_flow(from->index, to->index)->sent--;
+    }
+    return sent;
+}
+
 /* ---- lives ---- */
 
 static struct sim_slot *slot_of_self(const troupe_self *self)
@@ -175,11 +205,6 @@ uint32_t ledger_sending(troupe_self *self, const struct record *from, const stru
     }
     note_session(flow, *session);
     return ++flow->sent;
-}
-
-void ledger_refused(const struct record *from, const struct record *to)
-{
-    ledger_flow(from->index, to->index)->sent--;
 }
 
 /* Where the numbers of a session begin and end; false when none was sent in it. */

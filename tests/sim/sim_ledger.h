@@ -117,12 +117,18 @@ uint32_t ledger_session(const struct sim_slot *slot, uint64_t node_id);
 
 /* ---- what actors report ---- */
 
+/* What always goes well has gone well. */
+void ledger_check_done(troupe_status status, const char *what);
+/* Whether it was done; a node without memory may say that it was not. */
+bool ledger_was_done(troupe_status status, const char *what);
+/* The same for what ledger_sending has given a number. */
+bool ledger_was_sent(troupe_status status, const char *what, const struct record *from,
+                     const struct record *to, uint32_t number);
+
 struct record *ledger_spawned(troupe_self *self, bool root);
 /* About to send something that is to arrive in order. Answers its number, 0 when it cannot. */
 uint32_t ledger_sending(troupe_self *self, const struct record *from, const struct record *to,
                         uint32_t *session);
-/* It was refused after all. */
-void ledger_refused(const struct record *from, const struct record *to);
 void ledger_received(const struct record *self, uint32_t from, uint32_t number, uint32_t session);
 void ledger_linking(troupe_self *self, const struct record *from, const struct record *to);
 void ledger_unlinking(troupe_self *self, const struct record *from, const struct record *to);

@@ -46,7 +46,7 @@ static bool refuses(void)
 }
 
 /* The names are the linker's. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming,readability-inconsistent-declaration-parameter-name)
  */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -138,5 +138,5 @@ void __wrap_free(void *block)
     blocks -= block != NULL ? 1 : 0;
     __real_free(block);
 }
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming)
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,readability-identifier-naming,readability-inconsistent-declaration-parameter-name)
  */

@@ -16,19 +16,6 @@ enum {
 static const char *const names[NAMES] = {"name/a", "name/b", "name/c", "name/d", "name/e"};
 static const char *const groups[SIM_GROUPS] = {"group/a", "group/b", "group/c"};
 
-/* Whether it was done; a node without memory may say that it was not. */
-static bool was_done(troupe_status status, const char *what)
-{
-    if (status == TROUPE_E_NO_MEMORY && memory_was_refused()) {
-        sim_count(SIM_COUNT_ACTS_REFUSED, 1);
-        return false;
-    }
-    if (status != TROUPE_OK) {
-        sim_fail("%s answers %s", what, troupe_status_text(status));
-    }
-    return true;
-}
-
 /* ---- questions ---- */
 
 static uint64_t ask(struct record *from, uint32_t name)
@@ -107,8 +94,8 @@ static void take(troupe_self *self, struct record *from, uint32_t name)
     from->name_state = SIM_NAME_ASKED;
     from->name = name;
     from->names_ever |= 1U << name;
-    if (!was_done(troupe_register(self, names[name], ASK_MS, on_taken, ask(from, name)),
-                  "register")) {
+    if (!ledger_was_done(troupe_register(self, names[name], ASK_MS, on_taken, ask(from, name)),
+                         "register")) {
         ledger_not_asked(from);
         from->name_state = SIM_NAME_NONE;
     }
@@ -140,7 +127,7 @@ static void give_up(troupe_self *self, struct record *from)
         return;
     }
     from->name_state = SIM_NAME_GIVING_UP;
-    if (!was_done(
+    if (!ledger_was_done(
             troupe_unregister(self, names[from->name], ASK_MS, on_given_up, ask(from, from->name)),
             "unregister")) {
         ledger_not_asked(from);
@@ -200,7 +187,7 @@ int on_named(troupe_self *self, void *state, const void *message)
 
 static void join(troupe_self *self, struct record *from, uint32_t group)
 {
-    if (was_done(troupe_join(self, groups[group]), "join")) {
+    if (ledger_was_done(troupe_join(self, groups[group]), "join")) {
         from->joined[group]++;
         sim_count(SIM_COUNT_JOINS, 1);
     }
@@ -225,8 +212,8 @@ static void broadcast(troupe_self *self, struct record *from, uint32_t group)
     const shout message = {.from = from->index, .number = ++from->shouts};
     size_t count = 0;
 
-    (void)was_done(troupe_broadcast(self, groups[group], &shout_type, &message, &count),
-                   "broadcast");
+    (void)ledger_was_done(troupe_broadcast(self, groups[group], &shout_type, &message, &count),
+                          "broadcast");
 }
 
 int on_shout(troupe_self *self, void *state, const void *message)
@@ -260,18 +247,18 @@ void name_act(troupe_self *self, struct record *from)
     } else if (what < 38) {
         give_up(self, from);
     } else if (what < 52) {
-        if (!was_done(troupe_whereis(self, names[name], ASK_MS, on_found, ask(from, name)),
-                      "whereis")) {
+        if (!ledger_was_done(troupe_whereis(self, names[name], ASK_MS, on_found, ask(from, name)),
+                             "whereis")) {
             ledger_not_asked(from);
         }
     } else if (what < 58) {
-        (void)was_done(troupe_send_name(self, names[name], &named_type, &(struct named){name}),
-                       "send_name");
+        (void)ledger_was_done(
+            troupe_send_name(self, names[name], &named_type, &(struct named){name}), "send_name");
     } else if (what < 66) {
-        if (!was_done(troupe_call_name(self, names[name], &named_type, &(struct named){name},
-                                       1 + (uint32_t)sim_chance(ASK_MS), on_answer,
-                                       ask(from, name)),
-                      "call_name")) {
+        if (!ledger_was_done(troupe_call_name(self, names[name], &named_type, &(struct named){name},
+                                              1 + (uint32_t)sim_chance(ASK_MS), on_answer,
+                                              ask(from, name)),
+                             "call_name")) {
             ledger_not_asked(from);
         }
     } else if (what < 78) {
@@ -320,8 +307,8 @@ static void check_group(const struct sim_slot *slot, uint32_t group)
     size_t count = 0;
     size_t wanted = 0;
 
-    (void)was_done(troupe_node_members(slot->node, groups[group], pids, MEMBERS_MAX, &count),
-                   "members");
+    (void)ledger_was_done(troupe_node_members(slot->node, groups[group], pids, MEMBERS_MAX, &count),
+                          "members");
     for (uint32_t i = 0; i < ledger.count; i++) {
         const struct record *record = ledger.records[i];
 
