@@ -401,13 +401,14 @@ waits_for_nodes() {
 }
 
 tail_sees_a_death() {
-  troupe event tail --count 1 >"$work/tail" 2>&1 &
+  troupe event tail >"$work/tail" 2>&1 &
   local tail=$!
   started+=("$tail")
   check "event tail listens" await 10 tail_listens
   ran troupe dev kill n2
-  check "event tail ends after the event" await 15 has_ended "$tail"
-  check "event tail has seen the death" grep -q 'kind=node_down.*node=n2' "$work/tail"
+  check "event tail sees the death" await 15 grep -q 'kind=node_down.*node=n2' "$work/tail"
+  kill -INT "$tail"
+  check "event tail ends when it is told to" await 15 has_ended "$tail"
 }
 
 # ---- remote ----
