@@ -30,10 +30,11 @@
 #define TR_BLOCKING_QUEUE_MAX 1000000u
 /* Named timeouts of one state machine: they are a list. */
 #define TR_STATEM_TIMEOUTS_MAX 64u
-/* Children of one supervisor, unless it says less: each takes some 300 bytes. */
-#define TR_SUPERVISOR_CHILDREN_MAX 1000000u
-/* Requests that wait while a supervisor stops or restarts children: as many as a mailbox holds. */
-#define TR_SUPERVISOR_ASKS_MAX 10000u
+#define TR_SUPERVISOR_CHILDREN_MAX 1000000u /* unless it says less: some 300 bytes for each */
+#define TR_SUPERVISOR_ASKS_MAX 10000u /* that wait for their turn: as many as a mailbox holds */
+#define TR_SPEC_CHILDREN_MAX 1000u    /* below one that is placed elsewhere: built in one turn */
+#define TR_SPEC_DEPTH_MAX 16u         /* levels of them */
+#define TR_SPEC_SIZE_MAX TR_MIB       /* bytes of all, with their arguments */
 /* How long a lease lasts; renewed three times in that span. */
 #define TR_LEASE_TTL_MS 5000u
 #define TR_LEASE_TTL_MS_MIN 500u

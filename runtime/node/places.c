@@ -311,6 +311,16 @@ static bool knows(const struct tr_neighbour *neighbour, const char *behavior)
                                             sizeof(hash), by_hash) != NULL);
 }
 
+static bool knows_all(const struct tr_neighbour *neighbour, const struct tr_place_ask *ask)
+{
+    for (size_t i = 0; i < ask->all_count; i++) {
+        if (!knows(neighbour, ask->all[i]->name)) {
+            return false;
+        }
+    }
+    return ask->all != NULL || knows(neighbour, ask->behavior);
+}
+
 static bool has_role(const char *roles, const struct tr_placement *rule)
 {
     return rule->role[0] == '\0' || tr_placement_has_role(roles, rule->role);
@@ -341,7 +351,7 @@ static void consider_all(struct troupe_node *node, const struct tr_place_ask *as
         const struct tr_member_info *member = tr_map_get(&node->members, neighbour->node_id);
 
         if (member != NULL) {
-            consider(round, has_role(member->roles, ask->rule), knows(neighbour, ask->behavior),
+            consider(round, has_role(member->roles, ask->rule), knows_all(neighbour, ask),
                      neighbour->draining || neighbour->node_id == ask->avoid,
                      &(struct tr_candidate){.node_id = neighbour->node_id,
                                             .name = member->name,
@@ -357,6 +367,10 @@ static void say_none(const struct tr_place_ask *ask, const struct round *round, 
 
     if (round->with_role == 0) {
         (void)snprintf(error, error_size, "no node that is up has the role \"%s\"", role);
+    } else if (round->knowing == 0 && ask->all != NULL) {
+        (void)snprintf(error, error_size, "no node%s%s%s knows all behaviors of the supervisor",
+                       role[0] == '\0' ? "" : " with the role \"", role,
+                       role[0] == '\0' ? "" : "\"");
     } else if (round->knowing == 0) {
         (void)snprintf(error, error_size, "no node%s%s%s knows the behavior \"%.100s\"",
                        role[0] == '\0' ? "" : " with the role \"", role,

@@ -18,6 +18,9 @@ struct tr_news;
 struct tr_place_ask {
     const struct tr_placement *rule;
     const char *behavior; /* its name */
+    const troupe_behavior *const
+        *all; /* instead of it: all that a node has to know; NULL: that one alone */
+    size_t all_count;
     bool known_here;      /* this node can run it, whether it is in the catalog or not */
     const char *key;      /* HASH: the name; "": none */
     const uint64_t *turn; /* ROUND_ROBIN: whose turn it is; NULL: this node counts */

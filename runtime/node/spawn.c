@@ -12,6 +12,8 @@
 #include "node/node.h"
 #include "node/places.h"
 #include "node/spawn.h"
+#include "node/supervisor.h"
+#include "node/supervisor_spec.h"
 #include "type/value.h"
 
 _Static_assert(((TR_SPAWN_LOOKS | TR_SPAWN_ADOPTS) & ~TR_SPAWN_FLAGS_MASK) == 0,
@@ -295,12 +297,39 @@ static void answer_own(troupe_self *self, uint64_t ref, troupe_status status, tr
     }
 }
 
+/* A supervisor with all that is below it. What no node of ours would ask for is counted. */
+static troupe_status read_spec(struct troupe_node *node, const struct tr_spawn_request *request,
+                               uint32_t session, struct tr_supervisor_args *args, char *error,
+                               size_t error_size)
+{
+    troupe_status status =
+        tr_spec_decode(node, request->args, request->args_size, &args->spec, error, error_size);
+    const char *why = status == TROUPE_E_PROTOCOL ? error : NULL;
+
+    if (status == TROUPE_OK && session != 0 && tr_spec_has_names(args->spec)) {
+        why = tr_guard_denies_node(&node->guard, TR_MAY_REGISTER);
+        if (why != NULL) {
+            status = TROUPE_E_DENIED;
+            (void)snprintf(error, error_size, "%s", why);
+        }
+    }
+    if (why != NULL && session != 0) {
+        tr_guard_suspect(node, request->caller.node, why);
+    }
+    args->supervisor = status == TROUPE_OK ? tr_spec_root(args->spec) : NULL;
+    return status;
+}
+
 /* Starts an actor for a request and answers it, in the context of self (an agent or the caller):
  * when it has begun, or, a named one's, when the registry has decided. */
 static void serve(troupe_self *self, const struct tr_spawn_request *request, uint32_t session)
 {
     struct troupe_node *node = self->sched->options.owner;
-    const troupe_behavior *behavior = tr_catalog_behavior(node, request->behavior);
+    const bool supervisor = strcmp(request->args_type, TR_SPEC_TYPE_NAME) == 0 &&
+                            strcmp(request->behavior, tr_supervisor_behavior.name) == 0;
+    const troupe_behavior *behavior =
+        supervisor ? &tr_supervisor_behavior : tr_catalog_behavior(node, request->behavior);
+    struct tr_supervisor_args below = {0};
     const struct asker asker = {.pid = request->caller, .session = session, .by_message = true};
     void *args = NULL;
     char error[TR_REASON_TEXT_SIZE] = "";
@@ -321,12 +350,16 @@ static void serve(troupe_self *self, const struct tr_spawn_request *request, uin
                        request->behavior);
         status = TROUPE_E_NOT_FOUND;
     }
-    if (status == TROUPE_OK) {
+    if (status == TROUPE_OK && supervisor) {
+        status = read_spec(node, request, session, &below, error, sizeof(error));
+    } else if (status == TROUPE_OK) {
         status = tr_spawn_decode_args(behavior, request, &args, error, sizeof(error));
     }
     if (status == TROUPE_OK) {
-        status = spawn_in(self, behavior, args, request, &asker, &pid, error, sizeof(error));
+        status = spawn_in(self, behavior, supervisor ? &below : args, request, &asker, &pid, error,
+                          sizeof(error));
     }
+    tr_spec_drop(below.spec);
     free(args);
     if (status != TROUPE_OK) {
         tr_spawn_answer(node, self->worker, request->caller, request->ref, session, status, pid,
@@ -401,10 +434,16 @@ troupe_status tr_spawn_at(troupe_self *self, const struct tr_spawn_at *spawn)
 
     fill_request(&request, spawn->options);
     request.behavior = spawn->behavior;
-    const troupe_status status = tr_spawn_encode_args(&request, spawn->args_type, spawn->args);
+    if (spawn->packed_type != NULL) {
+        request.args_type = spawn->packed_type;
+        request.args = spawn->args;
+        request.args_size = spawn->packed_size;
+    } else {
+        const troupe_status status = tr_spawn_encode_args(&request, spawn->args_type, spawn->args);
 
-    if (status != TROUPE_OK) {
-        return status;
+        if (status != TROUPE_OK) {
+            return status;
+        }
     }
     struct tr_wait *wait = tr_wait_start(self, TR_WAIT_OPERATION, spawn->timeout_ms);
 
@@ -414,7 +453,9 @@ troupe_status tr_spawn_at(troupe_self *self, const struct tr_spawn_at *spawn)
         request.ref = wait->ref;
         tr_spawn_send(self, spawn->node_id, &request);
     }
-    free((void *)(uintptr_t)request.args);
+    if (spawn->packed_type == NULL) {
+        free((void *)(uintptr_t)request.args);
+    }
     return wait == NULL ? TROUPE_E_NO_MEMORY : TROUPE_OK;
 }
 

@@ -13,6 +13,8 @@ struct tr_spawn_at {
     const char *behavior;
     const void *args; /* of args_type; NULL: none */
     const troupe_type *args_type;
+    const char *packed_type; /* args are bytes already, of that type; NULL: they are not */
+    size_t packed_size;
     const troupe_spawn_options *options;
     uint32_t timeout_ms; /* 0: none */
     troupe_then then;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "node/supervisor.h"
+#include "node/supervisor_spec.h"
 
 #define RESTARTS_DEFAULT 3u
 #define RESTARTS_MAX 1000000u /* what is remembered of each is its time */
@@ -163,6 +164,7 @@ static void release(void *state)
     tr_map_fini(&supervisor->by_key);
     tr_far_free_nodes(supervisor);
     free(supervisor->restarts_ms);
+    tr_spec_drop(supervisor->spec);
 }
 
 /* ---- children of a supervisor that did not start ---- */
@@ -222,8 +224,11 @@ static void bury_children(troupe_self *self, struct tr_supervisor *supervisor)
 static int init(troupe_self *self, void *state, const void *args)
 {
     struct tr_supervisor *supervisor = state;
-    const troupe_supervisor *spec = *(const troupe_supervisor *const *)args;
-    troupe_status status = copy_spec(self, supervisor, spec);
+    const struct tr_supervisor_args *wanted = args;
+
+    supervisor->spec = wanted->spec;
+    tr_spec_hold(supervisor->spec);
+    troupe_status status = copy_spec(self, supervisor, wanted->supervisor);
 
     if (status != TROUPE_OK) {
         return status;
@@ -272,7 +277,8 @@ troupe_status troupe_spawn_supervisor(troupe_self *self, const troupe_supervisor
 
     linked.flags |= TROUPE_SPAWN_LINK;
     const troupe_status status =
-        troupe_spawn(self, &tr_supervisor_behavior, &supervisor, &linked, pid);
+        troupe_spawn(self, &tr_supervisor_behavior,
+                     &(struct tr_supervisor_args){.supervisor = supervisor}, &linked, pid);
 
     if (status == TROUPE_OK && options != NULL) {
         options->monitor = linked.monitor;
@@ -283,5 +289,6 @@ troupe_status troupe_spawn_supervisor(troupe_self *self, const troupe_supervisor
 troupe_status troupe_node_spawn_supervisor(troupe_node *node, const troupe_supervisor *supervisor,
                                            const troupe_spawn_options *options, troupe_pid *pid)
 {
-    return troupe_node_spawn(node, &tr_supervisor_behavior, &supervisor, options, pid);
+    return troupe_node_spawn(node, &tr_supervisor_behavior,
+                             &(struct tr_supervisor_args){.supervisor = supervisor}, options, pid);
 }

@@ -14,6 +14,7 @@
 #include "node/places.h"
 #include "node/spawn.h"
 #include "node/supervisor.h"
+#include "node/supervisor_spec.h"
 
 enum { WAIT_FIRST_MS = 100, WAIT_MAX_MS = 2000, WAITS_DOUBLED_MAX = 5, REFUSALS_MAX = 3 };
 
@@ -28,12 +29,14 @@ static const char *what_is_wrong(const troupe_child *spec)
 {
     const uint32_t flags = spec->flags | (spec->options == NULL ? 0 : spec->options->flags);
 
-    if (spec->supervisor != NULL) {
-        return "a supervisor is not placed: place its children";
-    }
     if ((flags & (TROUPE_SPAWN_DURABLE | TROUPE_SPAWN_STRICT)) != 0 &&
         (spec->name == NULL || spec->name[0] == '\0')) {
         return "a durable actor needs a name";
+    }
+    if (spec->supervisor != NULL) {
+        return (flags & (TROUPE_SPAWN_DURABLE | TROUPE_SPAWN_STRICT)) != 0
+                   ? "a supervisor is not durable: its children may be"
+                   : NULL; /* What is below it is looked at when it is packed. */
     }
     if (spec->behavior->name == NULL || spec->behavior->name[0] == '\0') {
         return "a child that is placed needs a behavior with a name";
@@ -73,7 +76,14 @@ troupe_status tr_far_create(struct tr_child *child, const troupe_child *spec, co
     }
     *child->far->own_rule = rule;
     child->far->rule = child->far->own_rule;
-    return TROUPE_OK;
+    if (spec->supervisor == NULL) {
+        return TROUPE_OK;
+    }
+    const troupe_status packed =
+        tr_spec_encode(spec->supervisor, &child->far->own_packed, why, words);
+
+    child->far->packed = child->far->own_packed;
+    return packed;
 }
 
 troupe_status tr_far_resemble(struct tr_child *child, const struct tr_child *template,
@@ -82,7 +92,8 @@ troupe_status tr_far_resemble(struct tr_child *child, const struct tr_child *tem
     if (template->far == NULL) {
         return TROUPE_OK;
     }
-    if (child->spec.args != NULL && child->spec.behavior->args == NULL) {
+    if (child->spec.args != NULL && child->spec.behavior != NULL &&
+        child->spec.behavior->args == NULL) {
         *why = "the arguments of a child that is placed need a described type";
         return TROUPE_E_INVALID;
     }
@@ -96,6 +107,7 @@ troupe_status tr_far_resemble(struct tr_child *child, const struct tr_child *tem
         return TROUPE_E_NO_MEMORY;
     }
     child->far->rule = template->far->rule;
+    child->far->packed = template->far->packed;
     return TROUPE_OK;
 }
 
@@ -112,6 +124,7 @@ void tr_far_destroy(struct tr_child *child)
     if (far->node != NULL) {
         far->node->children--;
     }
+    tr_packed_spec_destroy(far->own_packed);
     free(far->own_rule);
     free(far);
 }
@@ -181,6 +194,11 @@ static troupe_status note_node(struct tr_supervisor *supervisor, struct tr_child
 
 /* ---- starting ---- */
 
+static const char *behavior_of(const struct tr_child *child)
+{
+    return tr_child_is_supervisor(child) ? tr_supervisor_behavior.name : child->spec.behavior->name;
+}
+
 static troupe_status choose(troupe_self *self, struct tr_supervisor *supervisor,
                             const struct tr_child *child, struct tr_place *place)
 {
@@ -189,7 +207,10 @@ static troupe_status choose(troupe_self *self, struct tr_supervisor *supervisor,
     /* One that has failed by itself stays where it was, if the rule allows that. */
     const uint64_t prefer = far->node == NULL || far->displaced ? 0 : far->node->node_id;
     const struct tr_place_ask ask = {.rule = far->rule,
-                                     .behavior = child->spec.behavior->name,
+                                     .behavior = behavior_of(child),
+                                     .all = far->packed == NULL ? NULL : far->packed->behaviors,
+                                     .all_count =
+                                         far->packed == NULL ? 0 : far->packed->behaviors_count,
                                      .known_here = true,
                                      .key = name != NULL && name[0] != '\0' ? name : child->spec.id,
                                      .turn = &supervisor->turn,
@@ -218,13 +239,21 @@ static troupe_status start_there(troupe_self *self, struct tr_supervisor *superv
     troupe_status status = tr_child_note_key(supervisor, child, key);
 
     if (status == TROUPE_OK) {
-        status = tr_spawn_at(self, &(struct tr_spawn_at){.node_id = place->node_id,
-                                                         .behavior = child->spec.behavior->name,
-                                                         .args = child->spec.args,
-                                                         .args_type = child->spec.behavior->args,
-                                                         .options = &options,
-                                                         .then = tr_far_on_started,
-                                                         .tag = key});
+        struct tr_spawn_at spawn = {.node_id = place->node_id,
+                                    .behavior = behavior_of(child),
+                                    .args = child->spec.args,
+                                    .options = &options,
+                                    .then = tr_far_on_started,
+                                    .tag = key};
+
+        if (child->far->packed != NULL) {
+            spawn.args = child->far->packed->bytes;
+            spawn.packed_type = TR_SPEC_TYPE_NAME;
+            spawn.packed_size = child->far->packed->size;
+        } else {
+            spawn.args_type = child->spec.behavior->args;
+        }
+        status = tr_spawn_at(self, &spawn);
         if (status != TROUPE_OK) {
             (void)tr_map_take(&supervisor->by_key, key);
             child->key = 0;

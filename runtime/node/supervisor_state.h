@@ -12,6 +12,9 @@
 #include "dist/placement.h"
 #include "node/node.h"
 
+struct tr_spec;
+struct tr_packed_spec;
+
 enum tr_child_state {
     TR_CHILD_DOWN,
     TR_CHILD_UP,
@@ -35,8 +38,10 @@ struct tr_child_node {
 
 /* What a child with a placement has. */
 struct tr_child_far {
-    const struct tr_placement *rule; /* the template's, or own_rule */
-    struct tr_placement *own_rule;   /* owned */
+    const struct tr_placement *rule;     /* the template's, or own_rule */
+    struct tr_placement *own_rule;       /* owned */
+    const struct tr_packed_spec *packed; /* of a supervisor: the template's, or own_packed */
+    struct tr_packed_spec *own_packed;   /* owned */
     struct tr_child_node *node; /* where it runs, is being started, or ran; NULL: nowhere yet */
     uint64_t started;           /* the number of its last start among all of the supervisor's */
     uint64_t refused_by;        /* a node that did not take it; 0: none */
@@ -112,6 +117,7 @@ struct tr_task {
 };
 
 struct tr_supervisor {
+    struct tr_spec *spec;  /* in which its children's supervisors lie; held. NULL: they are lent */
     struct tr_child *head; /* in the order of starting */
     struct tr_child *tail;
     struct tr_child *template; /* SIMPLE_ONE_FOR_ONE */

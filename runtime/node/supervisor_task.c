@@ -4,6 +4,7 @@
 #include "base/bugs.h"
 #include "node/names.h"
 #include "node/supervisor.h"
+#include "node/supervisor_spec.h"
 #include "sched/telemetry.h"
 
 #define SHUTDOWN_DEFAULT_MS 5000u
@@ -31,7 +32,10 @@ troupe_status tr_child_start(troupe_self *self, struct tr_supervisor *supervisor
 troupe_status tr_child_start_here(troupe_self *self, struct tr_supervisor *supervisor,
                                   struct tr_child *child)
 {
-    const struct troupe_supervisor *below = child->spec.supervisor;
+    const bool packed = child->far != NULL && child->far->packed != NULL;
+    struct tr_supervisor_args below = {.supervisor = child->spec.supervisor,
+                                       .spec = supervisor->spec};
+    struct tr_spec *own = NULL; /* One that is placed was copied, wherever it starts. */
     troupe_spawn_options options = child->options;
     troupe_pid pid = {0};
 
@@ -44,9 +48,18 @@ troupe_status tr_child_start_here(troupe_self *self, struct tr_supervisor *super
     }
     options.name = child->spec.name;
     troupe_status status =
-        below != NULL ? troupe_spawn(self, &tr_supervisor_behavior, &below, &options, &pid)
-                      : troupe_spawn(self, child->spec.behavior, child->spec.args, &options, &pid);
+        packed ? tr_spec_unpack(child->far->packed, &own, self->fail_text, sizeof(self->fail_text))
+               : TROUPE_OK;
 
+    if (own != NULL) {
+        below = (struct tr_supervisor_args){.supervisor = tr_spec_root(own), .spec = own};
+    }
+    if (status == TROUPE_OK) {
+        status = below.supervisor != NULL
+                     ? troupe_spawn(self, &tr_supervisor_behavior, &below, &options, &pid)
+                     : troupe_spawn(self, child->spec.behavior, child->spec.args, &options, &pid);
+    }
+    tr_spec_drop(own);
     if (status == TROUPE_OK) {
         child->known = true;
         status = tr_child_up(supervisor, child, pid);

@@ -6,6 +6,7 @@
 #   revive    a durable actor that failed goes on when its name is spawned again
 #   supervision  children on other nodes: failures, kill -9, drain, SIGTERM, orphans
 #   placed    durable children on other nodes: failures, kill -9, recovery that their supervisor takes over
+#   tree      a supervisor on another node than its parent, with its children: failures, kill -9 of both nodes
 #   leave     SIGTERM: shutdown for all that is linked, the row says left, durable actors go on elsewhere
 #   pause     SIGSTOP past the lease, then SIGCONT: fenced, joined again, nothing committed by the old one
 #   restart   kill -9 and start at once under the same name, again and again, under load
@@ -323,6 +324,44 @@ case_placed() {
   down
 }
 
+# The node that holds all six, in $where.
+one_node_holds() { # PREFIX
+  sql "SELECT min(node) FROM troupe.names WHERE name LIKE '$1%' AND status = 'running' HAVING count(*) = 6 AND min(node) = max(node)"
+  where=$(cat "$work/out")
+  [ -n "$where" ] || { echo "    not all of $1 are on one node"; return 1; }
+}
+
+deep_boss() { # NODE NAME BELOW PREFIX
+  spawn "$1" "$2" probe.boss "{\"below\":\"$3\",\"prefix\":\"$4\",\"count\":6,\"intensity\":10}"
+}
+
+case_tree() {
+  local where first
+  up 3
+  deep_boss n1 b least_loaded w/
+  check "its tree starts" await 20 all_answer w/
+  check "all of it on one node" await 20 one_node_holds w/
+  first=$where
+  check "on another one than its parent" [ "$first" != n1 ]
+  check "the tree shows what is below" await 20 tree_shows n1 "^      <[0-9.]+> +w/[0-5] +probe.target +w/[0-5] +0 +0 +$first" 6
+  check "one of it fails" quietly troupe send w/3 probe.die '{"text":"on purpose"}'
+  check "its supervisor starts it there" await 20 tree_shows n1 "w/3 +probe.target +w/3 +1 +0 +$first" 1
+  check "its parent has nothing to do" tree_shows n1 "troupe.supervisor +middle +0 +0 +$first" 1
+  kill -9 "$(node_pid "$first")"
+  check "when its node is killed it starts elsewhere" await 30 all_answer w/
+  check "all of it" await 20 one_node_holds w/
+  check "on a survivor" [ "$where" != "$first" ]
+  check "that was one restart" await 20 tree_shows n1 "troupe.supervisor +middle +1 +0 +$where" 1
+  check "its parent is stopped" quietly troupe exit b shutdown
+  check "nothing is left of it" await 20 nobody_holds w/
+  [ "$first" = n2 ] && where=n3 || where=n2
+  deep_boss "$where" c n1 v/
+  check "one whose parent is elsewhere starts" await 20 all_answer v/
+  kill -9 "$(node_pid "$where")"
+  check "it stops when its parent's node is killed" await 30 nobody_holds v/
+  down
+}
+
 # ---- load, and what must hold afterwards ----
 
 spawn_counters() { # COUNT
@@ -624,6 +663,6 @@ case_flow() {
 }
 
 cases=("$@")
-[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision placed pause restart postgres crash health secret flow)
+[ ${#cases[@]} -gt 0 ] || cases=(signals kill revive leave supervision placed tree pause restart postgres crash health secret flow)
 for each in "${cases[@]}"; do "case_$each"; done
 finish

@@ -346,21 +346,24 @@ typedef struct boss_args {
     const char *prefix; /* of their names: "s/" makes s/0, s/1 ... */
     int32_t count;
     int32_t intensity;
-    bool durable; /* counters */
+    bool durable;      /* counters */
+    const char *below; /* where a supervisor is placed that has them as its children; "": none */
 } boss_args;
 TROUPE_TYPE(boss_args, "probe.boss_args", TROUPE_FIELD(boss_args, placement, 1),
             TROUPE_FIELD(boss_args, prefix, 2), TROUPE_FIELD(boss_args, count, 3),
-            TROUPE_FIELD(boss_args, intensity, 4), TROUPE_FIELD(boss_args, durable, 5));
+            TROUPE_FIELD(boss_args, intensity, 4), TROUPE_FIELD(boss_args, durable, 5),
+            TROUPE_FIELD(boss_args, below, 6));
 
 static int boss_init(troupe_self *self, void *state, const void *args)
 {
     const boss_args *wanted = args;
     troupe_child children[BOSS_CHILDREN_MAX] = {{0}};
     char names[BOSS_CHILDREN_MAX][NAME_SIZE];
-    const troupe_supervisor tree = {.children = children,
-                                    .children_count = (size_t)wanted->count,
-                                    .intensity = (uint32_t)wanted->intensity,
-                                    .period_ms = wanted->intensity == 0 ? 0 : 5000};
+    const bool deep = wanted->below != NULL && wanted->below[0] != '\0';
+    troupe_supervisor tree = {.children = children,
+                              .children_count = (size_t)wanted->count,
+                              .intensity = (uint32_t)wanted->intensity,
+                              .period_ms = wanted->intensity == 0 ? 0 : 5000};
     troupe_pid pid = {0};
 
     (void)state;
@@ -374,6 +377,13 @@ static int boss_init(troupe_self *self, void *state, const void *args)
                                      .behavior = wanted->durable ? &counter : &target,
                                      .flags = wanted->durable ? TROUPE_SPAWN_DURABLE : 0,
                                      .placement = wanted->placement};
+    }
+    const troupe_supervisor below = tree;
+    const troupe_child middle = {.id = "middle", .supervisor = &below, .placement = wanted->below};
+
+    if (deep) {
+        tree.children = &middle; /* What is placed is copied. */
+        tree.children_count = 1;
     }
     return (int)troupe_spawn_supervisor(self, &tree, NULL, &pid);
 }

@@ -168,7 +168,7 @@ static uint64_t restarts_of(const char *id)
 
 static void it_begins_where_its_rule_says(void **state)
 {
-    troupe_child_state child;
+    troupe_child_state child = {0};
 
     (void)state;
     assert_int_equal(supervise(), TROUPE_OK);
@@ -261,7 +261,7 @@ static void the_next_supervisor_goes_on_where_its_row_is(void **state)
 
 static void nothing_is_left_of_one_that_is_stopped_while_it_comes_back(void **state)
 {
-    troupe_child_state child;
+    troupe_child_state child = {0};
 
     (void)state;
     for (int i = 0; i < 20; i++) {

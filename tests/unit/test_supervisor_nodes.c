@@ -202,7 +202,6 @@ static void s8_a_start_that_cannot_be_is_an_error_and_changes_nothing(void **sta
 
 static void a_specification_that_makes_no_sense_is_refused(void **state)
 {
-    static const troupe_supervisor below = {.strategy = TROUPE_ONE_FOR_ONE};
     static const troupe_behavior nameless = {.state_size = 8};
     static const troupe_behavior undescribed = {.name = "test.undescribed"};
     troupe_child bad = specs[3];
@@ -212,8 +211,6 @@ static void a_specification_that_makes_no_sense_is_refused(void **state)
     start_all(pids);
     bad.placement = "hash round_robin";
     refused_start(&bad, TROUPE_E_INVALID, "column 6");
-    bad = (troupe_child){.id = "s", .supervisor = &below, .placement = "n2"};
-    refused_start(&bad, TROUPE_E_INVALID, "a supervisor is not placed");
     bad = (troupe_child){.id = "s", .behavior = &nameless, .placement = "n2"};
     refused_start(&bad, TROUPE_E_INVALID, "a behavior with a name");
     bad = (troupe_child){
