@@ -343,7 +343,6 @@ static void recovery_starts_it_and_its_supervisor_takes_it(void **state)
 static void the_death_of_a_node_is_one_failure(void **state)
 {
     troupe_pid pids[ACCOUNTS];
-    size_t elsewhere = 0;
 
     (void)state;
     tree.children_count = ACCOUNTS;
@@ -357,13 +356,11 @@ static void the_death_of_a_node_is_one_failure(void **state)
     node_kill(1);
     for (int i = 0; i < ACCOUNTS; i++) {
         pids[i] = wait_up(specs[i].id, pids[i]);
-        elsewhere += node_of(pids[i]) == 2 ? 1 : 0;
+        assert_int_not_equal(node_of(pids[i]), 1); /* The survivors share them as they like. */
         assert_int_equal(add_to(specs[i].name, 1), i + 2);
         assert_int_equal(restarts_of(specs[i].id), 1);
     }
     assert_int_equal(atomic_load(&recovers), ACCOUNTS);
-    assert_true(elsewhere > 0); /* The survivors share them: some are taken from n3. */
-    assert_true(elsewhere < ACCOUNTS);
     stop_supervisor();
     wait_no_account();
 }
