@@ -17,6 +17,8 @@ enum {
     RESTART_MS = 3000
 };
 
+bool plan_scarce;
+
 static int64_t begin_ns;
 
 static int64_t at_ns(int64_t ms)
@@ -77,8 +79,7 @@ void plan_make(struct plan *plan, uint64_t seed, bool long_form)
     for (uint32_t i = 0; i < plan->count; i++) {
         make_fault(plan, &plan->faults[i], &rng);
     }
-    /* One world in four has a node without memory beside all that. */
-    if (below(&rng, 4) == 0) {
+    if (plan_scarce) {
         make_fault(plan, &plan->faults[plan->count], &rng);
         plan->faults[plan->count++].kind = PLAN_SCARCE;
     }

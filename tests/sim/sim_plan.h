@@ -54,6 +54,9 @@ struct plan {
     struct plan_fault faults[PLAN_FAULTS_MAX];
 };
 
+/* Whether each world has a node without memory beside all that. */
+extern bool plan_scarce;
+
 /* Makes the plan of a seed. long_form: more nodes, more time, more of everything. */
 void plan_make(struct plan *plan, uint64_t seed, bool long_form);
 /* Plays it; ends the program when something is wrong. Answers the hash of all that happened. */
