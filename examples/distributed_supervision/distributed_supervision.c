@@ -47,6 +47,7 @@ static troupe_node *nodes[NODES];
 static bool start_node(int i, const char *conninfo)
 {
     static const char *const names[NODES] = {"n1", "n2", "n3"};
+    static const troupe_behavior *const behaviors[] = {&worker, NULL};
     char error[256] = "";
     troupe_config config;
     troupe_registry *registry = NULL;
@@ -54,11 +55,11 @@ static bool start_node(int i, const char *conninfo)
     troupe_config_init(&config);
     config.name = names[i];
     config.roles = i == 0 ? "" : "worker"; /* n1 supervises, the others work. */
+    config.behaviors = behaviors;          /* What others may start here. */
     config.allow_unsafe_fsync = true;      /* Nothing here has to survive. */
     if (troupe_registry_postgres(conninfo, &registry, error, sizeof(error)) == TROUPE_OK) {
         config.registry = registry;
-        if (troupe_node_start(&config, &nodes[i], error, sizeof(error)) == TROUPE_OK &&
-            troupe_node_add_behavior(nodes[i], &worker, error, sizeof(error)) == TROUPE_OK) {
+        if (troupe_node_start(&config, &nodes[i], error, sizeof(error)) == TROUPE_OK) {
             return true;
         }
     }

@@ -174,7 +174,7 @@ static void publish_behaviors(void *context)
     free((void *)names);
 }
 
-static void publish(struct troupe_node *node)
+void tr_catalog_publish(struct troupe_node *node)
 {
     if (node->loop != NULL && tr_loop_post(node->loop, publish_behaviors, node) != TROUPE_OK) {
         tr_node_log(node, TROUPE_LOG_ERROR, "cannot tell the registry of new behaviors");
@@ -182,15 +182,27 @@ static void publish(struct troupe_node *node)
     tr_places_tell(node, true);
 }
 
+troupe_status tr_catalog_add(struct troupe_node *node, const troupe_behavior *const *behaviors,
+                             char *error, size_t error_size)
+{
+    troupe_status status = TROUPE_OK;
+
+    tr_mutex_lock(&node->catalog_mutex);
+    for (size_t i = 0; behaviors != NULL && behaviors[i] != NULL && status == TROUPE_OK; i++) {
+        status = add_behavior(node, behaviors[i], error, error_size);
+    }
+    tr_mutex_unlock(&node->catalog_mutex);
+    return status;
+}
+
 troupe_status troupe_node_add_behavior(troupe_node *node, const troupe_behavior *behavior,
                                        char *error, size_t error_size)
 {
-    tr_mutex_lock(&node->catalog_mutex);
-    const troupe_status status = add_behavior(node, behavior, error, error_size);
+    const troupe_behavior *const behaviors[] = {behavior, NULL};
+    const troupe_status status = tr_catalog_add(node, behaviors, error, error_size);
 
-    tr_mutex_unlock(&node->catalog_mutex);
     if (status == TROUPE_OK) {
-        publish(node);
+        tr_catalog_publish(node);
     }
     return status;
 }
@@ -253,7 +265,7 @@ troupe_status troupe_node_add_module(troupe_node *node, const troupe_module *mod
         status = module->start(node);
     }
     if (status == TROUPE_OK) {
-        publish(node);
+        tr_catalog_publish(node);
     }
     return status;
 }
@@ -285,7 +297,7 @@ troupe_status troupe_node_load_module(troupe_node *node, const char *path, char 
         }
     }
     if (status == TROUPE_OK) {
-        publish(node);
+        tr_catalog_publish(node);
     }
     return status;
 }

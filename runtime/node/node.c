@@ -275,6 +275,7 @@ static troupe_status copy_config(struct troupe_node *node, const troupe_config *
     node->config.tls_cert = NULL;
     node->config.tls_key = NULL;
     node->config.tls_ca = NULL;
+    node->config.behaviors = NULL;
     return TROUPE_OK;
 }
 
@@ -313,6 +314,9 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
         status = tr_catalog_init(node);
     }
     if (status == TROUPE_OK) {
+        status = tr_catalog_add(node, config->behaviors, error, error_size);
+    }
+    if (status == TROUPE_OK) {
         status = tr_node_groups_init(node);
     }
     if (status == TROUPE_OK) {
@@ -332,6 +336,9 @@ static troupe_status build(struct troupe_node *node, const troupe_config *config
     }
     if (status == TROUPE_OK && node->registry != NULL) {
         status = tr_cluster_start(node, error, error_size);
+    }
+    if (status == TROUPE_OK && config->behaviors != NULL) {
+        tr_catalog_publish(node);
     }
     return status;
 }

@@ -147,6 +147,10 @@ void tr_node_log_text(void *node, int level, const char *text);
 /* ---- catalog.c: types and behaviors by name ---- */
 troupe_status tr_catalog_init(struct troupe_node *node);
 void tr_catalog_fini(struct troupe_node *node);
+/* Adds behaviors, up to NULL; and tells registry and peers of what the catalog has. */
+troupe_status tr_catalog_add(struct troupe_node *node, const troupe_behavior *const *behaviors,
+                             char *error, size_t error_size);
+void tr_catalog_publish(struct troupe_node *node);
 const troupe_behavior *tr_catalog_behavior(struct troupe_node *node, const char *name);
 const troupe_type *tr_catalog_type(struct troupe_node *node, const char *name, size_t size);
 /* Copies the name of the behavior at an address, "" when it was not made known by name. */

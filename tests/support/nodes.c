@@ -8,6 +8,8 @@
 #include "io/loop.h"
 #include "node/node.h"
 
+enum { BEHAVIORS_MAX = 16 };
+
 struct fake_cluster *cluster;
 struct stage *stages[NODES_MAX];
 size_t nodes_count;
@@ -17,9 +19,9 @@ static uint64_t ids[NODES_MAX];
 
 static struct stage *start(size_t i, const char *roles, nodes_configure configure)
 {
+    const troupe_behavior *behaviors[BEHAVIORS_MAX] = {&probe_behavior};
     troupe_config config;
     char name[32];
-    char error[256] = "";
 
     (void)snprintf(name, sizeof(name), "n%zu", i + 1);
     troupe_config_init(&config);
@@ -31,16 +33,12 @@ static struct stage *start(size_t i, const char *roles, nodes_configure configur
     if (configure != NULL) {
         configure(&config);
     }
-    stages[i] = stage_begin_with(&config);
-    assert_int_equal(
-        troupe_node_add_behavior(stages[i]->node, &probe_behavior, error, sizeof(error)),
-        TROUPE_OK);
     for (size_t k = 0; nodes_behaviors != NULL && nodes_behaviors[k] != NULL; k++) {
-        if (troupe_node_add_behavior(stages[i]->node, nodes_behaviors[k], error, sizeof(error)) !=
-            TROUPE_OK) {
-            fail_msg("%s", error);
-        }
+        assert_true(k + 2 < BEHAVIORS_MAX);
+        behaviors[k + 1] = nodes_behaviors[k];
     }
+    config.behaviors = behaviors;
+    stages[i] = stage_begin_with(&config);
     ids[i] = stage_info(stages[i]).node_id;
     nodes_count = i + 1 > nodes_count ? i + 1 : nodes_count;
     return stages[i];

@@ -104,6 +104,9 @@ typedef struct troupe_config {
     void (*on_fenced)(void *context); /* with exit_when_fenced */
     void *on_fenced_context;
     uint32_t listen_mode; /* of a unix socket, as of a file; default 0600: nodes of the same user */
+    /* What the node knows before it is a member, so that others can place actors here from the
+     * first moment; NULL at the end, or NULL. See troupe_node_add_behavior. */
+    const troupe_behavior *const *behaviors;
 } troupe_config;
 
 TROUPE_API void troupe_config_init(troupe_config *config);
