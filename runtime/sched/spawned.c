@@ -3,7 +3,7 @@
 #include "sched/answers.h"
 
 static void tell_spawned(troupe_self *self, const struct tr_message *cause, troupe_pid pid,
-                         enum tr_signal_kind signal)
+                         enum tr_signal_kind signal, uint64_t ref)
 {
     struct tr_message *message = tr_message_create(&self->worker->cache, signal, 0);
 
@@ -12,9 +12,29 @@ static void tell_spawned(troupe_self *self, const struct tr_message *cause, trou
     }
     message->to = pid;
     message->from = tr_self_pid(self);
-    message->ref = cause->ref;
+    message->ref = ref;
     message->session = cause->session;
     (void)tr_sched_post(self->sched, self->worker, message);
+}
+
+/* Takes back the other half of a link. As with troupe_unlink a link that the other makes meanwhile
+ * has crossed this, and must not be believed until it is acknowledged. */
+static void abandon_link(troupe_self *self, const struct tr_message *message, troupe_pid pid)
+{
+    const struct tr_relation unlinking = {.pid = pid,
+                                          .ref = ++self->actor->next_ref,
+                                          .session = message->session,
+                                          .kind = TR_RELATION_UNLINKING};
+
+    if (tr_relations_link(&self->actor->relations, pid) != NULL) {
+        return; /* Linked, or unlinked, since by one of the two. */
+    }
+    if ((pid.node == tr_sched_node_id(self->sched) ||
+         tr_self_watch(self, pid.node) == message->session) &&
+        tr_relations_add(&self->actor->relations, &unlinking) != TROUPE_OK) {
+        tr_self_stop(self, TROUPE_REASON_ERROR, "out of memory for a link");
+    }
+    tell_spawned(self, message, pid, TR_SIGNAL_UNLINK, unlinking.ref);
 }
 
 /* An actor was started for this one, which has given up waiting: no half of a link may stay. */
@@ -22,10 +42,10 @@ static void abandon_spawn(troupe_self *self, const struct tr_message *message,
                           const struct tr_op_result *op)
 {
     if (op->status == TROUPE_OK && (op->flags & TROUPE_SPAWN_LINK) != 0) {
-        tell_spawned(self, message, op->pid, TR_SIGNAL_UNLINK);
+        abandon_link(self, message, op->pid);
     }
     if (op->status == TROUPE_OK && (op->flags & TROUPE_SPAWN_MONITOR) != 0) {
-        tell_spawned(self, message, op->pid, TR_SIGNAL_DEMONITOR);
+        tell_spawned(self, message, op->pid, TR_SIGNAL_DEMONITOR, message->ref);
     }
 }
 
@@ -52,7 +72,7 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
             return;
         }
         tr_self_note_relation(self, true, &relation);
-        tell_spawned(self, message, op->pid, TR_SIGNAL_LINK);
+        tell_spawned(self, message, op->pid, TR_SIGNAL_LINK, message->ref);
     }
     if ((op->flags & TROUPE_SPAWN_MONITOR) != 0) {
         relation.kind = TR_RELATION_WATCHING;
@@ -63,7 +83,7 @@ static void complete_spawn(troupe_self *self, const struct tr_message *message,
             return;
         }
         tr_self_note_relation(self, true, &relation);
-        tell_spawned(self, message, op->pid, TR_SIGNAL_MONITOR);
+        tell_spawned(self, message, op->pid, TR_SIGNAL_MONITOR, message->ref);
     }
 }
 
