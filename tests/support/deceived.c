@@ -35,8 +35,10 @@ TROUPE_TYPE(pass_on, "test.pass_on", TROUPE_FIELD(pass_on, name, 1), TROUPE_FIEL
             TROUPE_FIELD(pass_on, value, 3));
 typedef struct start_on {
     const char *member;
+    uint32_t timeout_ms;
 } start_on;
-TROUPE_TYPE(start_on, "test.start_on", TROUPE_FIELD(start_on, member, 1));
+TROUPE_TYPE(start_on, "test.start_on", TROUPE_FIELD(start_on, member, 1),
+            TROUPE_FIELD(start_on, timeout_ms, 2));
 TROUPE_TYPE_EMPTY(withhold, "test.withhold");
 TROUPE_TYPE_EMPTY(speak, "test.speak");
 TROUPE_TYPE_EMPTY(fall, "test.fall");
@@ -108,10 +110,11 @@ static int on_pass_on(troupe_self *self, void *state, const void *message)
 static int on_start_on(troupe_self *self, void *state, const void *message)
 {
     const troupe_spawn_options options = {.flags = TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR};
+    const start_on *order = message;
 
     (void)state;
-    return (int)troupe_spawn_on(self, ((const start_on *)message)->member, "test.victim", NULL,
-                                NULL, &options, DEADLINE_MS, on_result, 0);
+    return (int)troupe_spawn_on(self, order->member, "test.victim", NULL, NULL, &options,
+                                order->timeout_ms, on_result, 0);
 }
 
 /* The one request that is not answered yet. */
@@ -203,9 +206,10 @@ void order_fall(troupe_pid callee)
     assert_int_equal(troupe_node_send(node, callee, &fall_type, NULL), TROUPE_OK);
 }
 
-void order_spawn(troupe_pid actor, const char *member)
+void order_spawn(troupe_pid actor, const char *member, uint32_t timeout_ms)
 {
-    assert_int_equal(troupe_node_send(node, actor, &start_on_type, &(start_on){member}), TROUPE_OK);
+    assert_int_equal(troupe_node_send(node, actor, &start_on_type, &(start_on){member, timeout_ms}),
+                     TROUPE_OK);
 }
 
 void await(const int64_t *count, int64_t least)

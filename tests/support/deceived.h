@@ -54,7 +54,7 @@ void order_call(troupe_pid caller, troupe_pid callee);
 void order_answer(troupe_pid callee);
 void order_fall(troupe_pid callee);
 /* The actor has another started on the member of that name, and linked to it. */
-void order_spawn(troupe_pid actor, const char *member);
+void order_spawn(troupe_pid actor, const char *member, uint32_t timeout_ms);
 /* Waits until a count of `seen` has come so far. */
 void await(const int64_t *count, int64_t least);
 void seen_changed(void); /* with its lock, which it gives back */
