@@ -43,15 +43,26 @@ troupe_status tr_timer_create(struct tr_loop *loop, tr_loop_fn fn, void *context
     return TROUPE_OK;
 }
 
+/* The milliseconds until delay_ns from now have passed, as libuv counts them: from the start of the
+ * millisecond that it takes for now, so that the delay alone, however rounded, would end before its
+ * time by what has passed of that one. */
+static uint64_t ms_until(const uv_loop_t *uv, uint64_t delay_ns)
+{
+    const uint64_t now = uv_hrtime();
+    const uint64_t due = delay_ns > UINT64_MAX - now ? UINT64_MAX : now + delay_ns;
+
+    return tr_loop_ms_up(due) - uv_now(uv);
+}
+
 void tr_timer_start(struct tr_timer *timer, uint64_t delay_ns, uint64_t repeat_ns)
 {
+    const bool at_once = delay_ns == 0 && repeat_ns == 0; /* cannot be early */
     int result = 0;
 
-    /* libuv counts from the time it cached at the start of the turn, which would fire early after
-     * a long callback. */
+    /* libuv counts from the time it cached at the start of the turn, which may be long ago. */
     uv_update_time(timer->uv.loop);
-    result =
-        uv_timer_start(&timer->uv, on_timer, tr_loop_ms_up(delay_ns), tr_loop_ms_up(repeat_ns));
+    result = uv_timer_start(&timer->uv, on_timer, at_once ? 0 : ms_until(timer->uv.loop, delay_ns),
+                            tr_loop_ms_up(repeat_ns));
     TR_CHECK(result == 0); /* only a closed timer is refused */
 }
 

@@ -21,8 +21,9 @@ struct tr_timer;
 TROUPE_MUST_USE troupe_status tr_timer_create(struct tr_loop *loop, tr_loop_fn fn, void *context,
                                               struct tr_timer **out);
 
-/* Has fn called after delay_ns, then every repeat_ns unless that is 0. Starting again replaces
- * what was started before. */
+/* Has fn called after delay_ns, then every repeat_ns unless that is 0: the n-th call of those comes
+ * no sooner than delay_ns + n * repeat_ns from now. Starting again replaces what was started
+ * before. */
 void tr_timer_start(struct tr_timer *timer, uint64_t delay_ns, uint64_t repeat_ns);
 
 /* No call of fn comes before the next start. */

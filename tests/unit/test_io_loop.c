@@ -17,7 +17,7 @@
 #include "io/timer.h"
 #include "sync/thread.h"
 
-enum { MS = 1000000, POSTS = 20000 };
+enum { MS = 1000000, LATE_NS = 800000, POSTS = 20000 };
 
 static struct tr_loop *loop;
 static char order[100];
@@ -244,6 +244,40 @@ static void repeating_timer_never_fires_early(void **state)
     assert_string_equal(order, "xxx");
 }
 
+/* Starts the timer at the end of a millisecond and goes on in the next one: libuv counts whole
+ * ones, so a delay counted from the start of this one would end before its time. */
+static void start_late_in_a_millisecond(void)
+{
+    do {
+        started_at = tr_loop_now(loop);
+    } while (started_at % MS < LATE_NS);
+    tr_timer_start(timer, (uint64_t)2 * MS, 0);
+    while (tr_loop_now(loop) / MS == started_at / MS) {
+    }
+}
+
+static void on_late_start(void *context)
+{
+    (void)context;
+    assert_true(tr_loop_now(loop) - started_at >= (uint64_t)2 * MS);
+    note('x');
+    if (order_count < 10) {
+        start_late_in_a_millisecond();
+    } else {
+        tr_timer_close(timer);
+        tr_loop_stop(loop);
+    }
+}
+
+static void timer_started_late_in_a_millisecond_is_not_early(void **state)
+{
+    (void)state;
+    assert_int_equal(tr_timer_create(loop, on_late_start, NULL, &timer), TROUPE_OK);
+    start_late_in_a_millisecond();
+    tr_loop_run(loop);
+    assert_string_equal(order, "xxxxxxxxxx");
+}
+
 static void stopped_timer_does_not_fire(void **state)
 {
     struct tr_timer *last = NULL;
@@ -352,6 +386,7 @@ int main(void)
         LOOP_TEST(every_post_of_other_threads_runs_once),
         LOOP_TEST(thread_of_a_loop_takes_no_signals),
         LOOP_TEST(repeating_timer_never_fires_early),
+        LOOP_TEST(timer_started_late_in_a_millisecond_is_not_early),
         LOOP_TEST(stopped_timer_does_not_fire),
         LOOP_TEST(watch_follows_to_a_new_descriptor_of_the_same_number),
         LOOP_TEST(paused_watch_says_nothing),
