@@ -452,6 +452,8 @@ static void an_answer_that_is_late_leaves_no_half_of_a_link(void **state)
     assert_int_equal(count_posted(TR_SIGNAL_UNLINK), 1);
     assert_int_equal(count_posted(TR_SIGNAL_DEMONITOR), 1);
     assert_true(troupe_pid_equal(world.posted[0].to, child));
+    post_end_of_child(pid, TR_SIGNAL_UNLINK_ACK, world.posted[0].ref);
+    run();
     assert_int_equal(tr_table_find(&world.sched->table, pid.id)->relations.count, 0);
 }
 
