@@ -53,6 +53,8 @@ struct tr_loop_helpers {
     void *context;
     /* Those that do something else now, a bit for each. Any thread. NULL: there are none. */
     uint64_t (*busy)(void *context);
+    /* Called every millisecond or so while some are busy. The loop's own thread. */
+    void (*look_after)(void *context);
 };
 
 /* Before the loop runs. */

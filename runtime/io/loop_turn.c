@@ -17,7 +17,7 @@
 enum {
     LOOK_NS = 1000000, /* how often the loop's own thread looks after helpers that are busy */
     LOOKS_BEFORE_REST = 10,
-    SPIN_NS = 30000,  /* a wait that has lately ended sooner than this begins without sleeping */
+    SPIN_NS = 60000,  /* a wait that has lately ended sooner than this begins without sleeping */
     SPIN_CREDIT = 16, /* so many of them may be in vain */
     SPIN_PROBE = 64   /* then every so many-th is tried again */
 };
@@ -256,6 +256,16 @@ static void serve_wait(struct tr_loop *loop)
     tr_store32_relaxed(&loop->deep, 0);
 }
 
+static void look_after_busy(struct tr_loop *loop)
+{
+    const uint64_t now = uv_hrtime();
+
+    if (loop->helpers.look_after != NULL && now - loop->looked_ns >= LOOK_NS) {
+        loop->looked_ns = now;
+        loop->helpers.look_after(loop->helpers.context);
+    }
+}
+
 /* Waits for the loop and turns it, until what came has put a helper to work: that one will wait for
  * the loop when it is done. */
 static void serve(struct tr_loop *loop)
@@ -265,6 +275,9 @@ static void serve(struct tr_loop *loop)
     do {
         serve_wait(loop);
         before = busy_helpers(loop);
+        if (before != 0) {
+            look_after_busy(loop);
+        }
         tr_loop_turn(loop);
     } while (tr_load32_acquire(&loop->ended) == 0 && (busy_helpers(loop) & ~before) == 0);
 }
@@ -284,6 +297,9 @@ static void look_after(struct tr_loop *loop)
         const uint32_t turns = tr_load32_relaxed(&loop->turns);
         const bool busy = busy_helpers(loop) != 0;
 
+        if (busy) {
+            look_after_busy(loop);
+        }
         if (turns == seen && tr_load32_relaxed(&loop->claimed) == 0) {
             return;
         }

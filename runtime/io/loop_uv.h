@@ -48,6 +48,7 @@ struct tr_loop {
     struct tr_loop_helpers helpers; /* constant once it runs */
     struct tr_parker parker;
     struct tr_atomic_u32 deep; /* it rests and does not look after the helpers */
+    uint64_t looked_ns;        /* when it last did */
 
     uv_mutex_t lock; /* guards what follows */
     struct tr_loop_post *first;

@@ -3,6 +3,7 @@
 #include "node/io.h"
 
 #include "io/loop.h"
+#include "sched/idle.h"
 
 static bool io_claim(void *context)
 {
@@ -44,9 +45,15 @@ static uint64_t busy_workers(void *context)
     return tr_sched_busy(context);
 }
 
+static void look_after_workers(void *context)
+{
+    tr_sched_look_after(context);
+}
+
 troupe_status tr_node_io_start(struct troupe_node *node)
 {
-    const struct tr_loop_helpers helpers = {.context = node->sched, .busy = busy_workers};
+    const struct tr_loop_helpers helpers = {
+        .context = node->sched, .busy = busy_workers, .look_after = look_after_workers};
 
     tr_loop_set_helpers(node->loop, &helpers);
     const troupe_status status = tr_loop_start(node->loop);

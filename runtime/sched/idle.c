@@ -2,7 +2,10 @@
  * output, sleeps. */
 #include "sched/worker.h"
 
-enum { BUSY_LOOK_MS = 1 /* how often a sleeping worker looks after one that is busy */ };
+enum {
+    BUSY_LOOK_MS = 1,  /* how often a sleeping worker looks after one that is busy */
+    IO_LEFT_NS = 50000 /* for so long a busy one may leave input and output to nobody */
+};
 
 /* Whether there is something for this worker; what another one runs next is that one's. */
 static bool work_waits(const struct tr_worker *worker)
@@ -10,9 +13,21 @@ static bool work_waits(const struct tr_worker *worker)
     return tr_sched_queue_waits(worker->sched) || tr_load_relaxed(&worker->next) != 0;
 }
 
-/* While one worker runs an actor, another one that has nothing to do looks every while whether that
- * one is stuck in a handler, with an actor it woke or with timers. Whoever begins to work makes
- * sure that there is such a one; when nobody works, all sleep without end. */
+/* Has a sleeping worker look after the others every while, unless one does. */
+static void wake_watcher(struct tr_sched *sched)
+{
+    const uint64_t idle = tr_load_relaxed(&sched->idle_mask);
+    const uint64_t deep = tr_load_relaxed(&sched->deep_mask);
+
+    if ((idle & ~deep) == 0) {
+        (void)tr_sched_wake_from(sched, &sched->deep_mask);
+    }
+}
+
+/* While one worker runs an actor, somebody looks every while whether that one is stuck in a
+ * handler, with an actor it woke or with timers: the thread behind the port for input and output,
+ * else another worker that has nothing to do. Whoever begins to work makes sure that there is such
+ * a one; when nobody works, all sleep without end. */
 void tr_worker_ensure_watcher(struct tr_worker *worker)
 {
     struct tr_sched *sched = worker->sched;
@@ -21,16 +36,29 @@ void tr_worker_ensure_watcher(struct tr_worker *worker)
     /* Pairs with the fence in tr_worker_sleep: either we see there who sleeps deep, or that one
      * sees that we are busy. */
     tr_fence_seq();
-    const uint64_t idle = tr_load_relaxed(&sched->idle_mask);
-    const uint64_t deep = tr_load_relaxed(&sched->deep_mask);
-
-    if ((idle & ~deep) == 0) {
-        (void)tr_sched_wake_from(sched, &sched->deep_mask);
-    }
     const struct tr_io_port *io = tr_sched_io(sched);
 
     if (io != NULL) {
-        io->watch(io->context);
+        io->watch(io->context); /* To wake a worker for every message that comes would cost more. */
+    } else {
+        wake_watcher(sched);
+    }
+}
+
+void tr_sched_look_after(struct tr_sched *sched)
+{
+    uint64_t busy = tr_sched_busy(sched);
+    bool stuck = false;
+
+    for (; busy != 0; busy &= busy - 1) {
+        const uint32_t i = (uint32_t)__builtin_ctzll(busy);
+        const uint32_t turns = tr_load32_relaxed(&sched->workers[i].turn_count);
+
+        stuck = stuck || turns == sched->looked[i];
+        sched->looked[i] = turns;
+    }
+    if (stuck) {
+        wake_watcher(sched);
     }
 }
 
@@ -119,11 +147,30 @@ static bool wait_for_io(struct tr_worker *worker, int64_t timeout_ns)
     }
     if (came) {
         wake_up(worker);
+        tr_store32_relaxed(&worker->sched->io_by, worker->index);
+        tr_store32_relaxed(&worker->sched->io_turns,
+                           tr_load32_relaxed(&worker->sched->io_turns) + 1);
         tr_store32_relaxed(&worker->turns_io, 1);
         io->turn(io->context);
         tr_store32_relaxed(&worker->turns_io, 0);
     }
     io->release(io->context);
+    return true;
+}
+
+/* Whether input and output is left to another worker, which has handled it last and is busy with
+ * what it brought: it will be back sooner than this one could take over. When it is not, this one
+ * does. */
+static bool leaves_io(struct tr_worker *worker)
+{
+    const struct tr_sched *sched = worker->sched;
+    const uint32_t turns = tr_load32_relaxed(&sched->io_turns);
+
+    if (tr_load32_relaxed(&sched->io_by) == worker->index ||
+        (worker->rested && turns == worker->io_seen)) {
+        return false;
+    }
+    worker->io_seen = turns;
     return true;
 }
 
@@ -143,7 +190,10 @@ void tr_worker_sleep(struct tr_worker *worker, uint32_t seen[TR_WORKERS_MAX])
         }
         const int64_t timeout_ns = sleep_ns(worker, watches);
 
-        if (!wait_for_io(worker, timeout_ns)) {
+        if (watches && leaves_io(worker)) {
+            tr_parker_park(&worker->parker,
+                           !worker->rested && timeout_ns > IO_LEFT_NS ? IO_LEFT_NS : timeout_ns);
+        } else if (!wait_for_io(worker, timeout_ns)) {
             tr_parker_park(&worker->parker, timeout_ns);
         }
     }

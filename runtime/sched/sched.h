@@ -73,6 +73,7 @@ struct tr_worker {
     int64_t unsent_ns;    /* since when */
     int64_t now_ns;       /* read at the start of some turns */
     int64_t run_began_ns; /* on the coarse clock */
+    uint32_t io_seen;     /* sched->io_turns when this one left them to another */
     /* Shared. */
     struct tr_atomic_u64 next;       /* the actor woken last by the one that runs */
     struct tr_atomic_u32 turn_count; /* so that others see a handler that does not end */
@@ -97,7 +98,10 @@ struct tr_sched {
     struct tr_atomic_u64 deep_mask; /* those of them that do not look after busy ones */
     struct tr_atomic_u64 node_id;
     struct tr_io_port io_port;
-    struct tr_atomic_u64 io; /* pointer to it; 0 without one */
+    struct tr_atomic_u64 io;         /* pointer to it; 0 without one */
+    struct tr_atomic_u32 io_by;      /* the worker that has last handled what came */
+    struct tr_atomic_u32 io_turns;   /* how often one has */
+    uint32_t looked[TR_WORKERS_MAX]; /* turn_count of each, as tr_sched_look_after saw it */
     struct tr_atomic_u32 stopping;
     struct tr_atomic_u64 pulse;             /* every worker answers it in its next turn */
     struct tr_atomic_u64 lease_deadline_ns; /* durable actors run before it only */
@@ -124,12 +128,6 @@ uint64_t tr_sched_silent(const struct tr_sched *sched, uint64_t pulse);
 void tr_sched_stop(struct tr_sched *sched);
 /* After stop: kills what is left without telling anybody and releases everything. */
 void tr_sched_destroy(struct tr_sched *sched);
-
-/* From now on workers wait there; copies the port. Once, any thread. */
-void tr_sched_set_io(struct tr_sched *sched, const struct tr_io_port *io);
-
-/* The workers that do something, as a mask. Any thread. */
-uint64_t tr_sched_busy(const struct tr_sched *sched);
 
 /* The worker of this scheduler that the calling thread is, or NULL. */
 struct tr_worker *tr_sched_worker(const struct tr_sched *sched);

@@ -8,6 +8,7 @@
 #ifndef TR_SCHED_WORKER_H
 #define TR_SCHED_WORKER_H
 
+#include "sched/idle.h"
 #include "sched/self.h"
 
 /* ---- worker.c ---- */

@@ -259,6 +259,18 @@ static void what_a_handler_sent_leaves_while_it_runs(void **state)
     tr_store32_release(&released, 1);
 }
 
+/* The actor that it woke is its worker's next one; somebody has to notice, and take it. */
+static void what_a_handler_woke_runs_while_it_runs(void **state)
+{
+    const troupe_pid woken = spawn(n1, &note_behavior);
+    const troupe_pid slow = spawn(n1, &slow_behavior);
+
+    (void)state;
+    give(n1, slow, &(work){.to = woken});
+    assert_true(reaches(&noted, 1));
+    tr_store32_release(&released, 1);
+}
+
 /* How long a message took, in ms, that a handler sent which did not return before it had come. */
 static int64_t time_beside_slow(troupe_pid slow, troupe_pid to)
 {
@@ -341,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_handler_sent_leaves_while_it_runs, begin_one, end),
+        cmocka_unit_test_setup_teardown(what_a_handler_woke_runs_while_it_runs, begin_three, end),
         cmocka_unit_test_setup_teardown(what_a_handler_sent_leaves_soon_while_it_runs, begin_one,
                                         end),
         cmocka_unit_test_setup_teardown(what_a_handler_sent_leaves_soon_while_it_runs, begin_three,
