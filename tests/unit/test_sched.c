@@ -384,30 +384,28 @@ static void wait_for_spawn(troupe_self *self, void *context)
 
 static const troupe_pid child = {.node = FAR_NODE, .id = 1234};
 
-static void post_spawned(troupe_pid to, uint64_t ref)
+static void post_of_child(troupe_pid to, uint64_t ref, struct tr_message *message)
 {
-    struct tr_message *message =
-        tr_message_create_result(&world.sched->shared_cache, ref, TROUPE_OK, child,
-                                 TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR, "");
-
-    assert_non_null(message);
-    message->to = to;
-    message->from = child;
-    message->session = FAR_SESSION;
-    post(message);
-}
-
-static void post_end_of_child(troupe_pid to, enum tr_signal_kind signal, uint64_t ref)
-{
-    struct tr_message *message =
-        tr_message_create_reason(&world.sched->shared_cache, signal, TROUPE_REASON_SHUTDOWN, NULL);
-
     assert_non_null(message);
     message->to = to;
     message->from = child;
     message->ref = ref;
     message->session = FAR_SESSION;
     post(message);
+}
+
+static void post_spawned(troupe_pid to, uint64_t ref)
+{
+    post_of_child(to, ref,
+                  tr_message_create_result(&world.sched->shared_cache, ref, TROUPE_OK, child,
+                                           TROUPE_SPAWN_LINK | TROUPE_SPAWN_MONITOR, ""));
+}
+
+static void post_end_of_child(troupe_pid to, enum tr_signal_kind signal, uint64_t ref)
+{
+    post_of_child(
+        to, ref,
+        tr_message_create_reason(&world.sched->shared_cache, signal, TROUPE_REASON_SHUTDOWN, NULL));
 }
 
 static void an_end_right_behind_the_answer_is_seen(void **state)
