@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/spawn.h"
 #include "type/value.h"
 
 enum {
@@ -167,16 +168,12 @@ static troupe_status pack_args(struct packing *packing, const troupe_child *chil
         (void)refuse(packing, child->id, error);
         return status;
     }
-    const size_t size_max = tr_value_encoded_size_max(type, child->args);
-    uint8_t *bytes = malloc(size_max == 0 ? 1 : size_max);
+    struct tr_spawn_request request = {0};
 
-    if (bytes == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    wire->args_type = type->name;
-    wire->args =
-        (troupe_bytes){.data = bytes, .size = tr_value_encode(type, child->args, bytes, size_max)};
-    return TROUPE_OK;
+    status = tr_spawn_encode_args(&request, type, child->args);
+    wire->args_type = request.args_type;
+    wire->args = (troupe_bytes){.data = request.args, .size = request.args_size};
+    return status;
 }
 
 static troupe_status pack_child(struct packing *packing, const troupe_child *child, uint8_t depth)
@@ -389,28 +386,13 @@ static troupe_status read_wire(struct tr_spec *spec, const uint8_t *bytes, size_
 static troupe_status read_args(const troupe_behavior *behavior, const struct wire_child *wire,
                                void **args, char *error, size_t error_size)
 {
-    const troupe_bytes bytes = wire->args;
-    const char *name = text_or_null(wire->args_type);
-    size_t size = 0;
+    const struct tr_spawn_request request = {.args_type =
+                                                 wire->args_type == NULL ? "" : wire->args_type,
+                                             .args = wire->args.data,
+                                             .args_size = wire->args.size};
+    const troupe_status status = tr_spawn_decode_args(behavior, &request, args, error, error_size);
 
-    if (name == NULL || behavior->args == NULL) {
-        return TROUPE_OK;
-    }
-    if (strcmp(behavior->args->name, name) != 0) {
-        (void)snprintf(error, error_size, "behavior \"%s\" takes \"%s\", not \"%.100s\"",
-                       behavior->name, behavior->args->name, name);
-        return TROUPE_E_TYPE;
-    }
-    if (tr_value_decoded_size(behavior->args, bytes.data, bytes.size, &size, error, error_size) !=
-        TROUPE_OK) {
-        return TROUPE_E_TYPE;
-    }
-    *args = malloc(size == 0 ? 1 : size);
-    if (*args == NULL) {
-        return TROUPE_E_NO_MEMORY;
-    }
-    tr_value_decode_into(behavior->args, bytes.data, bytes.size, *args, size);
-    return TROUPE_OK;
+    return status == TROUPE_OK || status == TROUPE_E_NO_MEMORY ? status : TROUPE_E_TYPE;
 }
 
 static troupe_status read_child(struct troupe_node *node, struct tr_spec *spec, size_t at,
